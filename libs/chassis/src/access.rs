@@ -1,0 +1,331 @@
+//! Who calls, and whether they may: JWTs verified against the issuer's keys, and the access rule of each method's proto.
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock},
+    time::{Duration, Instant},
+};
+
+use contract::{identity::v1 as identity, r#type::v1::ErrorReason as Common};
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use prost_reflect::{DescriptorPool, DynamicMessage, Value};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    fault::{Answer, Fault},
+    upstream::Upstream,
+};
+
+/// The claims of a token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Claims {
+    /// The issuer.
+    pub iss: String,
+    /// The client.
+    pub sub: String,
+    /// For whom the token is.
+    pub aud: String,
+    /// The end, seconds since 1970.
+    pub exp: i64,
+    /// The issue, seconds since 1970.
+    pub iat: i64,
+    /// The token's own id.
+    pub jti: String,
+    /// The department's slug; empty for an enterprise's own client.
+    #[serde(default)]
+    pub department: String,
+    /// Roles.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// Scopes, separated by spaces.
+    #[serde(default)]
+    pub scope: String,
+    /// The purpose that stands in the log where a read names none.
+    #[serde(default, rename = "default_purpose", skip_serializing_if = "String::is_empty")]
+    pub default_purpose: String,
+    /// The enterprise that the client belongs to, for an enterprise's own client.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uscc: String,
+}
+
+/// Who calls. Anonymous where the method is public and no token came.
+#[derive(Clone, Debug)]
+pub struct Caller(Option<Arc<Claims>>);
+
+impl Caller {
+    /// Nobody in particular.
+    pub fn anonymous() -> Self {
+        Self(None)
+    }
+
+    /// The bearer of a verified token.
+    pub fn of(claims: Claims) -> Self {
+        Self(Some(Arc::new(claims)))
+    }
+
+    /// The client's name; "anonymous" where there is none.
+    pub fn name(&self) -> &str {
+        self.0.as_ref().map_or("anonymous", |claims| &claims.sub)
+    }
+
+    /// The department's slug, or an empty text.
+    pub fn department(&self) -> &str {
+        self.0.as_ref().map_or("", |claims| &claims.department)
+    }
+
+    /// The enterprise that the client belongs to, or an empty text.
+    pub fn enterprise(&self) -> &str {
+        self.0.as_ref().map_or("", |claims| &claims.uscc)
+    }
+
+    /// Whether the token carries a scope.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.0.as_ref().is_some_and(|claims| claims.scope.split(' ').any(|held| held == scope))
+    }
+
+    /// Whether the token carries a role.
+    pub fn has_role(&self, role: &str) -> bool {
+        self.0.as_ref().is_some_and(|claims| claims.roles.iter().any(|held| held == role))
+    }
+
+    /// Whether nobody is named.
+    pub fn is_anonymous(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Whether it is the credit office 信用联办, which sees what each department sees.
+    pub fn is_office(&self) -> bool {
+        self.has_role("office")
+    }
+
+    /// Whether it is one of our own services.
+    pub fn is_service(&self) -> bool {
+        self.has_role("service")
+    }
+
+    /// The purpose of a read of what is not public: the one given, else the client's registered one.
+    pub fn purpose<'a>(&'a self, given: &'a str) -> Answer<&'a str> {
+        let default = self.0.as_ref().map_or("", |claims| &claims.default_purpose);
+        let purpose = if given.trim().is_empty() { default } else { given };
+        if purpose.is_empty() {
+            return Err(Fault::invalid(
+                Common::PurposeRequired.as_str_name(),
+                "a read of what is not public states its purpose: give `purpose`, or register the client with a defaultPurpose",
+                "查询非公开信息须说明用途：请填写 purpose，或为客户端登记默认用途 defaultPurpose",
+            )
+            .at("purpose"));
+        }
+        Ok(purpose)
+    }
+}
+
+/// The rule of one method.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rule {
+    scope: String,
+    public: bool,
+    any_client: bool,
+    roles: Vec<String>,
+}
+
+/// The rules of every method, read from the contract.
+pub struct Rules(HashMap<String, Rule>);
+
+impl Rules {
+    /// Reads them from the descriptors.
+    pub fn from_contract(pool: &DescriptorPool) -> anyhow::Result<Self> {
+        let access = pool
+            .get_extension_by_name("xinheng.type.v1.access")
+            .ok_or_else(|| anyhow::anyhow!("the contract has no access option"))?;
+        let mut rules = HashMap::new();
+        for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
+            let options = method.options();
+            if !options.has_extension(&access) {
+                continue;
+            }
+            if let Value::Message(message) = &*options.get_extension(&access) {
+                let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+                rules.insert(path, rule(message));
+            }
+        }
+        Ok(Self(rules))
+    }
+
+    /// Whether the caller may call the method at a path. What no rule grants is refused.
+    pub fn check(&self, path: &str, caller: &Caller) -> Answer<()> {
+        let Some(rule) = self.0.get(path) else {
+            return Err(Fault::missing(
+                Common::RouteUnknown.as_str_name(),
+                format!("there is no method {path}"),
+                format!("不存在方法{path}"),
+            ));
+        };
+        if rule.public {
+            return Ok(());
+        }
+        if caller.is_anonymous() {
+            return Err(Fault::unauthenticated(
+                Common::TokenInvalid.as_str_name(),
+                "this call needs a token; get one at POST /oauth2/token and send it as \"Authorization: Bearer …\"",
+                "此接口需要令牌；请先通过 POST /oauth2/token 获取，并以“Authorization: Bearer …”发送",
+            ));
+        }
+        let scoped = rule.any_client || caller.has_scope(&rule.scope);
+        let in_role = rule.roles.is_empty() || rule.roles.iter().any(|role| caller.has_role(role));
+        if scoped && in_role {
+            return Ok(());
+        }
+        let (kind_en, kind_zh, wanted) =
+            if scoped { ("role", "角色", rule.roles.join(" / ")) } else { ("scope", "权限", rule.scope.clone()) };
+        Err(Fault::denied(
+            Common::ScopeMissing.as_str_name(),
+            format!("the token lacks the {kind_en} {wanted}; ask the credit office to register your client with it"),
+            format!("令牌缺少{kind_zh}{wanted}；请联系信用联办为客户端登记"),
+        )
+        .with(kind_en, wanted))
+    }
+}
+
+fn rule(message: &DynamicMessage) -> Rule {
+    let text = |name: &str| {
+        message.get_field_by_name(name).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    };
+    let flag =
+        |name: &str| message.get_field_by_name(name).and_then(|value| value.as_bool()).unwrap_or_default();
+    let roles = message.get_field_by_name("roles").map_or_else(Vec::new, |value| {
+        value.as_list().map_or_else(Vec::new, |list| {
+            list.iter().filter_map(|role| role.as_str().map(str::to_owned)).collect()
+        })
+    });
+    Rule { scope: text("scope"), public: flag("public"), any_client: flag("any_client"), roles }
+}
+
+/// Checks tokens against the issuer's keys, which it fetches when it meets a key that it does not know.
+pub struct Verifier {
+    issuer: String,
+    audience: String,
+    source: Option<Upstream>,
+    keys: RwLock<HashMap<String, Arc<DecodingKey>>>,
+    fetched: RwLock<Option<Instant>>,
+    accepted: RwLock<HashMap<[u8; 32], Caller>>,
+}
+
+// A flood of tokens with invented key ids must not become a flood of requests for keys.
+const FETCH_AT_MOST_EVERY: Duration = Duration::from_secs(2);
+const ACCEPTED_MOST: usize = 10_000;
+const CLOCK_LEEWAY_S: i64 = 30;
+
+impl Verifier {
+    /// A verifier that fetches keys from the identity service.
+    pub fn new(issuer: &str, audience: &str, source: Option<Upstream>) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            source,
+            keys: RwLock::default(),
+            fetched: RwLock::default(),
+            accepted: RwLock::default(),
+        }
+    }
+
+    /// Trusts a key from now on; the identity service itself does so with its own.
+    pub fn trust(&self, key: &identity::Key) -> anyhow::Result<()> {
+        let decoding = match key.kty.as_str() {
+            "OKP" => DecodingKey::from_ed_components(&key.x)?,
+            other => anyhow::bail!("keys of type {other} are not supported; use an Ed25519 key"),
+        };
+        if let Ok(mut keys) = self.keys.write() {
+            keys.insert(key.kid.clone(), Arc::new(decoding));
+        }
+        Ok(())
+    }
+
+    /// Judges an Authorization header at an instant.
+    pub async fn caller(&self, authorization: Option<&str>, now: Timestamp) -> Answer<Caller> {
+        let Some(header) = authorization else { return Ok(Caller::anonymous()) };
+        let token = header
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim())
+            .ok_or_else(|| refused("the Authorization header is not \"Bearer <token>\"", "Authorization 头不是“Bearer 令牌”的形式"))?;
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        let known = self.accepted.read().ok().and_then(|accepted| accepted.get(&digest).cloned());
+        let caller = match known {
+            Some(caller) => caller,
+            None => self.verify(token, digest).await?,
+        };
+        self.check_times(&caller, now)?;
+        Ok(caller)
+    }
+
+    async fn verify(&self, token: &str, digest: [u8; 32]) -> Answer<Caller> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| not_a_token())?;
+        // Only what we issue: no other algorithm, no critical extension that we would ignore.
+        if header.alg != Algorithm::EdDSA || header.crit.is_some() {
+            return Err(refused("the token is not signed with EdDSA", "令牌不是以 EdDSA 签名"));
+        }
+        let kid = header.kid.unwrap_or_default();
+        let key = match self.key(&kid) {
+            Some(key) => key,
+            None => {
+                self.fetch().await?;
+                self.key(&kid).ok_or_else(|| refused("the token's key is not one of the issuer's", "令牌的密钥不属于签发方"))?
+            }
+        };
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_audience(&[&self.audience]);
+        validation.set_issuer(&[&self.issuer]);
+        // Times are judged by the suite's own clock, on every use.
+        validation.validate_exp = false;
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)
+            .map_err(|_| refused("the token's signature, issuer or audience is not right", "令牌的签名、签发方或受众不正确"))?
+            .claims;
+        let caller = Caller::of(claims);
+        if let Ok(mut accepted) = self.accepted.write() {
+            if accepted.len() >= ACCEPTED_MOST {
+                accepted.clear();
+            }
+            accepted.insert(digest, caller.clone());
+        }
+        Ok(caller)
+    }
+
+    fn check_times(&self, caller: &Caller, now: Timestamp) -> Answer<()> {
+        let Some(claims) = &caller.0 else { return Ok(()) };
+        if now.as_second() >= claims.exp + CLOCK_LEEWAY_S {
+            return Err(refused("the token has expired; get a new one", "令牌已过期；请重新获取"));
+        }
+        Ok(())
+    }
+
+    fn key(&self, kid: &str) -> Option<Arc<DecodingKey>> {
+        self.keys.read().ok()?.get(kid).cloned()
+    }
+
+    async fn fetch(&self) -> Answer<()> {
+        let Some(source) = self.source.clone() else { return Ok(()) };
+        let recently = self.fetched.read().ok().and_then(|at| *at).is_some_and(|at| at.elapsed() < FETCH_AT_MOST_EVERY);
+        if recently {
+            return Ok(());
+        }
+        if let Ok(mut fetched) = self.fetched.write() {
+            *fetched = Some(Instant::now());
+        }
+        let mut client = identity::tokens_client::TokensClient::new(source);
+        let keys = client.get_keys(identity::GetKeysRequest {}).await?.into_inner();
+        for key in &keys.keys {
+            self.trust(key).map_err(Fault::internal)?;
+        }
+        Ok(())
+    }
+}
+
+fn refused(en: &str, zh: &str) -> Fault {
+    Fault::unauthenticated(Common::TokenInvalid.as_str_name(), en, zh)
+}
+
+fn not_a_token() -> Fault {
+    refused("the token can't be read: it is not a JWT", "令牌无法识别：不是 JWT")
+}

@@ -1,0 +1,26 @@
+//! What every service is built on: settings, serving, access, faults, storage, the feed, operations, telemetry. No domain knowledge.
+
+pub mod access;
+pub mod call;
+pub mod clock;
+pub mod decisions;
+pub mod fault;
+pub mod feed;
+pub mod ids;
+pub mod language;
+pub mod operations;
+pub mod page;
+pub mod serve;
+pub mod settings;
+pub mod signer;
+pub mod storage;
+pub mod telemetry;
+#[cfg(feature = "trial")]
+pub mod trial;
+pub mod upstream;
+pub mod validation;
+
+pub use call::{App, Context, call, mutate};
+pub use fault::{Answer, Fault};
+pub use storage::{Store, Tx};
+pub use tonic::async_trait;

@@ -1,0 +1,287 @@
+//! Serving: the one tower stack round every service, one port for HTTP/1 and HTTP/2, graceful stop.
+use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::Response,
+};
+use contract::r#type::v1::ErrorReason as Common;
+use futures::{FutureExt, future::BoxFuture};
+use http::{HeaderMap, header};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, service::RoutesBuilder};
+use tracing::Instrument;
+
+use crate::{
+    access::{Rules, Verifier},
+    call::Context,
+    clock::Clock,
+    fault::{Answer, Fault},
+    language::Language,
+    settings::Settings,
+    storage::{Place, Store},
+    telemetry::{self, Metrics},
+    validation::POOL,
+};
+
+/// The largest message taken over gRPC: a body of 8 MiB as JSON is smaller as protobuf.
+pub const MESSAGE_MAX: usize = 16 * 1024 * 1024;
+
+/// What every role of a process shares.
+#[derive(Clone)]
+pub struct Boot {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The clock.
+    pub clock: Clock,
+    /// Who checks tokens.
+    pub verifier: Arc<Verifier>,
+    /// The access rules of the contract.
+    pub rules: Arc<Rules>,
+    /// The figures.
+    pub metrics: Metrics,
+    /// Ends when the process stops.
+    pub stopping: CancellationToken,
+}
+
+impl Boot {
+    /// Prepares a process.
+    pub fn new(settings: Settings, verifier: Verifier) -> anyhow::Result<Self> {
+        Ok(Self {
+            clock: settings.clock(),
+            settings: Arc::new(settings),
+            verifier: Arc::new(verifier),
+            rules: Arc::new(Rules::from_contract(&POOL)?),
+            metrics: Metrics::new()?,
+            stopping: CancellationToken::new(),
+        })
+    }
+
+    /// Opens a role's database.
+    pub async fn store<M: sea_orm_migration::MigratorTrait>(&self, service: &str) -> anyhow::Result<Store> {
+        let data_dir: &PathBuf = &self.settings.data_dir;
+        Store::open::<M>(Place { service, data_dir, url: &self.settings.database }).await
+    }
+}
+
+/// A role that is ready to serve.
+pub struct Role {
+    /// Its name, for example `credit`.
+    pub name: &'static str,
+    /// Its calls, with the stack round them.
+    pub router: Router,
+    /// Its work in the background; each ends when the process stops.
+    pub background: Vec<BoxFuture<'static, ()>>,
+    /// Its database, for readiness and for closing.
+    pub store: Store,
+}
+
+/// The calls of a role behind the one stack. The guard stands outermost: it opens the trace, counts, holds the deadline,
+/// turns a panic into an answer, learns who calls, and checks the method's access rule before anything is decoded.
+pub fn stack(boot: &Boot, routes: RoutesBuilder) -> Router {
+    let guard = Arc::new(Stack { boot: boot.clone() });
+    routes.routes().into_axum_router().layer(middleware::from_fn_with_state(guard, serve_guarded))
+}
+
+struct Stack {
+    boot: Boot,
+}
+
+async fn serve_guarded(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
+    let path: Arc<str> = Arc::from(request.uri().path());
+    let (trace, trace_id) = telemetry::trace_of(request.headers());
+    let span = tracing::info_span!("call", method = %path, trace_id, otel.name = %path, otel.kind = "server");
+    telemetry::adopt(&span, request.headers());
+    let started = std::time::Instant::now();
+    let language = language_of(request.headers());
+    let work = AssertUnwindSafe(stack.serve(path.clone(), language, request, next)).catch_unwind();
+    let outcome = telemetry::within(trace, work.instrument(span.clone())).await;
+    let response = match outcome {
+        Ok(Ok(response)) => response,
+        Ok(Err(fault)) => answer(fault.with("traceId", trace_id), language),
+        Err(_) => {
+            span.in_scope(|| tracing::error!("a handler panicked"));
+            answer(Fault::internal(anyhow::anyhow!("panic")).with("traceId", trace_id), language)
+        }
+    };
+    let code = response.headers().get("grpc-status").and_then(|code| code.to_str().ok()).unwrap_or("0");
+    stack.boot.metrics.served(&path, code, started.elapsed().as_secs_f64());
+    response
+}
+
+impl Stack {
+    async fn serve(&self, path: Arc<str>, language: Language, mut request: Request, next: Next) -> Answer<Response> {
+        let limit = deadline(request.headers());
+        let within = async {
+            if !is_open(&path) {
+                let context = self.context(path, language, request.headers()).await?;
+                request.extensions_mut().insert(context);
+            }
+            Ok(next.run(request).await)
+        };
+        match limit {
+            None => within.await,
+            Some(limit) => tokio::time::timeout(limit, within).await.unwrap_or_else(|_| {
+                Err(Fault::unavailable(
+                    Common::UpstreamUnavailable.as_str_name(),
+                    "the call's deadline passed before it was done",
+                    "在调用方设定的期限内未能完成",
+                ))
+            }),
+        }
+    }
+
+    async fn context(&self, path: Arc<str>, language: Language, headers: &HeaderMap) -> Answer<Context> {
+        let now = self.boot.clock.now();
+        let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let caller = self.boot.verifier.caller(authorization, now).await?;
+        self.boot.rules.check(&path, &caller)?;
+        Ok(Context { caller, language, now, method: path, stopping: self.boot.stopping.clone() })
+    }
+}
+
+// Health and reflection tell nothing that the contract does not.
+fn is_open(path: &str) -> bool {
+    path.starts_with("/grpc.health.") || path.starts_with("/grpc.reflection.")
+}
+
+fn language_of(headers: &HeaderMap) -> Language {
+    Language::from_accept(headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()))
+}
+
+fn answer(fault: Fault, language: Language) -> Response {
+    let status: Status = fault.into_status(language);
+    status.into_http()
+}
+
+// gRPC's own header: digits and a unit.
+fn deadline(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let count: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count.checked_mul(3_600)?)),
+        "M" => Some(Duration::from_secs(count.checked_mul(60)?)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+/// Binds a port; the refusal names it.
+pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        anyhow::anyhow!("can't listen on {address}: {error}; another program may hold the port, choose another address")
+    })
+}
+
+/// Serves a router on a port until the token is cancelled, then lets what runs finish, at most ten seconds.
+pub async fn serve(listener: TcpListener, router: Router, stopping: CancellationToken) {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // A client that sends its headers a byte a minute holds no connection.
+        .header_read_timeout(Duration::from_secs(10))
+        .max_buf_size(64 * 1024);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(1_000)
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .max_header_list_size(32 * 1024);
+    let open = GracefulShutdown::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+            () = stopping.cancelled() => break,
+        };
+        let _ = stream.set_nodelay(true);
+        let service = TowerToHyperService::new(router.clone());
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+        let connection = open.watch(connection);
+        tokio::spawn(async move {
+            // A peer that breaks off is its own affair.
+            let _ = connection.await;
+        });
+    }
+    drop(listener);
+    tokio::select! {
+        () = open.shutdown() => {}
+        () = tokio::time::sleep(Duration::from_secs(10)) => tracing::warn!("connections are cut after ten seconds"),
+    }
+}
+
+/// The operator's port: /metrics, /healthz, /readyz.
+pub fn admin(metrics: Metrics, stores: Vec<(&'static str, Store)>, stopping: CancellationToken) -> Router {
+    let plain = |status: http::StatusCode, text: String| {
+        let mut response = Response::new(Body::from(text));
+        *response.status_mut() = status;
+        response
+    };
+    let stores = Arc::new(stores);
+    Router::new().fallback(move |request: Request| {
+        let (metrics, stores, stopping) = (metrics.clone(), stores.clone(), stopping.clone());
+        async move {
+            let answer = match request.uri().path() {
+                "/healthz" => plain(http::StatusCode::OK, String::from("ok\n")),
+                "/readyz" => match readiness(&stores, &stopping).await {
+                    Ok(()) => plain(http::StatusCode::OK, String::from("ready\n")),
+                    Err(why) => plain(http::StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+                },
+                "/metrics" => match metrics.text() {
+                    Ok(text) => plain(http::StatusCode::OK, String::from_utf8_lossy(&text).into_owned()),
+                    Err(error) => plain(http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+                },
+                _ => plain(http::StatusCode::NOT_FOUND, String::from("here are /metrics, /healthz and /readyz\n")),
+            };
+            Ok::<_, Infallible>(answer)
+        }
+        .map(|answer| answer.unwrap_or_else(|never| match never {}))
+    })
+}
+
+async fn readiness(stores: &[(&'static str, Store)], stopping: &CancellationToken) -> Result<(), String> {
+    if stopping.is_cancelled() {
+        return Err(String::from("stopping"));
+    }
+    for (name, store) in stores {
+        store.ping().await.map_err(|_| format!("the database of {name} does not answer"))?;
+    }
+    Ok(())
+}
+
+/// Ends when the process is told to stop.
+pub async fn stop_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = interrupt.await;
+        }
+    }
+}

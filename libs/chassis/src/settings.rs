@@ -1,0 +1,120 @@
+//! Settings: commented defaults, then a file, the environment, flags. Unknown keys are refused, all faults told at once.
+use std::{net::SocketAddr, path::PathBuf};
+
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+
+/// The defaults, with a comment on each.
+pub const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For collectors.
+    Json,
+}
+
+/// Every setting; `defaults.toml` says what each means.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "defaults.toml documents each key where the operator reads it")]
+pub struct Settings {
+    pub data_dir: PathBuf,
+    pub listen: SocketAddr,
+    pub admin_listen: SocketAddr,
+    pub clock_start: String,
+    pub database: String,
+    pub log: String,
+    pub log_format: LogFormat,
+    pub otlp_endpoint: String,
+    pub issuer: String,
+    pub audience: String,
+    pub token_ttl_s: u32,
+    pub gateway_url: String,
+    pub credit_url: String,
+    pub grading_url: String,
+    pub sampling_url: String,
+    pub discipline_url: String,
+    pub reporting_url: String,
+    pub client_secret: String,
+    pub service_secrets_file: String,
+}
+
+impl Settings {
+    /// Reads them. `flags` holds what the command line gave, by the names of the settings.
+    pub fn load(file: Option<PathBuf>, flags: &impl Serialize) -> anyhow::Result<Self> {
+        let mut figment = Figment::from(Toml::string(DEFAULTS));
+        if let Some(file) = file {
+            anyhow::ensure!(file.is_file(), "the settings file {} can't be found", file.display());
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        let figment = figment.merge(Env::prefixed("XINHENG_").ignore(&["config"])).merge(Serialized::defaults(flags));
+        let settings: Self = figment.extract().map_err(|errors| {
+            let lines: Vec<String> = errors.into_iter().map(|error| format!("  {error}")).collect();
+            anyhow::anyhow!("settings are wrong:\n{}", lines.join("\n"))
+        })?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let mut faults = Vec::new();
+        if !self.clock_start.is_empty() && self.clock_start.parse::<Timestamp>().is_err() {
+            faults.push(format!("clock_start = \"{}\" is not an instant; write it as 2026-02-13T09:00:00+08:00", self.clock_start));
+        }
+        if !self.database.is_empty() && !self.database.starts_with("postgres") {
+            faults.push(String::from("database is neither empty (SQLite) nor a postgres:// URL"));
+        }
+        if self.token_ttl_s < 60 {
+            faults.push(String::from("token_ttl_s is below 60"));
+        }
+        anyhow::ensure!(faults.is_empty(), "settings are wrong:\n  {}", faults.join("\n  "));
+        Ok(())
+    }
+
+    /// The clock that they ask for.
+    pub fn clock(&self) -> Clock {
+        self.clock_start.parse().map_or_else(|_| Clock::default(), Clock::starting_at)
+    }
+
+    /// The effective values as TOML-like lines, secrets masked.
+    pub fn printed(&self) -> anyhow::Result<String> {
+        let mut shown = self.clone();
+        if !shown.client_secret.is_empty() {
+            shown.client_secret = String::from("********");
+        }
+        if let Some((_, rest)) = shown.database.split_once("://")
+            && let Some((_, host)) = rest.rsplit_once('@')
+        {
+            shown.database = format!("postgres://********@{host}");
+        }
+        let serde_json::Value::Object(values) = serde_json::to_value(&shown)? else { return Ok(String::new()) };
+        Ok(values.into_iter().map(|(key, value)| format!("{key} = {value}\n")).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_hold_and_unknown_keys_are_refused() {
+        let none = std::collections::BTreeMap::<String, String>::new();
+        let settings = Settings::load(None, &none).expect("the defaults");
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+        let wrong = std::collections::BTreeMap::from([("lissten", "127.0.0.1:1")]);
+        let refusal = Settings::load(None, &wrong).expect_err("an unknown key").to_string();
+        assert!(refusal.contains("lissten"), "{refusal}");
+        let wrong = std::collections::BTreeMap::from([("clock_start", "yesterday")]);
+        assert!(Settings::load(None, &wrong).is_err());
+    }
+}

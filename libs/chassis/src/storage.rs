@@ -1,0 +1,300 @@
+//! Storage on sea-orm: SQLite files by default, PostgreSQL by a URL, the same statements on both.
+use std::{ops::Deref, path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqlxPostgresConnector,
+    SqlxSqliteConnector, Statement, TransactionTrait, Value,
+    sqlx::{
+        self,
+        postgres::{PgConnectOptions, PgPoolOptions},
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    },
+};
+use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait, SchemaManager, async_trait};
+use tokio::sync::watch;
+
+use crate::{
+    fault::{Answer, Fault},
+    feed::Position,
+};
+
+/// The database of one service. On SQLite one connection writes and others read, which is how its WAL likes it;
+/// on PostgreSQL both are the same pool.
+#[derive(Clone)]
+pub struct Store {
+    read: DatabaseConnection,
+    write: DatabaseConnection,
+    committed: Arc<watch::Sender<u64>>,
+}
+
+/// A transaction that writes.
+pub struct Tx {
+    inner: DatabaseTransaction,
+    committed: Arc<watch::Sender<u64>>,
+    appended: std::sync::Mutex<Option<Position>>,
+}
+
+/// Where a service's data lives.
+pub struct Place<'a> {
+    /// The service's name, which names the file or fills `{service}` in the URL.
+    pub service: &'a str,
+    /// The data folder.
+    pub data_dir: &'a Path,
+    /// A PostgreSQL URL, or empty for SQLite.
+    pub url: &'a str,
+}
+
+impl Store {
+    /// Opens the database, makes it where it is missing, and brings it to the newest schema.
+    pub async fn open<M: MigratorTrait>(place: Place<'_>) -> anyhow::Result<Self> {
+        let store = if place.url.is_empty() {
+            Self::open_sqlite(&place.data_dir.join(format!("{}.sqlite", place.service))).await?
+        } else {
+            Self::open_postgres(&place.url.replace("{service}", place.service)).await?
+        };
+        store.migrate::<M>().await.with_context(|| format!("the tables of {}", place.service))?;
+        Ok(store)
+    }
+
+    async fn open_sqlite(file: &Path) -> anyhow::Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // What was acknowledged survives a power cut, not only a crash of ours.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10))
+            .foreign_keys(true)
+            .pragma("temp_store", "memory");
+        let named = || format!("the SQLite file {}", file.display());
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await
+            .with_context(named)?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(4)
+            .min_connections(0)
+            .idle_timeout(Duration::from_secs(60))
+            .connect_lazy_with(options.read_only(true));
+        Ok(Self::of(
+            SqlxSqliteConnector::from_sqlx_sqlite_pool(read),
+            SqlxSqliteConnector::from_sqlx_sqlite_pool(write),
+        ))
+    }
+
+    async fn open_postgres(url: &str) -> anyhow::Result<Self> {
+        let options: PgConnectOptions = url.parse().context("the database URL can't be read")?;
+        create_database(&options).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(16)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(options)
+            .await
+            .context("PostgreSQL does not answer")?;
+        let both = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
+        Ok(Self::of(both.clone(), both))
+    }
+
+    fn of(read: DatabaseConnection, write: DatabaseConnection) -> Self {
+        Self { read, write, committed: Arc::new(watch::Sender::new(0)) }
+    }
+
+    // Replicas start together: the lock lets one of them migrate while the others wait.
+    async fn migrate<M: MigratorTrait>(&self) -> Result<(), DbErr> {
+        if self.is_sqlite() {
+            return M::up(&self.write, None).await;
+        }
+        let lock = self.write.begin().await?;
+        lock.execute_unprepared("SELECT pg_advisory_xact_lock(640300)").await?;
+        M::up(&self.write, None).await?;
+        lock.commit().await
+    }
+
+    /// The connection to read with.
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// Begins a transaction that writes.
+    pub async fn begin(&self) -> Answer<Tx> {
+        let inner = self.write.begin().await?;
+        Ok(Tx { inner, committed: self.committed.clone(), appended: std::sync::Mutex::new(None) })
+    }
+
+    /// Changes whenever this process commits.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.committed.subscribe()
+    }
+
+    /// Whether it is a SQLite file.
+    pub fn is_sqlite(&self) -> bool {
+        self.write.get_database_backend() == DbBackend::Sqlite
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.write.ping().await
+    }
+
+    /// Closes the pools; SQLite folds its log into the file.
+    pub async fn close(&self) {
+        let _ = self.read.close_by_ref().await;
+        if self.is_sqlite() {
+            let _ = self.write.close_by_ref().await;
+        }
+    }
+}
+
+async fn create_database(options: &PgConnectOptions) -> anyhow::Result<()> {
+    let Some(name) = options.get_database().map(str::to_owned) else { return Ok(()) };
+    let maintenance = options.clone().database("postgres");
+    // A role that may not look there simply expects its database to exist.
+    let Ok(pool) = PgPoolOptions::new().max_connections(1).connect_with(maintenance).await else { return Ok(()) };
+    let exists: Option<i32> = sqlx::query_scalar("SELECT 1 FROM pg_database WHERE datname = $1")
+        .bind(&name)
+        .fetch_optional(&pool)
+        .await?;
+    if exists.is_none() {
+        let quoted = name.replace('"', "\"\"");
+        let made = sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE \"{quoted}\""))).execute(&pool).await;
+        // 42P04: another replica made it in the same moment.
+        let beaten = made.as_ref().err().and_then(sqlx::Error::as_database_error).and_then(|error| error.code());
+        if beaten.as_deref() != Some("42P04") && beaten.as_deref() != Some("23505") {
+            made.with_context(|| format!("the database {name}"))?;
+        }
+    }
+    pool.close().await;
+    Ok(())
+}
+
+impl Tx {
+    /// Commits, and wakes who follows.
+    pub async fn commit(self) -> Answer<()> {
+        self.inner.commit().await?;
+        self.committed.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    /// The position of the last change appended in this transaction.
+    pub fn position(&self) -> Option<Position> {
+        self.appended.lock().map_or(None, |guard| *guard)
+    }
+
+    pub(crate) fn note(&self, position: Position) {
+        if let Ok(mut guard) = self.appended.lock() {
+            *guard = Some(position);
+        }
+    }
+}
+
+impl Deref for Tx {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+}
+
+/// A statement for either database; parameters are `$1`, `$2`, ….
+pub fn sql(db: &impl ConnectionTrait, text: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+    Statement::from_sql_and_values(db.get_database_backend(), text, values)
+}
+
+/// Inserts many rows in few statements. `conflict` is what follows the values, for example `ON CONFLICT (uscc) DO NOTHING`.
+/// Returns how many rows were written.
+pub async fn insert_rows(
+    db: &impl ConnectionTrait,
+    table: &str,
+    columns: &[&str],
+    rows: Vec<Vec<Value>>,
+    conflict: &str,
+) -> Result<u64, DbErr> {
+    let mut written = 0;
+    let mut rows = rows.into_iter().peekable();
+    // SQLite takes 32,766 parameters a statement, PostgreSQL 65,535.
+    let most = (32_000 / columns.len().max(1)).min(1_000);
+    while rows.peek().is_some() {
+        let mut text = format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "));
+        let mut values = Vec::new();
+        for (index, row) in rows.by_ref().take(most).enumerate() {
+            if index > 0 {
+                text.push_str(", ");
+            }
+            text.push('(');
+            for (place, value) in row.into_iter().enumerate() {
+                if place > 0 {
+                    text.push_str(", ");
+                }
+                values.push(value);
+                text.push('$');
+                text.push_str(&values.len().to_string());
+            }
+            text.push(')');
+        }
+        text.push(' ');
+        text.push_str(conflict);
+        written += db.execute_raw(sql(db, &text, values)).await?.rows_affected();
+    }
+    Ok(written)
+}
+
+/// `$from, $from+1, …` for an IN list of `count` values.
+pub fn placeholders(from: usize, count: usize) -> String {
+    let numbers: Vec<String> = (from..from + count).map(|number| format!("${number}")).collect();
+    numbers.join(", ")
+}
+
+/// A migration written as SQL. `{blob}` and `{serial}` stand for the two types that the databases spell differently.
+pub struct SqlMigration {
+    name: &'static str,
+    text: &'static str,
+}
+
+impl MigrationName for SqlMigration {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for SqlMigration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let db = manager.get_connection();
+        let (blob, serial) = match db.get_database_backend() {
+            DbBackend::Postgres => ("BYTEA", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
+            _ => ("BLOB", "INTEGER PRIMARY KEY AUTOINCREMENT"),
+        };
+        db.execute_unprepared(&self.text.replace("{blob}", blob).replace("{serial}", serial)).await?;
+        Ok(())
+    }
+
+    // SQLite would otherwise keep half of a migration that failed.
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+}
+
+/// The migrations of a service: the chassis' own tables first, then the service's, in the order given.
+pub fn migrations(own: &[(&'static str, &'static str)]) -> Vec<Box<dyn MigrationTrait>> {
+    let chassis = [("chassis_0001_base", include_str!("../migrations/0001_base.sql"))];
+    chassis
+        .iter()
+        .chain(own)
+        .map(|&(name, text)| Box::new(SqlMigration { name, text }) as Box<dyn MigrationTrait>)
+        .collect()
+}
+
+/// The value of a unique violation's constraint, to be said in the caller's words.
+pub fn unique_violation(error: &DbErr) -> Option<String> {
+    match error.sql_err() {
+        Some(sea_orm::SqlErr::UniqueConstraintViolation(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// A row that can't be read back is a fault of ours.
+pub fn corrupt(what: &str, error: impl std::fmt::Display) -> Fault {
+    Fault::internal(anyhow::anyhow!("a stored {what} can't be read: {error}"))
+}

@@ -1,0 +1,153 @@
+//! Logs, traces and figures, set up once for the process.
+use std::future::Future;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::{
+    global,
+    propagation::{Extractor, Injector},
+    trace::TracerProvider as _,
+};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
+use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::settings::{LogFormat, Settings};
+
+/// Flushes what is left when the process ends.
+pub struct Guard(Option<SdkTracerProvider>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(provider) = self.0.take()
+            && let Err(error) = provider.shutdown()
+        {
+            tracing::warn!(%error, "the last spans are lost");
+        }
+    }
+}
+
+/// Sets logs and traces up. A second call in the same process leaves the first in force.
+pub fn init(settings: &Settings, role: &str) -> anyhow::Result<Guard> {
+    let filter = EnvFilter::try_new(&settings.log)
+        .map_err(|error| anyhow::anyhow!("log = \"{}\" can't be read: {error}", settings.log))?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match settings.log_format {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Text => lines.with_target(false).boxed(),
+    };
+    global::set_text_map_propagator(TraceContextPropagator::new());
+    let provider = if settings.otlp_endpoint.is_empty() { None } else { Some(exporter(settings, role)?) };
+    let spans = provider
+        .as_ref()
+        .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("xinheng")));
+    let _ = tracing_subscriber::registry().with(filter).with(lines).with(spans).try_init();
+    Ok(Guard(provider))
+}
+
+fn exporter(settings: &Settings, role: &str) -> anyhow::Result<SdkTracerProvider> {
+    let exporter = SpanExporter::builder().with_tonic().with_endpoint(&settings.otlp_endpoint).build()?;
+    let resource = Resource::builder().with_service_name(format!("xinheng-{role}")).build();
+    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+}
+
+tokio::task_local! {
+    // The W3C trace context of the call being served, where no exporter makes spans of its own.
+    static TRACEPARENT: HeaderValue;
+}
+
+/// The trace that a call belongs to: its caller's, or a new one.
+pub fn trace_of(headers: &HeaderMap) -> (HeaderValue, String) {
+    let given = headers.get("traceparent").filter(|value| {
+        value.to_str().is_ok_and(|text| text.len() == 55 && text.starts_with("00-") && text.as_bytes()[35] == b'-')
+    });
+    let header = given.cloned().or_else(|| {
+        let (trace, span) = (crate::ids::random::<16>().ok()?, crate::ids::random::<8>().ok()?);
+        HeaderValue::from_str(&format!("00-{}-{}-01", hex::encode(trace), hex::encode(span))).ok()
+    });
+    let header = header.unwrap_or_else(|| HeaderValue::from_static("00-00000000000000000000000000000001-0000000000000001-00"));
+    let id = header.to_str().ok().and_then(|text| text.get(3..35)).unwrap_or_default().to_owned();
+    (header, id)
+}
+
+/// Serves a call within its trace.
+pub fn within<F: Future>(trace: HeaderValue, call: F) -> impl Future<Output = F::Output> {
+    TRACEPARENT.scope(trace, call)
+}
+
+/// Makes the span of a call a child of its caller's.
+pub fn adopt(span: &tracing::Span, headers: &HeaderMap) {
+    let parent = global::get_text_map_propagator(|propagator| propagator.extract(&Headers(headers)));
+    let _ = span.set_parent(parent);
+}
+
+/// Passes the trace on to another service.
+pub fn inject(headers: &mut HeaderMap) {
+    let context = tracing::Span::current().context();
+    global::get_text_map_propagator(|propagator| propagator.inject_context(&context, &mut HeadersMut(headers)));
+    if !headers.contains_key("traceparent") {
+        let _ = TRACEPARENT.try_with(|trace| headers.insert("traceparent", trace.clone()));
+    }
+}
+
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+}
+
+struct HeadersMut<'a>(&'a mut HeaderMap);
+
+impl Injector for HeadersMut<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::try_from(value)) {
+            self.0.insert(name, value);
+        }
+    }
+}
+
+/// The figures that Prometheus collects.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+    calls: IntCounterVec,
+    seconds: HistogramVec,
+}
+
+impl Metrics {
+    /// Fresh figures.
+    pub fn new() -> anyhow::Result<Self> {
+        let registry = Registry::new();
+        let calls = IntCounterVec::new(
+            Opts::new("xinheng_calls_total", "calls served, by method and gRPC code"),
+            &["method", "code"],
+        )?;
+        let seconds = HistogramVec::new(
+            HistogramOpts::new("xinheng_call_seconds", "time to the first byte of the answer")
+                .buckets(prometheus::exponential_buckets(0.0001, 3.0, 11)?),
+            &["method"],
+        )?;
+        registry.register(Box::new(calls.clone()))?;
+        registry.register(Box::new(seconds.clone()))?;
+        Ok(Self { registry, calls, seconds })
+    }
+
+    pub(crate) fn served(&self, method: &str, code: &str, seconds: f64) {
+        self.calls.with_label_values(&[method, code]).inc();
+        self.seconds.with_label_values(&[method]).observe(seconds);
+    }
+
+    /// The text that Prometheus reads.
+    pub fn text(&self) -> anyhow::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,109 @@
+//! Judges a row by a condition.
+use std::cmp::Ordering;
+
+use super::{Comparison, Condition, Literal, MAX_FIELDS, Node, Operand, TextTest};
+use crate::facts::{Group, Row, Scalar};
+
+const ABSENT: u16 = u16::MAX;
+
+/// A condition with the places where the rows of one group have its fields.
+#[derive(Clone, Copy)]
+pub(crate) struct Bound<'c> {
+    condition: &'c Condition,
+    slots: [u16; MAX_FIELDS],
+}
+
+impl Condition {
+    /// Looks the fields up in a group, once for all its rows.
+    pub(crate) fn bind(&self, group: &Group) -> Bound<'_> {
+        let mut slots = [ABSENT; MAX_FIELDS];
+        for (slot, key) in slots.iter_mut().zip(&self.fields) {
+            *slot = group.slot(key).and_then(|slot| u16::try_from(slot).ok()).unwrap_or(ABSENT);
+        }
+        Bound { condition: self, slots }
+    }
+}
+
+impl Bound<'_> {
+    /// Whether the condition is true of the row.
+    pub(crate) fn holds(&self, row: &Row) -> bool {
+        self.judge(&self.condition.root, row)
+    }
+
+    fn judge(&self, node: &Node, row: &Row) -> bool {
+        match node {
+            Node::All(nodes) => nodes.iter().all(|node| self.judge(node, row)),
+            Node::Any(nodes) => nodes.iter().any(|node| self.judge(node, row)),
+            Node::Not(node) => !self.judge(node, row),
+            Node::True(operand) => self.value(operand, row) == Some(Scalar::Bool(true)),
+            Node::Compare(left, comparison, right) => match (self.value(left, row), self.value(right, row)) {
+                (Some(left), Some(right)) => comparison.holds(left, right),
+                _ => false,
+            },
+            Node::In(operand, list) => {
+                self.value(operand, row).is_some_and(|value| list.iter().any(|literal| literal.scalar() == value))
+            }
+            Node::Text(text, test, part) => match (self.value(text, row), self.value(part, row)) {
+                (Some(Scalar::Text(text)), Some(Scalar::Text(part))) => test.holds(text, part),
+                _ => false,
+            },
+            Node::Has(operand) => self.value(operand, row).is_some(),
+        }
+    }
+
+    fn value<'v>(&self, operand: &'v Operand, row: &'v Row) -> Option<Scalar<'v>> {
+        match operand {
+            Operand::Literal(literal) => Some(literal.scalar()),
+            Operand::Severity => Some(Scalar::Number(row.severity())),
+            Operand::Amount => row.amount().map(Scalar::Number),
+            Operand::OccurredOn => Some(Scalar::Date(row.occurred())),
+            Operand::Field(index) => row.field(usize::from(self.slots[*index])),
+        }
+    }
+}
+
+impl Literal {
+    fn scalar(&self) -> Scalar<'_> {
+        match self {
+            Self::Number(number) => Scalar::Number(*number),
+            Self::Text(text) => Scalar::Text(text),
+            Self::Bool(flag) => Scalar::Bool(*flag),
+            Self::Date(day) => Scalar::Date(*day),
+        }
+    }
+}
+
+impl Comparison {
+    /// Values of different types, which a changed catalogue can leave behind, compare as an absent one does.
+    fn holds(self, left: Scalar<'_>, right: Scalar<'_>) -> bool {
+        let Some(order) = order(left, right) else { return false };
+        match self {
+            Self::Equal => order.is_eq(),
+            Self::NotEqual => order.is_ne(),
+            Self::Less => order.is_lt(),
+            Self::LessOrEqual => order.is_le(),
+            Self::Greater => order.is_gt(),
+            Self::GreaterOrEqual => order.is_ge(),
+        }
+    }
+}
+
+fn order(left: Scalar<'_>, right: Scalar<'_>) -> Option<Ordering> {
+    match (left, right) {
+        (Scalar::Number(left), Scalar::Number(right)) => Some(left.cmp(&right)),
+        (Scalar::Text(left), Scalar::Text(right)) => Some(left.cmp(right)),
+        (Scalar::Bool(left), Scalar::Bool(right)) => Some(left.cmp(&right)),
+        (Scalar::Date(left), Scalar::Date(right)) => Some(left.cmp(&right)),
+        _ => None,
+    }
+}
+
+impl TextTest {
+    fn holds(self, text: &str, part: &str) -> bool {
+        match self {
+            Self::StartsWith => text.starts_with(part),
+            Self::EndsWith => text.ends_with(part),
+            Self::Contains => text.contains(part),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The fact sheet of one subject: what its records say that a scheme can count, kept together and compact.
+//! The sheet is its own stored form (a private protobuf message), so that reading it costs one decoding.
+mod stored;
+
+use jiff::civil::Date;
+use prost::Message;
+
+pub(crate) use stored::{Group, Row, Scalar};
+use stored::{Sheet, Slot};
+
+use crate::{day::Day, decimal::Decimal, text::Bilingual};
+
+/// The facts that one sheet holds at most: the bound under which no sum of §4.1 overflows.
+pub const MAX_FACTS: usize = 100_000;
+/// Changes when an old sheet could no longer be read as it was meant.
+const FORMAT: u32 = 1;
+
+/// The value of a record's field, as its item types it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A whole or decimal number.
+    Number(Decimal),
+    /// Text; a code of a class too.
+    Text(String),
+    /// Yes or no.
+    Bool(bool),
+    /// A date.
+    Date(Date),
+}
+
+/// One version of one record, as far as grading is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// The record's name: the key of the fact together with `version`.
+    pub record: String,
+    /// The version of the record: a correction makes the next one.
+    pub version: u32,
+    /// The catalogued item 目录事项.
+    pub item: String,
+    /// The day of what the record tells.
+    pub occurred_on: Date,
+    /// The severity class.
+    pub severity: i32,
+    /// The amount of money, where there is one.
+    pub amount: Option<Decimal>,
+    /// The item's own fields that the record carries.
+    pub fields: Vec<(String, Value)>,
+    /// The place in the order of recording: decides between records of the same day.
+    pub order: u64,
+    /// The first day on which this version stands: none if always, the day of the correction for a corrected version.
+    pub effective_from: Option<Date>,
+    /// The first day on which it no longer stands (withdrawn, corrected away, repaired); none if it stands.
+    pub effective_until: Option<Date>,
+}
+
+/// One step in a subject's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A version of a record: replaces the same version, and ends the versions before it on its `effective_from`. Put in
+    /// any order, the versions of a record come to the same.
+    Put(Fact),
+    /// The record no longer counts from this day on (withdrawn, repaired); for days before, it still does.
+    End { record: String, on: Date },
+    /// The record is taken out, as if it had never been.
+    Remove { record: String },
+}
+
+/// Why a sheet cannot be read or changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SheetFault {
+    /// The subject would have more than [`MAX_FACTS`] facts.
+    Full,
+    /// The bytes are no sheet of this format.
+    Unreadable,
+}
+
+impl SheetFault {
+    /// What is wrong and what to do.
+    pub fn message(self) -> Bilingual {
+        match self {
+            Self::Full => Bilingual::new(
+                format!("the subject already has {MAX_FACTS} facts: remove what no scheme counts"),
+                format!("该主体的记录已达 {MAX_FACTS} 条上限：请移除不参与评价的记录"),
+            ),
+            Self::Unreadable => Bilingual::new(
+                "the stored fact sheet cannot be read: rebuild it from the change feed",
+                "已存储的事实表无法读取：请从变更流重建",
+            ),
+        }
+    }
+}
+
+/// All facts of one subject, grouped by item and each group in the order of occurrence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FactSheet(Sheet);
+
+impl Default for FactSheet {
+    fn default() -> Self {
+        Self(Sheet { format: FORMAT, groups: Vec::new() })
+    }
+}
+
+impl FactSheet {
+    /// The sheet of a subject without records.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads what [`Self::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, SheetFault> {
+        let sheet = Sheet::decode(bytes).map_err(|_| SheetFault::Unreadable)?;
+        let sound = sheet.format == FORMAT && sheet.is_well_formed() && sheet.len() <= MAX_FACTS;
+        if sound { Ok(Self(sheet)) } else { Err(SheetFault::Unreadable) }
+    }
+
+    /// The sheet as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        self.0.encode_to_vec()
+    }
+
+    /// How many facts there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether the subject has no facts.
+    pub fn is_empty(&self) -> bool {
+        self.0.groups.is_empty()
+    }
+
+    /// Takes one change in.
+    pub fn apply(&mut self, change: Change) -> Result<(), SheetFault> {
+        match change {
+            Change::Put(fact) => return self.put(fact),
+            Change::End { record, on } => {
+                for row in self.0.rows_of(&record) {
+                    row.end(Day::of(on));
+                }
+            }
+            Change::Remove { record } => self.0.retain(|row| row.record != record),
+        }
+        self.0.retain(Row::stands_ever);
+        Ok(())
+    }
+
+    fn put(&mut self, fact: Fact) -> Result<(), SheetFault> {
+        self.0.retain(|row| row.record != fact.record || row.version != fact.version);
+        if self.len() >= MAX_FACTS {
+            return Err(SheetFault::Full);
+        }
+        let mut row = Row::of(&fact);
+        for other in self.0.rows_of(&fact.record) {
+            if other.version < row.version { other.end(row.from()) } else { row.end(other.from()) }
+        }
+        self.0.insert(fact.item, fact.fields, row);
+        self.0.retain(Row::stands_ever);
+        Ok(())
+    }
+
+    /// The groups, ordered by item.
+    pub(crate) fn groups(&self) -> &[Group] {
+        &self.0.groups
+    }
+}

@@ -1,0 +1,155 @@
+//! A compiled scheme: the model of CONTRACT §4.1 in the form that evaluation runs on.
+mod compile;
+mod problem;
+
+use std::collections::BTreeMap;
+
+use contract::grading::v1::Model as Wire;
+pub use problem::Problem;
+
+use crate::{
+    condition::Condition,
+    day::Day,
+    decimal::{Decimal, Exact},
+    measure::{Measure, Measured},
+    schema::Schemas,
+};
+
+/// The item under which the state's public credit comprehensive evaluation 国家公共信用综合评价 is recorded.
+pub const NATIONAL_EVALUATION: &str = "national-evaluation";
+/// The grade of a subject that has none.
+pub const UNGRADED: &str = "UNGRADED";
+
+/// The items that one model names at most, in all its indicators and vetoes.
+pub const MAX_ITEMS: usize = 256;
+/// The indicators of a model at most.
+pub const MAX_INDICATORS: usize = 200;
+
+/// The points that one indicator gives or takes at most, whatever its value: far above what any scheme means, and so small
+/// that the sum of all indicators stays exact.
+const MOST_POINTS: Decimal = Decimal::whole(1_000_000_000);
+
+/// A scheme that is known to work on every sheet.
+pub struct Compiled {
+    /// The items that it reads, ascending; selectors count into them.
+    pub(crate) items: Vec<String>,
+    pub(crate) rule: Rule,
+}
+
+pub(crate) enum Rule {
+    /// The state's grade is the grade.
+    Direct(Selector),
+    Model(Model),
+}
+
+pub(crate) struct Model {
+    pub(crate) base: Decimal,
+    pub(crate) min: Decimal,
+    pub(crate) max: Option<Decimal>,
+    pub(crate) indicators: Vec<Indicator>,
+    pub(crate) vetoes: Vec<Veto>,
+    /// Best first, their thresholds descending; the last is reached by every score.
+    pub(crate) grades: Vec<Grade>,
+}
+
+pub(crate) struct Indicator {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) dimension: String,
+    pub(crate) selector: Selector,
+    pub(crate) measure: &'static dyn Measure,
+    pub(crate) points: Points,
+    pub(crate) min: Option<Decimal>,
+    pub(crate) max: Option<Decimal>,
+}
+
+/// Which records count, and by how much.
+pub(crate) struct Selector {
+    pub(crate) items: Vec<usize>,
+    pub(crate) condition: Condition,
+    /// In order; never empty.
+    pub(crate) steps: Vec<Step>,
+}
+
+/// One step of decay 衰减.
+pub(crate) struct Step {
+    /// The months of the window; none if it reaches back without end.
+    pub(crate) within: Option<i32>,
+    pub(crate) percent: Decimal,
+}
+
+/// How points follow from a value.
+pub(crate) enum Points {
+    PerUnit(Decimal),
+    /// The least value of a band and its points, ascending.
+    Bands(Vec<(Decimal, Decimal)>),
+    Grades(BTreeMap<String, Decimal>),
+}
+
+pub(crate) struct Veto {
+    pub(crate) id: String,
+    pub(crate) reason: String,
+    pub(crate) selector: Selector,
+    /// The place of its grade among the grades.
+    pub(crate) grade: usize,
+}
+
+pub(crate) struct Grade {
+    pub(crate) name: String,
+    pub(crate) min: Decimal,
+}
+
+impl Compiled {
+    /// Compiles a model, or says everything that is wrong with it.
+    pub fn model(model: &Wire, schemas: &Schemas) -> Result<Self, Vec<Problem>> {
+        compile::compile(model, schemas)
+    }
+
+    /// The scheme that applies the national result as it is 直接应用 (CONTRACT §4.1.6).
+    pub fn direct() -> Self {
+        let selector = Selector { items: vec![0], condition: Condition::always(), steps: vec![Step::ALL] };
+        Self { items: vec![NATIONAL_EVALUATION.to_owned()], rule: Rule::Direct(selector) }
+    }
+
+    /// The items whose records the scheme reads: a change of any other leaves its grades as they are.
+    pub fn items(&self) -> impl Iterator<Item = &str> {
+        self.items.iter().map(String::as_str)
+    }
+}
+
+impl Indicator {
+    /// The points of a value before floor and cap, and after (CONTRACT §4.1.3).
+    pub(crate) fn points(&self, value: Measured<'_>) -> (Exact, Exact) {
+        let most = Exact::from(MOST_POINTS);
+        let points = self.points.of(value).clamp(most.negated(), most);
+        let floored = self.min.map_or(points, |min| points.max(min.into()));
+        (points, self.max.map_or(floored, |max| floored.min(max.into())))
+    }
+}
+
+impl Points {
+    fn of(&self, value: Measured<'_>) -> Exact {
+        match (self, value) {
+            (Self::PerUnit(points), Measured::Number(value)) => value.times(*points),
+            (Self::Bands(bands), Measured::Number(value)) => {
+                let band = bands.iter().rev().find(|(at_least, _)| Exact::from(*at_least) <= value);
+                band.map_or(Exact::ZERO, |(_, points)| (*points).into())
+            }
+            (Self::Grades(points), Measured::Grade(Some(grade))) => {
+                points.get(grade).map_or(Exact::ZERO, |points| (*points).into())
+            }
+            // Compiling pairs each measure with the points of what it yields; what is left is a value that is absent.
+            _ => Exact::ZERO,
+        }
+    }
+}
+
+impl Step {
+    /// Every record up to the date, whole.
+    pub(crate) const ALL: Self = Self { within: None, percent: Decimal::HUNDRED };
+
+    /// The first day on which a record of that day no longer falls in the step.
+    pub(crate) fn left_on(&self, occurred: Day) -> Day {
+        self.within.map_or(Day::NEVER, |months| occurred.leaves_window(months))
+    }
+}

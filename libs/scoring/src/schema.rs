@@ -1,0 +1,108 @@
+//! What conditions may rest on: the typed fields of the catalogue's items.
+use std::collections::BTreeMap;
+
+use prost_types::value::Kind;
+
+use crate::{decimal::Decimal, facts::Value, text::Bilingual};
+
+/// The type of a field 数据项类型.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldType {
+    /// A whole or decimal number: the two compare with each other exactly.
+    Number,
+    /// Text.
+    Text,
+    /// Yes or no.
+    Bool,
+    /// A date.
+    Date,
+}
+
+impl FieldType {
+    /// The type that a catalogue's item names: STRING, INTEGER, DECIMAL, BOOLEAN or DATE, in either case; empty is STRING.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name.to_ascii_uppercase().as_str() {
+            "" | "STRING" => Some(Self::Text),
+            "INTEGER" | "DECIMAL" => Some(Self::Number),
+            "BOOLEAN" => Some(Self::Bool),
+            "DATE" => Some(Self::Date),
+            _ => None,
+        }
+    }
+
+    /// Reads a record's value as this type; a number may stand as a decimal string, as money does. None if it is no such
+    /// value, or a number that is no [`Decimal`].
+    pub fn read(self, value: &prost_types::Value) -> Option<Value> {
+        match (self, value.kind.as_ref()?) {
+            (Self::Number, Kind::NumberValue(number)) => Decimal::from_f64(*number).ok().map(Value::Number),
+            (Self::Number, Kind::StringValue(text)) => Decimal::parse(text).ok().map(Value::Number),
+            (Self::Text, Kind::StringValue(text)) => Some(Value::Text(text.clone())),
+            (Self::Bool, Kind::BoolValue(flag)) => Some(Value::Bool(*flag)),
+            (Self::Date, Kind::StringValue(text)) => text.parse().ok().map(Value::Date),
+            _ => None,
+        }
+    }
+
+    /// What the type is called in messages.
+    pub(crate) fn noun(self) -> Bilingual {
+        match self {
+            Self::Number => Bilingual::new("a number", "数字"),
+            Self::Text => Bilingual::new("text", "文本"),
+            Self::Bool => Bilingual::new("true or false", "真假值"),
+            Self::Date => Bilingual::new("a date", "日期"),
+        }
+    }
+}
+
+/// The items of the catalogue, each with its fields.
+#[derive(Clone, Debug, Default)]
+pub struct Schemas(BTreeMap<String, BTreeMap<String, FieldType>>);
+
+impl Schemas {
+    /// A catalogue without items.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes an item in, with its fields by key; replaces what was known of it.
+    pub fn insert<K: Into<String>>(
+        &mut self,
+        item: impl Into<String>,
+        fields: impl IntoIterator<Item = (K, FieldType)>,
+    ) {
+        self.0.insert(item.into(), fields.into_iter().map(|(key, kind)| (key.into(), kind)).collect());
+    }
+
+    /// The fields of an item; none if the item is not in the catalogue.
+    pub fn item(&self, item: &str) -> Option<&BTreeMap<String, FieldType>> {
+        self.0.get(item)
+    }
+}
+
+/// What a condition over some items may name: the fields of all of them.
+pub(crate) struct Schema<'a>(BTreeMap<&'a str, Vec<(&'a str, FieldType)>>);
+
+impl<'a> Schema<'a> {
+    /// The union over the items; unknown ones are told elsewhere.
+    pub(crate) fn of(schemas: &'a Schemas, items: &'a [String]) -> Self {
+        let mut fields = BTreeMap::<&str, Vec<(&str, FieldType)>>::new();
+        for item in items {
+            for (key, kind) in schemas.item(item).into_iter().flatten() {
+                fields.entry(key).or_default().push((item, *kind));
+            }
+        }
+        Self(fields)
+    }
+
+    /// Under which items, and with which types, the key stands.
+    pub(crate) fn field(&self, key: &str) -> &[(&'a str, FieldType)] {
+        self.0.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The keys that there are, for a message: at most twelve.
+    pub(crate) fn keys(&self) -> String {
+        let keys: Vec<_> = self.0.keys().copied().take(12).collect();
+        let more = if self.0.len() > keys.len() { ", …" } else { "" };
+        keys.join(", ") + more
+    }
+}
