@@ -29,8 +29,9 @@ fn terms_skip_weekends_and_holidays_and_count_make_up_days() {
 #[test]
 fn what_waits_becomes_possible_on_the_calendar_day_after() {
     assert_eq!(Calendar::national().possible_from(day("2026-02-13"), 5), day("2026-02-28"));
-    let none = Calendar::national().add_working_days(day("2026-02-14"), 0);
-    assert_eq!(none, Term { last_day: day("2026-02-14"), provisional: false });
+    // No working day is counted, so none can be provisional.
+    let none = Calendar::national().add_working_days(day("2030-02-14"), 0);
+    assert_eq!(none, Term { last_day: day("2030-02-14"), provisional: false });
 }
 
 #[test]
@@ -50,6 +51,7 @@ fn beyond_the_published_years_a_term_is_provisional() {
     assert!(!national.add_working_days(day("2026-12-30"), 1).provisional);
     assert!(national.add_working_days(day("2026-12-30"), 2).provisional);
     assert!(national.add_working_days(day("2019-12-30"), 5).provisional, "2019 is not in the data");
+    assert!(!national.add_working_days(day("2019-12-31"), 1).provisional, "the first day is not counted");
     let notice = parse_notice("date,is_off_day\n# 元旦\n2027-01-01,1\n").unwrap();
     let extended = national.clone().with_published_year(2027, notice);
     let term = extended.add_working_days(day("2026-12-30"), 2);

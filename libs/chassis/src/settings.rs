@@ -57,7 +57,7 @@ impl Settings {
             anyhow::ensure!(file.is_file(), "the settings file {} can't be found", file.display());
             figment = figment.merge(Toml::file_exact(file));
         }
-        let figment = figment.merge(Env::prefixed("XINHENG_").ignore(&["config"])).merge(Serialized::defaults(flags));
+        let figment = figment.merge(Env::prefixed("XINHENG_").ignore(&["config", "trial_database"])).merge(Serialized::defaults(flags));
         let settings: Self = figment.extract().map_err(|errors| {
             let lines: Vec<String> = errors.into_iter().map(|error| format!("  {error}")).collect();
             anyhow::anyhow!("settings are wrong:\n{}", lines.join("\n"))

@@ -80,7 +80,11 @@ mod tests {
             ("2025-08-31", 1, "2025-10-01"),
         ] {
             let occurred: Date = occurred.parse().unwrap();
-            assert_eq!(Day::of(occurred).leaves_window(months).date(), Some(leaves.parse().unwrap()), "{occurred}");
+            assert_eq!(
+                Day::of(occurred).leaves_window(months).date(),
+                Some(leaves.parse().unwrap()),
+                "{occurred}"
+            );
         }
     }
 

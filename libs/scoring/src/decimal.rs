@@ -78,7 +78,8 @@ impl Decimal {
         if whole.len() > LIMIT.ilog10() as usize {
             return Err(DecimalFault::Size);
         }
-        let digits = whole.bytes().chain(places.bytes()).fold(0, |sum, byte| sum * 10 + i64::from(byte - b'0'));
+        let digits =
+            whole.bytes().chain(places.bytes()).fold(0, |sum, byte| sum * 10 + i64::from(byte - b'0'));
         let scaled = digits * 10_i64.pow(PLACES - places.len() as u32);
         Ok(Self(if negative { -scaled } else { scaled }))
     }
@@ -95,6 +96,11 @@ impl Decimal {
     /// The `double` whose shortest decimal this is.
     pub fn to_f64(self) -> f64 {
         Exact::from(self).to_f64()
+    }
+
+    /// The number with the other sign.
+    pub const fn negated(self) -> Self {
+        Self(-self.0)
     }
 
     /// How the number stands in a stored sheet: in ten-thousandths.
@@ -127,11 +133,20 @@ impl Exact {
     /// Zero.
     pub const ZERO: Self = Self(0);
     /// One.
-    pub const ONE: Self = Self(EXACT_UNIT);
+    pub const ONE: Self = Self::whole(1);
+
+    /// A whole number; every `i64` fits.
+    pub const fn whole(number: i64) -> Self {
+        Self(number as i128 * EXACT_UNIT)
+    }
 
     /// `amount × percent / 100`, of at most ten places.
     pub fn share(amount: Decimal, percent: Decimal) -> Self {
-        Self(i128::from(amount.0) * i128::from(percent.0) * (EXACT_UNIT / (100 * (UNIT as i128) * UNIT as i128)))
+        Self(
+            i128::from(amount.0)
+                * i128::from(percent.0)
+                * (EXACT_UNIT / (100 * (UNIT as i128) * UNIT as i128)),
+        )
     }
 
     /// This value, itself of at most ten places as a sum of [`Self::share`]s is, times a number of the scheme. Beyond what
@@ -170,7 +185,8 @@ impl From<Decimal> for Exact {
 
 impl fmt::Display for Exact {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, places) = (self.0.unsigned_abs() / EXACT_UNIT as u128, self.0.unsigned_abs() % EXACT_UNIT as u128);
+        let (whole, places) =
+            (self.0.unsigned_abs() / EXACT_UNIT as u128, self.0.unsigned_abs() % EXACT_UNIT as u128);
         let sign = if self.0 < 0 { "-" } else { "" };
         if places == 0 {
             return write!(formatter, "{sign}{whole}");
@@ -192,9 +208,14 @@ mod tests {
 
     #[test]
     fn reads_and_shows() {
-        for (text, shown) in
-            [("0", "0"), ("-0", "0"), ("+7", "7"), ("007.50", "7.5"), ("-12.3400000", "-12.34"), ("99999999999999.9999", "99999999999999.9999")]
-        {
+        for (text, shown) in [
+            ("0", "0"),
+            ("-0", "0"),
+            ("+7", "7"),
+            ("007.50", "7.5"),
+            ("-12.3400000", "-12.34"),
+            ("99999999999999.9999", "99999999999999.9999"),
+        ] {
             assert_eq!(decimal(text).to_string(), shown);
         }
     }
@@ -202,7 +223,8 @@ mod tests {
     #[test]
     fn refuses_what_is_no_decimal() {
         use DecimalFault::*;
-        for text in ["", "-", "+", ".", "1.", ".5", "1e3", "1,000", " 1", "1 ", "１", "--1", "1.2.3", "NaN"] {
+        for text in ["", "-", "+", ".", "1.", ".5", "1e3", "1,000", " 1", "1 ", "１", "--1", "1.2.3", "NaN"]
+        {
             assert_eq!(Decimal::parse(text), Err(Malformed), "{text:?}");
         }
         assert_eq!(Decimal::parse("0.00001"), Err(Places));
@@ -216,7 +238,9 @@ mod tests {
 
     #[test]
     fn a_double_means_its_shortest_decimal() {
-        for (number, text) in [(0.1, "0.1"), (33.3333, "33.3333"), (-0.0, "0"), (1e13, "10000000000000"), (2.675, "2.675")] {
+        for (number, text) in
+            [(0.1, "0.1"), (33.3333, "33.3333"), (-0.0, "0"), (1e13, "10000000000000"), (2.675, "2.675")]
+        {
             assert_eq!(Decimal::from_f64(number).unwrap().to_string(), text);
         }
     }

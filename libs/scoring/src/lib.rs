@@ -1,0 +1,20 @@
+//! Scoring: compiles a scheme's model, evaluates a subject's fact sheet under it and explains the grade (CONTRACT §4.1).
+//! Pure: dates are arguments, the arithmetic is on exact decimals, nothing is read and nothing is written.
+#![deny(clippy::float_arithmetic, clippy::unwrap_used, clippy::expect_used)]
+
+mod condition;
+mod day;
+mod decimal;
+mod evaluate;
+mod facts;
+mod measure;
+mod model;
+mod schema;
+mod text;
+
+pub use decimal::{Decimal, DecimalFault, Exact};
+pub use evaluate::Outcome;
+pub use facts::{Change, Fact, FactSheet, MAX_FACTS, SheetFault, Value};
+pub use model::{Compiled, MAX_INDICATORS, MAX_ITEMS, NATIONAL_EVALUATION, Problem, UNGRADED};
+pub use schema::{FieldType, Schemas};
+pub use text::Bilingual;

@@ -84,7 +84,7 @@ pub(crate) struct Schema<'a>(BTreeMap<&'a str, Vec<(&'a str, FieldType)>>);
 
 impl<'a> Schema<'a> {
     /// The union over the items; unknown ones are told elsewhere.
-    pub(crate) fn of(schemas: &'a Schemas, items: &'a [String]) -> Self {
+    pub(crate) fn of(schemas: &'a Schemas, items: impl IntoIterator<Item = &'a str>) -> Self {
         let mut fields = BTreeMap::<&str, Vec<(&str, FieldType)>>::new();
         for item in items {
             for (key, kind) in schemas.item(item).into_iter().flatten() {

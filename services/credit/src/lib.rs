@@ -1,0 +1,200 @@
+//! Credit 信用信息: the hub of facts about enterprises. This file is the table of contents: one line a call.
+use std::sync::Arc;
+
+use chassis::{
+    App, Store,
+    call::{self, call, mutate},
+    clock::Clock,
+    operations,
+    serve::{Boot, MESSAGE_MAX, Role, stack},
+};
+use contract::{
+    credit::v1::{
+        self as api,
+        accesses_server::{Accesses, AccessesServer},
+        feed_server::{Feed, FeedServer},
+        figures_server::{Figures, FiguresServer},
+        imports_server::{Imports, ImportsServer},
+        items_server::{Items, ItemsServer},
+        operations_server::{Operations, OperationsServer},
+        profiles_server::{Profiles, ProfilesServer},
+        records_server::{Records, RecordsServer},
+        subjects_server::{Subjects, SubjectsServer},
+    },
+    google::{api::HttpBody, longrunning::Operation},
+};
+use futures::stream::BoxStream;
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use tonic::{Request, Response, Status, Streaming, async_trait, service::RoutesBuilder};
+
+mod accesses;
+mod changes;
+mod figures;
+mod imports;
+mod items;
+mod outcomes;
+mod profiles;
+mod records;
+mod subjects;
+
+/// What the calls share.
+pub struct Credit {
+    store: Store,
+    clock: Clock,
+}
+
+impl App for Credit {
+    fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        chassis::storage::migrations(&[("credit_0001_base", include_str!("../migrations/0001_base.sql"))])
+    }
+}
+
+#[derive(Clone)]
+struct Calls(Arc<Credit>);
+
+type Answered<T> = Result<Response<T>, Status>;
+
+#[async_trait]
+impl Subjects for Calls {
+    async fn batch_upsert_subjects(
+        &self,
+        r: Request<api::BatchUpsertSubjectsRequest>,
+    ) -> Answered<api::BatchUpsertSubjectsResponse> {
+        mutate(&self.0, r, subjects::batch_upsert).await
+    }
+    async fn get_subject(&self, r: Request<api::GetSubjectRequest>) -> Answered<api::Subject> {
+        call(&self.0, r, subjects::get).await
+    }
+    async fn list_subjects(&self, r: Request<api::ListSubjectsRequest>) -> Answered<api::ListSubjectsResponse> {
+        call(&self.0, r, subjects::list).await
+    }
+}
+
+#[async_trait]
+impl Items for Calls {
+    async fn list_items(&self, r: Request<api::ListItemsRequest>) -> Answered<api::ListItemsResponse> {
+        call(&self.0, r, items::list).await
+    }
+    async fn get_item(&self, r: Request<api::GetItemRequest>) -> Answered<api::CatalogueItem> {
+        call(&self.0, r, items::get).await
+    }
+    async fn put_item(&self, r: Request<api::PutItemRequest>) -> Answered<api::CatalogueItem> {
+        mutate(&self.0, r, items::put).await
+    }
+}
+
+#[async_trait]
+impl Records for Calls {
+    async fn submit_records(&self, r: Request<api::SubmitRecordsRequest>) -> Answered<api::SubmitRecordsResponse> {
+        mutate(&self.0, r, records::submit).await
+    }
+    async fn list_records(&self, r: Request<api::ListRecordsRequest>) -> Answered<api::ListRecordsResponse> {
+        call(&self.0, r, records::list).await
+    }
+    async fn correct_record(&self, r: Request<api::CorrectRecordRequest>) -> Answered<api::Record> {
+        mutate(&self.0, r, records::correct).await
+    }
+    async fn withdraw_record(&self, r: Request<api::WithdrawRecordRequest>) -> Answered<api::Record> {
+        mutate(&self.0, r, records::withdraw).await
+    }
+}
+
+#[async_trait]
+impl Profiles for Calls {
+    async fn get_profile(&self, r: Request<api::GetProfileRequest>) -> Answered<api::Profile> {
+        call(&self.0, r, profiles::get).await
+    }
+    async fn get_public_profile(&self, r: Request<api::GetPublicProfileRequest>) -> Answered<api::Profile> {
+        call(&self.0, r, profiles::get_public).await
+    }
+    async fn search_public_subjects(
+        &self,
+        r: Request<api::SearchPublicSubjectsRequest>,
+    ) -> Answered<api::SearchPublicSubjectsResponse> {
+        call(&self.0, r, profiles::search).await
+    }
+}
+
+#[async_trait]
+impl Accesses for Calls {
+    async fn list_accesses(&self, r: Request<api::ListAccessesRequest>) -> Answered<api::ListAccessesResponse> {
+        call(&self.0, r, accesses::list).await
+    }
+}
+
+#[async_trait]
+impl Imports for Calls {
+    type DownloadRejectsStream = BoxStream<'static, Result<HttpBody, Status>>;
+
+    async fn create_import(&self, r: Request<Streaming<api::CreateImportRequest>>) -> Answered<Operation> {
+        let (context, parts) = call::open_stream(r)?;
+        call::answer(&context, imports::create(&self.0, &context, parts).await)
+    }
+    async fn download_rejects(
+        &self,
+        r: Request<api::DownloadRejectsRequest>,
+    ) -> Answered<Self::DownloadRejectsStream> {
+        call(&self.0, r, imports::download_rejects).await
+    }
+}
+
+#[async_trait]
+impl Feed for Calls {
+    type WatchStream = BoxStream<'static, Result<api::Change, Status>>;
+
+    async fn watch(&self, r: Request<api::WatchRequest>) -> Answered<Self::WatchStream> {
+        call(&self.0, r, changes::watch).await
+    }
+}
+
+#[async_trait]
+impl Figures for Calls {
+    async fn get_figures(&self, r: Request<api::GetFiguresRequest>) -> Answered<api::GetFiguresResponse> {
+        call(&self.0, r, figures::get).await
+    }
+}
+
+#[async_trait]
+impl Operations for Calls {
+    async fn get_operation(&self, r: Request<api::GetOperationRequest>) -> Answered<Operation> {
+        call(&self.0, r, async |app, context, request: api::GetOperationRequest| {
+            operations::get(&app.store, context, &request.id).await
+        })
+        .await
+    }
+}
+
+/// Opens the database, puts the built-in catalogue into it, and makes the role.
+pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
+    let store = boot.store::<Migrator>("credit").await?;
+    items::seed(&store, boot.clock.now()).await?;
+    imports::sweep(&store, boot.clock.now()).await?;
+    let app = Arc::new(Credit { store: store.clone(), clock: boot.clock.clone() });
+    let calls = Calls(app.clone());
+    let mut routes = RoutesBuilder::default();
+    routes
+        .add_service(SubjectsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(ItemsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(RecordsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(ProfilesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(AccessesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(ImportsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(FeedServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(FiguresServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(OperationsServer::new(calls).max_decoding_message_size(MESSAGE_MAX));
+    let works = operations::run(
+        store.clone(),
+        boot.clock.clone(),
+        vec![imports::work(&app)],
+        boot.stopping.clone(),
+    );
+    Ok(Role { name: "credit", router: stack(boot, routes), background: vec![Box::pin(works)], store })
+}

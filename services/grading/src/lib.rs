@@ -1,0 +1,162 @@
+//! Grading 分级分类: follows credit's feed, keeps a fact sheet a subject, and grades it under the departments' schemes.
+mod accesses;
+mod catalogue;
+mod evaluation;
+mod grades;
+mod runs;
+mod schemes;
+mod sheets;
+mod subject;
+
+use std::sync::Arc;
+
+use chassis::{
+    App, Store, call,
+    clock::Clock,
+    feed::{self, Progress},
+    mutate, operations,
+    serve::{Boot, MESSAGE_MAX, Role},
+    upstream::Upstream,
+};
+use contract::{
+    google::longrunning::Operation,
+    grading::v1::{self as api, grades_server, operations_server, runs_server, schemes_server},
+};
+use futures::{FutureExt, future::BoxFuture, stream::BoxStream};
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use tonic::{Request, Response, Status, service::RoutesBuilder};
+
+/// The service.
+pub struct Grading {
+    store: Store,
+    clock: Clock,
+    credit: Upstream,
+    /// How far credit's feed has been followed.
+    progress: Progress,
+    /// How far the passing of days has been followed.
+    due: Arc<evaluation::Due>,
+    versions: Arc<schemes::Versions>,
+}
+
+impl App for Grading {
+    fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+#[derive(Clone)]
+struct Calls(Arc<Grading>);
+
+type Done<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl schemes_server::Schemes for Calls {
+    async fn list_schemes(&self, r: Request<api::ListSchemesRequest>) -> Done<api::ListSchemesResponse> {
+        call(&self.0, r, schemes::list).await
+    }
+    async fn get_scheme(&self, r: Request<api::GetSchemeRequest>) -> Done<api::Scheme> {
+        call(&self.0, r, schemes::get).await
+    }
+    async fn create_scheme(&self, r: Request<api::CreateSchemeRequest>) -> Done<api::Scheme> {
+        mutate(&self.0, r, schemes::create).await
+    }
+    async fn update_scheme(&self, r: Request<api::UpdateSchemeRequest>) -> Done<api::Scheme> {
+        mutate(&self.0, r, schemes::update).await
+    }
+    async fn publish_scheme(&self, r: Request<api::PublishSchemeRequest>) -> Done<api::Scheme> {
+        mutate(&self.0, r, schemes::publish).await
+    }
+    async fn retire_scheme(&self, r: Request<api::RetireSchemeRequest>) -> Done<api::Scheme> {
+        mutate(&self.0, r, schemes::retire).await
+    }
+    async fn new_scheme_version(&self, r: Request<api::NewSchemeVersionRequest>) -> Done<api::Scheme> {
+        mutate(&self.0, r, schemes::new_version).await
+    }
+    async fn get_measures(&self, r: Request<api::GetMeasuresRequest>) -> Done<api::SchemeMeasures> {
+        call(&self.0, r, schemes::measures::get).await
+    }
+    async fn put_measures(&self, r: Request<api::PutMeasuresRequest>) -> Done<api::SchemeMeasures> {
+        mutate(&self.0, r, schemes::measures::put).await
+    }
+}
+
+#[tonic::async_trait]
+impl grades_server::Grades for Calls {
+    type ExportGradesStream = BoxStream<'static, Result<api::ExportedGrade, Status>>;
+
+    async fn get_subject_grades(&self, r: Request<api::GetSubjectGradesRequest>) -> Done<api::SubjectGrades> {
+        call(&self.0, r, grades::of_subject).await
+    }
+    async fn explain_grade(&self, r: Request<api::ExplainGradeRequest>) -> Done<api::Explanation> {
+        call(&self.0, r, grades::explain).await
+    }
+    async fn list_grade_history(
+        &self,
+        r: Request<api::ListGradeHistoryRequest>,
+    ) -> Done<api::ListGradeHistoryResponse> {
+        call(&self.0, r, grades::history).await
+    }
+    async fn batch_get_grades(
+        &self,
+        r: Request<api::BatchGetGradesRequest>,
+    ) -> Done<api::BatchGetGradesResponse> {
+        call(&self.0, r, grades::of_subjects).await
+    }
+    async fn export_grades(&self, r: Request<api::ExportGradesRequest>) -> Done<Self::ExportGradesStream> {
+        call(&self.0, r, grades::export::stream).await
+    }
+    async fn get_distribution(&self, r: Request<api::GetDistributionRequest>) -> Done<api::Distribution> {
+        call(&self.0, r, grades::distribution).await
+    }
+}
+
+#[tonic::async_trait]
+impl runs_server::Runs for Calls {
+    async fn create_run(&self, r: Request<api::CreateRunRequest>) -> Done<Operation> {
+        mutate(&self.0, r, runs::create).await
+    }
+}
+
+#[tonic::async_trait]
+impl operations_server::Operations for Calls {
+    async fn get_operation(&self, r: Request<api::GetOperationRequest>) -> Done<Operation> {
+        call(&self.0, r, runs::operation).await
+    }
+}
+
+/// The tables.
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        chassis::storage::migrations(&[("grading_0001_base", include_str!("../migrations/0001_grading.sql"))])
+    }
+}
+
+/// Opens the service; it reads credit's feed and catalogue.
+pub async fn open(boot: &Boot, credit: Upstream) -> anyhow::Result<Role> {
+    let store = boot.store::<Migrator>("grading").await?;
+    let versions = Arc::<schemes::Versions>::default();
+    let follower =
+        sheets::Follower { credit: credit.clone(), versions: versions.clone(), clock: boot.clock.clone() };
+    let (progress, following) = feed::follow(store.clone(), Arc::new(follower), boot.stopping.clone());
+    let due = Arc::new(evaluation::Due::default());
+    let clock = boot.clock.clone();
+    let app = Arc::new(Grading { store: store.clone(), clock, credit, progress, due, versions });
+    let works: Vec<Arc<dyn operations::Work>> = vec![Arc::new(runs::Population(app.clone()))];
+    let working = operations::run(store.clone(), boot.clock.clone(), works, boot.stopping.clone());
+    let passing = evaluation::pass_days(app.clone(), boot.stopping.clone());
+    let background: Vec<BoxFuture<'static, ()>> = vec![following.boxed(), working.boxed(), passing.boxed()];
+    Ok(Role { name: "grading", router: chassis::serve::stack(boot, routes(app)), background, store })
+}
+
+fn routes(app: Arc<Grading>) -> RoutesBuilder {
+    let calls = Calls(app);
+    let mut routes = RoutesBuilder::default();
+    routes
+        .add_service(schemes_server::SchemesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(grades_server::GradesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(runs_server::RunsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(operations_server::OperationsServer::new(calls).max_decoding_message_size(MESSAGE_MAX));
+    routes
+}

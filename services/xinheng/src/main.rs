@@ -1,1 +1,5 @@
-fn main() {}
+//! The one binary of the suite.
+
+fn main() -> std::process::ExitCode {
+    xinheng::command::run()
+}

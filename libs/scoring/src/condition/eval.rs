@@ -40,9 +40,9 @@ impl Bound<'_> {
                 (Some(left), Some(right)) => comparison.holds(left, right),
                 _ => false,
             },
-            Node::In(operand, list) => {
-                self.value(operand, row).is_some_and(|value| list.iter().any(|literal| literal.scalar() == value))
-            }
+            Node::In(operand, list) => self
+                .value(operand, row)
+                .is_some_and(|value| list.iter().any(|literal| literal.scalar() == value)),
             Node::Text(text, test, part) => match (self.value(text, row), self.value(part, row)) {
                 (Some(Scalar::Text(text)), Some(Scalar::Text(part))) => test.holds(text, part),
                 _ => false,

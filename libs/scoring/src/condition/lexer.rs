@@ -62,8 +62,9 @@ impl<'a> Lexer<'a> {
     fn number(&mut self) -> Result<Token, ConditionFault> {
         let column = self.column;
         let sign = if self.rest.starts_with('-') { 1 } else { 0 };
-        let length = self.rest[sign..]
-            .find(|character: char| !character.is_ascii_alphanumeric() && character != '.' && character != '_');
+        let length = self.rest[sign..].find(|character: char| {
+            !character.is_ascii_alphanumeric() && character != '.' && character != '_'
+        });
         let text = self.skip(length.map_or(self.rest.len(), |length| length + sign));
         Decimal::parse(text).map(Token::Number).map_err(|fault| {
             let why = fault.message();

@@ -85,9 +85,10 @@ impl Parser<'_> {
         let left = value(left, start)?;
         let start = self.column();
         let right = value(self.unary()?, start)?;
+        let chained = self.column();
         if self.comparison().is_some() {
             return Err(fault(
-                self.column(),
+                chained,
                 "comparisons cannot be chained: join two of them with &&",
                 "比较不能连写：请用 && 连接两个比较",
             ));
@@ -184,7 +185,11 @@ impl Parser<'_> {
         self.expect("(")?;
         let field = self.operand()?;
         if matches!(field.operand, Operand::Literal(_)) {
-            return Err(fault(field.column, "has() asks about a field: name one", "has() 用于判断字段：请写字段名"));
+            return Err(fault(
+                field.column,
+                "has() asks about a field: name one",
+                "has() 用于判断字段：请写字段名",
+            ));
         }
         self.expect(")")?;
         Ok(Part::Truth(Node::Has(field.operand)))
@@ -196,7 +201,11 @@ impl Parser<'_> {
             Token::Name(name) if name == "startsWith" => TextTest::StartsWith,
             Token::Name(name) if name == "endsWith" => TextTest::EndsWith,
             Token::Name(name) if name == "contains" => TextTest::Contains,
-            _ => return Err(self.unexpected("startsWith, endsWith or contains", "startsWith、endsWith 或 contains")),
+            _ => {
+                return Err(
+                    self.unexpected("startsWith, endsWith or contains", "startsWith、endsWith 或 contains")
+                );
+            }
         };
         self.advance();
         self.expect("(")?;
@@ -223,7 +232,11 @@ impl Parser<'_> {
             Token::Number(number) => (Literal::Number(number), FieldType::Number),
             Token::Text(text) => (Literal::Text(text), FieldType::Text),
             Token::Name(name) => return self.name(&name, column),
-            _ => return Err(self.unexpected("a field, a number, a quoted text or (", "字段、数字、带引号的文本或 (")),
+            _ => {
+                return Err(
+                    self.unexpected("a field, a number, a quoted text or (", "字段、数字、带引号的文本或 (")
+                );
+            }
         };
         self.advance();
         Ok(Value { operand: Operand::Literal(literal), kind, column })
@@ -236,14 +249,19 @@ impl Parser<'_> {
                 "or" => "||",
                 _ => "!",
             };
-            let (en, zh) = (format!("{name} is not an operator: write {sign}"), format!("{name} 不是运算符：请写 {sign}"));
+            let (en, zh) = (
+                format!("{name} is not an operator: write {sign}"),
+                format!("{name} 不是运算符：请写 {sign}"),
+            );
             return Err(fault(column, &en, &zh));
         }
         self.advance();
         if self.is_sign("(") {
             return Err(fault(
                 column,
-                &format!("there is no function {name}: use has(field), or text.startsWith, .endsWith, .contains"),
+                &format!(
+                    "there is no function {name}: use has(field), or text.startsWith, .endsWith, .contains"
+                ),
                 &format!("没有函数 {name}：可用 has(字段)，以及文本的 startsWith、endsWith、contains"),
             ));
         }
@@ -304,15 +322,22 @@ impl Parser<'_> {
             let (none_en, none_zh) = if keys.is_empty() { ("none", "无") } else { ("", "") };
             return Err(fault(
                 column,
-                &format!("unknown field {key}: there are severity, amount, occurredOn, and of these items: {keys}{none_en}"),
-                &format!("未知字段 {key}：可用 severity、amount、occurredOn，以及所选事项的字段：{keys}{none_zh}"),
+                &format!(
+                    "unknown field {key}: there are severity, amount, occurredOn, and of these items: {keys}{none_en}"
+                ),
+                &format!(
+                    "未知字段 {key}：可用 severity、amount、occurredOn，以及所选事项的字段：{keys}{none_zh}"
+                ),
             ));
         };
         if let Some((other, differs)) = found.iter().find(|(_, other)| other != kind) {
             let (one, two) = (kind.noun(), differs.noun());
             return Err(fault(
                 column,
-                &format!("{key} is {} in {item} but {} in {other}: make an indicator for each", one.en, two.en),
+                &format!(
+                    "{key} is {} in {item} but {} in {other}: make an indicator for each",
+                    one.en, two.en
+                ),
                 &format!("{key} 在 {item} 中为{}，在 {other} 中为{}：请分设指标", one.zh, two.zh),
             ));
         }
@@ -364,7 +389,11 @@ impl Parser<'_> {
             Token::Number(number) => (number.to_string(), number.to_string()),
             Token::Text(text) => (format!("{text:?}"), format!("{text:?}")),
         };
-        fault(self.column(), &format!("expected {en}, found {found}"), &format!("此处应为{zh}，实为 {found_zh}"))
+        fault(
+            self.column(),
+            &format!("expected {en}, found {found}"),
+            &format!("此处应为{zh}，实为 {found_zh}"),
+        )
     }
 }
 

@@ -1,12 +1,14 @@
 //! The fact sheet of one subject: what its records say that a scheme can count, kept together and compact.
 //! The sheet is its own stored form (a private protobuf message), so that reading it costs one decoding.
 mod stored;
+#[cfg(test)]
+mod tests;
 
 use jiff::civil::Date;
 use prost::Message;
 
+use stored::Sheet;
 pub(crate) use stored::{Group, Row, Scalar};
-use stored::{Sheet, Slot};
 
 use crate::{day::Day, decimal::Decimal, text::Bilingual};
 

@@ -36,11 +36,11 @@ pub(crate) struct Row {
     #[prost(sint32, tag = "5")]
     severity: i32,
     #[prost(sint64, optional, tag = "6")]
-    amount: Option<i64>,
+    amount_scaled: Option<i64>,
     #[prost(sint32, optional, tag = "7")]
-    from: Option<i32>,
+    first_day: Option<i32>,
     #[prost(sint32, optional, tag = "8")]
-    until: Option<i32>,
+    end_day: Option<i32>,
     #[prost(message, repeated, tag = "9")]
     slots: Vec<Slot>,
 }
@@ -137,9 +137,9 @@ impl Row {
             order: fact.order,
             occurred: Day::of(fact.occurred_on).packed(),
             severity: fact.severity,
-            amount: fact.amount.map(Decimal::scaled),
-            from: fact.effective_from.map(|date| Day::of(date).packed()),
-            until: fact.effective_until.map(|date| Day::of(date).packed()),
+            amount_scaled: fact.amount.map(Decimal::scaled),
+            first_day: fact.effective_from.map(|date| Day::of(date).packed()),
+            end_day: fact.effective_until.map(|date| Day::of(date).packed()),
             slots: Vec::new(),
         }
     }
@@ -150,12 +150,12 @@ impl Row {
 
     /// The first day on which the fact stands.
     pub(crate) fn from(&self) -> Day {
-        self.from.map_or(Day::ALWAYS, Day::from_packed)
+        self.first_day.map_or(Day::ALWAYS, Day::from_packed)
     }
 
     /// The first day on which it no longer stands.
     pub(crate) fn until(&self) -> Day {
-        self.until.map_or(Day::NEVER, Day::from_packed)
+        self.end_day.map_or(Day::NEVER, Day::from_packed)
     }
 
     pub(crate) fn severity(&self) -> Decimal {
@@ -163,7 +163,7 @@ impl Row {
     }
 
     pub(crate) fn amount(&self) -> Option<Decimal> {
-        self.amount.and_then(Decimal::from_scaled)
+        self.amount_scaled.and_then(Decimal::from_scaled)
     }
 
     /// Which of two facts is the later: by occurrence, then by recording order (CONTRACT §4.1.2).
@@ -184,7 +184,7 @@ impl Row {
     /// Ends the fact on a day, unless it has ended before.
     pub(super) fn end(&mut self, on: Day) {
         if on < self.until() {
-            self.until = Some(on.packed());
+            self.end_day = Some(on.packed());
         }
     }
 
@@ -195,7 +195,7 @@ impl Row {
 
     fn is_well_formed(&self) -> bool {
         self.occurred().date().is_some()
-            && self.amount.is_none_or(|scaled| Decimal::from_scaled(scaled).is_some())
+            && self.amount_scaled.is_none_or(|scaled| Decimal::from_scaled(scaled).is_some())
             && self.stands_ever()
     }
 }

@@ -27,7 +27,7 @@ pub const MAX_INDICATORS: usize = 200;
 
 /// The points that one indicator gives or takes at most, whatever its value: far above what any scheme means, and so small
 /// that the sum of all indicators stays exact.
-const MOST_POINTS: Decimal = Decimal::whole(1_000_000_000);
+const MOST_POINTS: i64 = 100_000_000_000;
 
 /// A scheme that is known to work on every sheet.
 pub struct Compiled {
@@ -120,8 +120,7 @@ impl Compiled {
 impl Indicator {
     /// The points of a value before floor and cap, and after (CONTRACT §4.1.3).
     pub(crate) fn points(&self, value: Measured<'_>) -> (Exact, Exact) {
-        let most = Exact::from(MOST_POINTS);
-        let points = self.points.of(value).clamp(most.negated(), most);
+        let points = self.points.of(value).clamp(Exact::whole(-MOST_POINTS), Exact::whole(MOST_POINTS));
         let floored = self.min.map_or(points, |min| points.max(min.into()));
         (points, self.max.map_or(floored, |max| floored.min(max.into())))
     }

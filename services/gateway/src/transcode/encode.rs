@@ -62,10 +62,10 @@ impl<'j> Encoder<'_, 'j> {
         self.path.pop();
     }
 
-    fn message(&mut self, index: Index, json: &'j Json<'_>, out: &mut Vec<u8>) {
+    fn message(&mut self, index: Index, json: &'j Json<'j>, out: &mut Vec<u8>) {
         let plan = self.plans.message(index);
         match (plan.form, json) {
-            (Form::Fields, Json::Object(members)) => self.fields(plan, members, out),
+            (Form::Fields, Json::Object(members)) => self.fields(plan, members.iter(), out),
             (Form::Fields, _) => self.expected("an object", "对象", json),
             (Form::Timestamp, Json::Text(text)) => match text.parse::<prost_types::Timestamp>() {
                 Ok(at) => put_moment(out, at.seconds, at.nanos),
@@ -103,7 +103,12 @@ impl<'j> Encoder<'_, 'j> {
         }
     }
 
-    fn fields(&mut self, plan: &Message, members: &'j [(Cow<'_, str>, Json<'_>)], out: &mut Vec<u8>) {
+    fn fields(
+        &mut self,
+        plan: &Message,
+        members: impl Iterator<Item = &'j (Cow<'j, str>, Json<'j>)>,
+        out: &mut Vec<u8>,
+    ) {
         let mut seen = vec![false; plan.fields.len()];
         let mut oneofs: Vec<usize> = Vec::new();
         for (name, value) in members {
@@ -129,7 +134,7 @@ impl<'j> Encoder<'_, 'j> {
         }
     }
 
-    fn field(&mut self, field: &Field, json: &'j Json<'_>, out: &mut Vec<u8>) {
+    fn field(&mut self, field: &Field, json: &'j Json<'j>, out: &mut Vec<u8>) {
         // null stands for "not given", except where null is a value.
         if is_absent(self.plans, field, json) {
             return;
@@ -150,7 +155,7 @@ impl<'j> Encoder<'_, 'j> {
         }
     }
 
-    fn items(&mut self, field: &Field, items: &'j [Json<'_>], tagged: bool, out: &mut Vec<u8>) {
+    fn items(&mut self, field: &Field, items: &'j [Json<'j>], tagged: bool, out: &mut Vec<u8>) {
         for (place, item) in items.iter().enumerate() {
             self.path.push(Step::Element(place));
             if tagged {
@@ -161,7 +166,7 @@ impl<'j> Encoder<'_, 'j> {
         }
     }
 
-    fn map(&mut self, field: &Field, members: &'j [(Cow<'_, str>, Json<'_>)], out: &mut Vec<u8>) {
+    fn map(&mut self, field: &Field, members: &'j [(Cow<'j, str>, Json<'j>)], out: &mut Vec<u8>) {
         let Kind::Message(entry) = field.kind else { return };
         let [key_field, value_field] = &self.plans.message(entry).fields[..] else { return };
         let mut seen = std::collections::HashSet::with_capacity(members.len());
@@ -195,7 +200,7 @@ impl<'j> Encoder<'_, 'j> {
         }
     }
 
-    fn single(&mut self, kind: Kind, json: &'j Json<'_>, out: &mut Vec<u8>) {
+    fn single(&mut self, kind: Kind, json: &'j Json<'j>, out: &mut Vec<u8>) {
         match (kind, json) {
             (Kind::Message(index), _) => put_sized(out, |out| self.message(index, json, out)),
             (Kind::Enum(index), _) => self.enumeration(index, json, out),
@@ -278,13 +283,13 @@ impl<'j> Encoder<'_, 'j> {
         }
     }
 
-    fn only_field(&mut self, plan: &Message, json: &'j Json<'_>, out: &mut Vec<u8>) {
+    fn only_field(&mut self, plan: &Message, json: &'j Json<'j>, out: &mut Vec<u8>) {
         if let Some(field) = plan.fields.first() {
             self.field(field, json, out);
         }
     }
 
-    fn value(&mut self, plan: &Message, json: &'j Json<'_>, out: &mut Vec<u8>) {
+    fn value(&mut self, plan: &Message, json: &'j Json<'j>, out: &mut Vec<u8>) {
         let name = match json {
             Json::Null => "null_value",
             Json::Bool(_) => "bool_value",
@@ -299,7 +304,7 @@ impl<'j> Encoder<'_, 'j> {
         }
     }
 
-    fn any(&mut self, json: &'j Json<'_>, out: &mut Vec<u8>) {
+    fn any(&mut self, json: &'j Json<'j>, out: &mut Vec<u8>) {
         let Json::Object(members) = json else { return self.expected("an object with @type", "带 @type 的对象", json) };
         let url = members.iter().find_map(|(name, value)| match value {
             Json::Text(text) if name == "@type" => Some(text.as_ref()),
@@ -315,10 +320,7 @@ impl<'j> Encoder<'_, 'j> {
         put_sized(out, |out| {
             let plan = self.plans.message(index);
             if plan.form == Form::Fields {
-                // The borrowed members stay where they are; only "@type" is no field of the message.
-                for (name, value) in members.iter().filter(|(name, _)| name != "@type") {
-                    self.fields(plan, std::slice::from_ref(member(members, name, value)), out);
-                }
+                self.fields(plan, members.iter().filter(|(name, _)| name != "@type"), out);
             } else if let Some((name, value)) = members.iter().find(|(name, _)| name == "value") {
                 self.path.push(Step::Member(name));
                 self.message(index, value, out);
@@ -326,18 +328,6 @@ impl<'j> Encoder<'_, 'j> {
             }
         });
     }
-}
-
-// The member itself, found by address, so that a slice of one can be walked.
-fn member<'j, 'a>(
-    members: &'j [(Cow<'a, str>, Json<'a>)],
-    name: &Cow<'a, str>,
-    value: &Json<'a>,
-) -> &'j (Cow<'a, str>, Json<'a>) {
-    members
-        .iter()
-        .find(|(own, held)| std::ptr::eq(own, name) && std::ptr::eq(held, value))
-        .unwrap_or(&members[0])
 }
 
 fn is_absent(plans: &Plans, field: &Field, json: &Json<'_>) -> bool {

@@ -1,0 +1,244 @@
+//! Evaluates a sheet at a date: CONTRACT §4.1 step by step. One walk serves bulk grading and explanation, so that the two
+//! cannot differ; what only an explanation needs goes to a [`Sink`].
+use std::cell::Cell;
+
+use contract::grading::v1::{Explanation, IndicatorExplanation, VetoExplanation};
+use jiff::civil::Date;
+use prost_types::value::Kind;
+
+use crate::{
+    condition::Bound,
+    day::Day,
+    decimal::{Decimal, Exact},
+    facts::{FactSheet, Group, Row},
+    measure::{Counted, Measure, Measured, latest_grade::LatestGrade},
+    model::{Compiled, Indicator, MAX_ITEMS, Model, NATIONAL_EVALUATION, Rule, Selector, UNGRADED, Veto},
+};
+
+/// What an evaluation comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome<'a> {
+    /// The grade, or [`UNGRADED`].
+    pub grade: &'a str,
+    /// The score, of two places; none where the national result is applied directly.
+    pub score: Option<Decimal>,
+    /// The first day after the date on which time alone makes other records count, or count otherwise.
+    pub next_change_on: Option<Date>,
+}
+
+impl Compiled {
+    /// Grades a sheet at a date; allocates nothing.
+    pub fn grade<'a>(&'a self, sheet: &'a FactSheet, as_of: Date) -> Outcome<'a> {
+        self.evaluate(sheet, as_of, &mut ())
+    }
+
+    /// Grades a sheet at a date and says why. Whose grade it is, and which scheme's, is for the caller to fill in.
+    pub fn explain(&self, sheet: &FactSheet, as_of: Date) -> Explanation {
+        let mut explaining = Explaining::default();
+        let outcome = self.evaluate(sheet, as_of, &mut explaining);
+        Explanation {
+            as_of: as_of.to_string(),
+            grade: outcome.grade.to_owned(),
+            score: outcome.score.map(Decimal::to_f64),
+            next_change_on: outcome.next_change_on.map(|date| date.to_string()).unwrap_or_default(),
+            ..explaining.explanation
+        }
+    }
+
+    fn evaluate<'a>(&'a self, sheet: &'a FactSheet, as_of: Date, sink: &mut impl Sink) -> Outcome<'a> {
+        let records =
+            Records { groups: self.groups(sheet), as_of: Day::of(as_of), next: Cell::new(Day::NEVER) };
+        let (grade, score) = match &self.rule {
+            Rule::Direct(selector) => (direct(selector, &records, sink), None),
+            Rule::Model(model) => {
+                let score = model.score(&records, sink);
+                (model.grade(score, &records, sink), Some(score))
+            }
+        };
+        Outcome { grade, score, next_change_on: records.next.get().date() }
+    }
+
+    /// The sheet's groups by the place of their item; both are ascending, so one pass finds them all.
+    fn groups<'a>(&self, sheet: &'a FactSheet) -> [Option<&'a Group>; MAX_ITEMS] {
+        let mut found = [None; MAX_ITEMS];
+        let mut groups = sheet.groups().iter().peekable();
+        for (place, item) in found.iter_mut().zip(&self.items) {
+            while groups.next_if(|group| group.item < *item).is_some() {}
+            *place = groups.next_if(|group| group.item == *item);
+        }
+        found
+    }
+}
+
+/// §4.1.6: the latest national evaluation's grade.
+fn direct<'a>(selector: &Selector, records: &Records<'a>, sink: &mut impl Sink) -> &'a str {
+    let value = records.measure(selector, &LatestGrade, sink);
+    sink.national(value);
+    match value {
+        Measured::Grade(Some(grade)) => grade,
+        _ => UNGRADED,
+    }
+}
+
+impl Model {
+    /// §4.1.4: what everybody starts from and all points, clamped, rounded to two places.
+    fn score(&self, records: &Records<'_>, sink: &mut impl Sink) -> Decimal {
+        sink.base(self.base);
+        let mut score = Exact::from(self.base);
+        for indicator in &self.indicators {
+            let value = records.measure(&indicator.selector, indicator.measure, sink);
+            let (uncapped, points) = indicator.points(value);
+            sink.indicator(indicator, value, uncapped, points);
+            score = score.plus(points);
+        }
+        let score = score.max(self.min.into());
+        self.max.map_or(score, |max| score.min(max.into())).round_half_away()
+    }
+
+    /// §4.1.5: the grade of the score, lowered by each veto that holds.
+    fn grade(&self, score: Decimal, records: &Records<'_>, sink: &mut impl Sink) -> &str {
+        // Compiling made sure that the last grade's threshold is reached by every score.
+        let last = self.grades.len() - 1;
+        let mut grade = self.grades.iter().position(|grade| grade.min <= score).unwrap_or(last);
+        sink.score_grade(&self.grades[grade].name);
+        for veto in &self.vetoes {
+            if records.exist(&veto.selector, sink) {
+                grade = grade.max(veto.grade);
+                sink.veto(veto, &self.grades[veto.grade].name);
+            }
+        }
+        &self.grades[grade].name
+    }
+}
+
+/// A sheet seen from a date.
+struct Records<'a> {
+    groups: [Option<&'a Group>; MAX_ITEMS],
+    as_of: Day,
+    /// The soonest day on which any record that was looked at counts otherwise than at `as_of`.
+    next: Cell<Day>,
+}
+
+impl<'a> Records<'a> {
+    fn measure(&self, selector: &Selector, measure: &dyn Measure, sink: &mut impl Sink) -> Measured<'a> {
+        let mut counted = self.counted(selector).inspect(|counted| sink.counted(counted.row));
+        let value = measure.value(&mut counted);
+        // A measure that has seen enough leaves the rest: they still decide what changes next.
+        counted.for_each(drop);
+        value
+    }
+
+    fn exist(&self, selector: &Selector, sink: &mut impl Sink) -> bool {
+        self.counted(selector).inspect(|counted| sink.counted(counted.row)).count() > 0
+    }
+
+    /// The records that count (§4.1.1).
+    fn counted(&self, selector: &Selector) -> impl Iterator<Item = Counted<'a>> {
+        selector.items.iter().filter_map(|place| self.groups[*place]).flat_map(move |group| {
+            let condition = selector.condition.bind(group);
+            group.rows.iter().filter_map(move |row| {
+                let percent = self.percent(selector, &condition, row)?;
+                Some(Counted { row, group, percent })
+            })
+        })
+    }
+
+    /// By how much a record counts, if it does; notes the day on which that ends, or begins.
+    fn percent(&self, selector: &Selector, condition: &Bound<'_>, row: &Row) -> Option<Decimal> {
+        let begins = row.occurred().max(row.from());
+        if begins >= row.until() || self.as_of >= row.until() {
+            return None;
+        }
+        if begins > self.as_of {
+            if condition.holds(row) {
+                self.changes_on(begins);
+            }
+            return None;
+        }
+        let steps = selector.steps.iter().map(|step| (step, step.left_on(row.occurred())));
+        let (step, left_on) = steps.into_iter().find(|(_, left_on)| *left_on > self.as_of)?;
+        if !condition.holds(row) {
+            return None;
+        }
+        self.changes_on(left_on.min(row.until()));
+        Some(step.percent)
+    }
+
+    fn changes_on(&self, day: Day) {
+        self.next.set(self.next.get().min(day));
+    }
+}
+
+/// What is told on the way of an evaluation; by default nothing is kept.
+trait Sink {
+    fn base(&mut self, _base: Decimal) {}
+    fn counted(&mut self, _row: &Row) {}
+    fn indicator(&mut self, _indicator: &Indicator, _value: Measured<'_>, _uncapped: Exact, _points: Exact) {}
+    fn national(&mut self, _value: Measured<'_>) {}
+    fn score_grade(&mut self, _grade: &str) {}
+    fn veto(&mut self, _veto: &Veto, _grade: &str) {}
+}
+
+impl Sink for () {}
+
+/// An explanation in the making, with the records that counted since its last entry.
+#[derive(Default)]
+struct Explaining {
+    explanation: Explanation,
+    records: Vec<String>,
+}
+
+impl Sink for Explaining {
+    fn base(&mut self, base: Decimal) {
+        self.explanation.base_score = Some(base.to_f64());
+    }
+
+    fn counted(&mut self, row: &Row) {
+        self.records.push(row.record.clone());
+    }
+
+    fn indicator(&mut self, indicator: &Indicator, value: Measured<'_>, uncapped: Exact, points: Exact) {
+        self.explanation.indicators.push(IndicatorExplanation {
+            id: indicator.id.clone(),
+            name: indicator.name.clone(),
+            dimension: indicator.dimension.clone(),
+            value: Some(value_of(value)),
+            points: points.to_f64(),
+            uncapped_points: uncapped.to_f64(),
+            records: std::mem::take(&mut self.records),
+        });
+    }
+
+    /// The national result applied directly is explained as one indicator without points.
+    fn national(&mut self, value: Measured<'_>) {
+        self.explanation.indicators.push(IndicatorExplanation {
+            id: NATIONAL_EVALUATION.to_owned(),
+            name: "国家公共信用综合评价".to_owned(),
+            value: Some(value_of(value)),
+            records: std::mem::take(&mut self.records),
+            ..IndicatorExplanation::default()
+        });
+    }
+
+    fn score_grade(&mut self, grade: &str) {
+        self.explanation.score_grade = grade.to_owned();
+    }
+
+    fn veto(&mut self, veto: &Veto, grade: &str) {
+        self.explanation.vetoes.push(VetoExplanation {
+            id: veto.id.clone(),
+            grade: grade.to_owned(),
+            reason: veto.reason.clone(),
+            records: std::mem::take(&mut self.records),
+        });
+    }
+}
+
+fn value_of(value: Measured<'_>) -> prost_types::Value {
+    let kind = match value {
+        Measured::Number(number) => Kind::NumberValue(number.to_f64()),
+        Measured::Grade(Some(grade)) => Kind::StringValue(grade.to_owned()),
+        Measured::Grade(None) => Kind::NullValue(0),
+    };
+    prost_types::Value { kind: Some(kind) }
+}

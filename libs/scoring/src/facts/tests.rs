@@ -1,0 +1,138 @@
+use jiff::civil::{Date, date};
+use proptest::prelude::*;
+
+use super::*;
+
+fn fact(record: &str, version: u32, item: &str, from: Option<Date>) -> Fact {
+    Fact {
+        record: record.into(),
+        version,
+        item: item.into(),
+        occurred_on: date(2026, 1, version as i8),
+        severity: 1,
+        amount: None,
+        fields: vec![("level".into(), Value::Text(format!("{record}{version}")))],
+        order: 1,
+        effective_from: from,
+        effective_until: None,
+    }
+}
+
+fn put(facts: impl IntoIterator<Item = Fact>) -> FactSheet {
+    let mut sheet = FactSheet::new();
+    for fact in facts {
+        sheet.apply(Change::Put(fact)).unwrap();
+    }
+    sheet
+}
+
+/// The facts as `item record version from until`, with `-` for an open end.
+fn shown(sheet: &FactSheet) -> Vec<String> {
+    let day = |day: Day| day.date().map_or("-".to_owned(), |date| date.to_string());
+    let rows = sheet.groups().iter().flat_map(|group| group.rows.iter().map(move |row| (group, row)));
+    rows.map(|(group, row)| {
+        format!("{} {} {} {} {}", group.item, row.record, row.version, day(row.from()), day(row.until()))
+    })
+    .collect()
+}
+
+const MARCH: Date = date(2026, 3, 1);
+const APRIL: Date = date(2026, 4, 1);
+
+#[test]
+fn a_correction_ends_the_version_before_it() {
+    let sheet = put([fact("a", 1, "x", None), fact("b", 1, "x", None), fact("a", 2, "w", Some(MARCH))]);
+    assert_eq!(shown(&sheet), ["w a 2 2026-03-01 -", "x a 1 - 2026-03-01", "x b 1 - -"]);
+}
+
+#[test]
+fn a_correction_from_the_start_takes_the_place_of_the_version_before_it() {
+    let sheet = put([fact("a", 1, "x", None), fact("a", 2, "x", None)]);
+    assert_eq!(shown(&sheet), ["x a 2 - -"]);
+}
+
+#[test]
+fn the_same_version_is_replaced() {
+    let sheet = put([fact("a", 1, "x", None), fact("a", 1, "y", None)]);
+    assert_eq!(shown(&sheet), ["y a 1 - -"]);
+}
+
+#[test]
+fn ending_and_removing() {
+    let mut sheet = put([fact("a", 1, "x", None), fact("a", 2, "x", Some(APRIL)), fact("b", 1, "y", None)]);
+    sheet.apply(Change::End { record: "a".into(), on: MARCH }).unwrap();
+    assert_eq!(shown(&sheet), ["x a 1 - 2026-03-01", "y b 1 - -"], "version 2 would have begun later");
+    sheet.apply(Change::End { record: "a".into(), on: APRIL }).unwrap();
+    assert_eq!(shown(&sheet)[0], "x a 1 - 2026-03-01", "what has ended stays ended");
+    sheet.apply(Change::Remove { record: "a".into() }).unwrap();
+    sheet.apply(Change::Remove { record: "unknown".into() }).unwrap();
+    assert_eq!(shown(&sheet), ["y b 1 - -"]);
+    assert!(!sheet.is_empty());
+    sheet.apply(Change::Remove { record: "b".into() }).unwrap();
+    assert!(sheet.is_empty());
+}
+
+#[test]
+fn a_row_without_a_field_has_none_whatever_came_before() {
+    let other = Fact { fields: vec![("paid".into(), Value::Bool(true))], ..fact("b", 2, "x", None) };
+    let sheet = put([fact("a", 1, "x", None), other]);
+    let group = &sheet.groups()[0];
+    let (level, paid) = (group.slot("level").unwrap(), group.slot("paid").unwrap());
+    assert_eq!(group.rows[0].field(level), Some(Scalar::Text("a1")));
+    assert_eq!(group.rows[0].field(paid), None);
+    assert_eq!(group.rows[1].field(level), None);
+    assert_eq!(group.rows[1].field(paid), Some(Scalar::Bool(true)));
+}
+
+#[test]
+fn a_full_sheet_takes_replacements_only() {
+    let mut sheet = put([fact("a", 1, "x", None)]);
+    let row = sheet.0.groups[0].rows[0].clone();
+    sheet.0.groups[0].rows.extend((1..MAX_FACTS).map(|number| {
+        let mut row = row.clone();
+        row.record = number.to_string();
+        row
+    }));
+    let replaced = Fact { severity: 9, ..fact("a", 1, "x", None) };
+    assert_eq!(sheet.apply(Change::Put(replaced)), Ok(()));
+    assert_eq!(sheet.apply(Change::Put(fact("b", 1, "x", None))), Err(SheetFault::Full));
+    assert_eq!(sheet.len(), MAX_FACTS);
+}
+
+#[test]
+fn only_what_was_written_is_read() {
+    let sheet = put([fact("a", 1, "x", None), fact("b", 1, "y", None)]);
+    assert_eq!(FactSheet::decode(&sheet.encode()), Ok(sheet.clone()));
+    assert_eq!(FactSheet::decode(&FactSheet::new().encode()), Ok(FactSheet::new()));
+    let broken = |break_it: fn(&mut Sheet)| {
+        let mut sheet = sheet.0.clone();
+        break_it(&mut sheet);
+        FactSheet::decode(&sheet.encode_to_vec())
+    };
+    let breaks: [fn(&mut Sheet); 5] = [
+        |sheet| sheet.format = 2,
+        |sheet| sheet.groups.reverse(),
+        |sheet| sheet.groups[0].rows.clear(),
+        |sheet| sheet.groups[1].item = "x".into(),
+        |sheet| sheet.groups[0].rows.push(Row::default()),
+    ];
+    for break_it in breaks {
+        assert_eq!(broken(break_it), Err(SheetFault::Unreadable));
+    }
+    assert_eq!(FactSheet::decode(&[]), Err(SheetFault::Unreadable));
+    assert_eq!(FactSheet::decode(&sheet.encode()[1..]), Err(SheetFault::Unreadable));
+}
+
+proptest! {
+    /// The versions of a record come to the same in whatever order they are put.
+    #[test]
+    fn versions_in_any_order(
+        froms in prop::collection::vec(prop::option::of(1..28_i8), 1..6),
+        order in Just((0..6_usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let version = |index: usize| fact("a", index as u32 + 1, "x", froms[index].map(|day| date(2026, 5, day)));
+        let straight = put((0..froms.len()).map(version));
+        let shuffled = put(order.into_iter().filter(|index| *index < froms.len()).map(version));
+        prop_assert_eq!(shown(&straight), shown(&shuffled));
+    }
+}

@@ -1,0 +1,108 @@
+//! The catalogue 公共信用信息目录: what is not in it is not collected.
+mod built_in;
+mod rows;
+pub mod rules;
+
+use std::sync::Arc;
+
+use chassis::{Answer, Context, Fault, Store, Tx, clock, decisions, decisions::Decision, page::Page};
+use contract::{credit::v1 as api, r#type::v1::ErrorReason as Common};
+use jiff::Timestamp;
+use serde_json::json;
+
+pub use contract::credit::v1::catalogue_item::Nature;
+pub use rows::{Item, in_force, named};
+
+use crate::{Credit, outcomes::{self, Submitter}};
+
+/// Puts the built-in catalogue in where it is missing; what an operator has put stays.
+pub async fn seed(store: &Store, now: Timestamp) -> anyhow::Result<()> {
+    let items = built_in::items()?;
+    let tx = store.begin().await?;
+    rows::seed(&tx, now, items).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Lists the catalogue.
+pub async fn list(app: &Arc<Credit>, _: &Context, request: api::ListItemsRequest) -> Answer<api::ListItemsResponse> {
+    let page = Page::of(request.page_size, &request.page_token)?;
+    let mut items = rows::page(app.store.read(), &request.category, &page).await?;
+    let next_page_token = page.cut(&mut items, |item| item.body.item.clone());
+    Ok(api::ListItemsResponse { items: items.into_iter().map(|item| item.body).collect(), next_page_token })
+}
+
+/// Gives one item.
+pub async fn get(app: &Arc<Credit>, _: &Context, request: api::GetItemRequest) -> Answer<api::CatalogueItem> {
+    Ok(require(&app.store, &request.item).await?.body)
+}
+
+/// The item in force, or the refusal that names it.
+pub async fn require(store: &Store, item: &str) -> Answer<Item> {
+    rows::get(store.read(), item).await?.ok_or_else(|| {
+        Fault::missing(
+            api::ErrorReason::ItemUnknown.as_str_name(),
+            format!("item \"{item}\" is not in the catalogue; list it by GET /credit/v1/items"),
+            format!("目录中没有事项“{item}”；可通过 GET /credit/v1/items 查询目录"),
+        )
+        .with("item", item)
+        .at("item")
+    })
+}
+
+/// Puts an item in, or a new wording of it; the wordings before stay with the time in which they held.
+pub async fn put(
+    _: &Arc<Credit>,
+    context: &Context,
+    tx: &Tx,
+    request: api::PutItemRequest,
+) -> Answer<api::CatalogueItem> {
+    let submitter = Submitter::of(context)?;
+    let given = request.catalogue_item.unwrap_or_default();
+    let mut body = rules::judge(given).map_err(outcomes::fault)?;
+    let before = rows::get_for_update(tx, &body.item).await?;
+    if let Some(before) = &before {
+        if !submitter.unrestricted && before.owner != submitter.department {
+            return Err(not_owner(&body.item));
+        }
+        body.update_time = before.body.update_time;
+        if body == before.body {
+            return Ok(body);
+        }
+        if let Some(field) = rules::retyped(&before.body, &body)
+            && rows::is_used(tx, &body.item).await?
+        {
+            return Err(in_use(&body.item, field));
+        }
+    }
+    body.update_time = Some(clock::wire(context.now));
+    let version = before.as_ref().map_or(1, |before| before.version + 1);
+    let owner = before.map_or(submitter.department, |before| before.owner);
+    let item = Item { version, owner, body };
+    rows::replace(tx, context.now, &item).await?;
+    let decision = Decision {
+        kind: "item.put",
+        subject: &item.body.item,
+        basis: &item.body.legal_basis,
+        detail: json!({ "version": version, "nature": item.body.nature().as_str_name() }),
+    };
+    decisions::record(tx, context, decision).await?;
+    Ok(item.body)
+}
+
+fn not_owner(item: &str) -> Fault {
+    Fault::denied(
+        Common::ScopeMissing.as_str_name(),
+        format!("item \"{item}\" was put by another department; only that department or the credit office changes it"),
+        format!("事项“{item}”由其他部门编入目录；只有该部门或信用联办可以修改"),
+    )
+}
+
+fn in_use(item: &str, field: &str) -> Fault {
+    Fault::precondition(
+        api::ErrorReason::ItemInUse.as_str_name(),
+        format!("records of \"{item}\" hold the field \"{field}\" in its present type; add a field under a new key"),
+        format!("事项“{item}”的记录已按现有类型存有数据项“{field}”；请以新的键增加数据项"),
+    )
+    .with("field", field)
+}

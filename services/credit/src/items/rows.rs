@@ -1,0 +1,170 @@
+//! The catalogue in its table.
+use std::collections::HashMap;
+
+use chassis::{
+    Answer, Tx,
+    clock::{from_micros, micros, wire},
+    page::Page,
+    storage::{corrupt, insert_rows, placeholders, sql},
+};
+use contract::credit::v1 as api;
+use jiff::Timestamp;
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
+use serde::{Deserialize, Serialize};
+
+/// An item with what the wire does not show.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// The number of its wording, from 1.
+    pub version: i32,
+    /// The department that put it in.
+    pub owner: String,
+    /// The item itself.
+    pub body: api::CatalogueItem,
+}
+
+const COLUMNS: [&str; 11] = [
+    "item", "version", "name", "category", "nature", "departments", "legal_basis", "fields", "publication_months",
+    "owner", "recorded_at",
+];
+
+#[derive(FromQueryResult)]
+struct Row {
+    item: String,
+    version: i32,
+    name: String,
+    category: String,
+    nature: String,
+    departments: String,
+    legal_basis: String,
+    fields: String,
+    publication_months: i32,
+    owner: String,
+    recorded_at: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FieldRow {
+    key: String,
+    name: String,
+    r#type: String,
+    required: bool,
+}
+
+impl TryFrom<Row> for Item {
+    type Error = chassis::Fault;
+
+    fn try_from(row: Row) -> Answer<Self> {
+        let unreadable = |error: serde_json::Error| corrupt("item", error);
+        let fields: Vec<FieldRow> = serde_json::from_str(&row.fields).map_err(unreadable)?;
+        let field = |field: FieldRow| api::CatalogueField {
+            key: field.key,
+            name: field.name,
+            r#type: field.r#type,
+            required: field.required,
+        };
+        let nature = super::Nature::from_str_name(&row.nature)
+            .ok_or_else(|| corrupt("item", format_args!("nature {}", row.nature)))?;
+        let body = api::CatalogueItem {
+            item: row.item,
+            name: row.name,
+            category: row.category,
+            nature: nature.into(),
+            departments: serde_json::from_str(&row.departments).map_err(unreadable)?,
+            legal_basis: row.legal_basis,
+            fields: fields.into_iter().map(field).collect(),
+            publication_months: row.publication_months,
+            update_time: Some(wire(from_micros(row.recorded_at))),
+        };
+        Ok(Self { version: row.version, owner: row.owner, body })
+    }
+}
+
+fn values(item: &Item, now: Timestamp) -> Answer<Vec<Value>> {
+    let body = &item.body;
+    let field = |field: &api::CatalogueField| FieldRow {
+        key: field.key.clone(),
+        name: field.name.clone(),
+        r#type: field.r#type.clone(),
+        required: field.required,
+    };
+    let fields: Vec<FieldRow> = body.fields.iter().map(field).collect();
+    let json = |text: Result<String, serde_json::Error>| text.map_err(chassis::Fault::internal);
+    Ok(vec![
+        body.item.as_str().into(),
+        item.version.into(),
+        body.name.as_str().into(),
+        body.category.as_str().into(),
+        body.nature().as_str_name().into(),
+        json(serde_json::to_string(&body.departments))?.into(),
+        body.legal_basis.as_str().into(),
+        json(serde_json::to_string(&fields))?.into(),
+        body.publication_months.into(),
+        item.owner.as_str().into(),
+        micros(now).into(),
+    ])
+}
+
+/// Puts first wordings in where the item is not known.
+pub async fn seed(tx: &Tx, now: Timestamp, items: Vec<api::CatalogueItem>) -> Answer<()> {
+    let owner = identifiers::Department::CREDIT_OFFICE.slug();
+    let rows: Answer<Vec<_>> = items
+        .into_iter()
+        .map(|body| values(&Item { version: 1, owner: owner.to_owned(), body }, now))
+        .collect();
+    insert_rows(&**tx, "items", &COLUMNS, rows?, "ON CONFLICT DO NOTHING").await?;
+    Ok(())
+}
+
+/// Ends the wording in force and begins a new one.
+pub async fn replace(tx: &Tx, now: Timestamp, item: &Item) -> Answer<()> {
+    let end = "UPDATE items SET replaced_at = $2 WHERE item = $1 AND replaced_at IS NULL";
+    tx.execute_raw(sql(&**tx, end, [item.body.item.as_str().into(), micros(now).into()])).await?;
+    insert_rows(&**tx, "items", &COLUMNS, vec![values(item, now)?], "").await?;
+    Ok(())
+}
+
+/// The wording in force of one item.
+pub async fn get(db: &impl ConnectionTrait, item: &str) -> Answer<Option<Item>> {
+    Ok(select(db, "AND item = $1", vec![item.into()]).await?.pop())
+}
+
+/// The same, held until the transaction ends, so that two wordings never follow the same one.
+pub async fn get_for_update(tx: &Tx, item: &str) -> Answer<Option<Item>> {
+    let hold = if tx.get_database_backend() == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    Ok(select(&**tx, &format!("AND item = $1 {hold}"), vec![item.into()]).await?.pop())
+}
+
+/// Those of these names that are in the catalogue, by name.
+pub async fn named(db: &impl ConnectionTrait, names: &[&str]) -> Answer<HashMap<String, Item>> {
+    let mut found = HashMap::new();
+    for part in names.chunks(1_000) {
+        let condition = format!("AND item IN ({})", placeholders(1, part.len()));
+        let items = select(db, &condition, part.iter().map(|&name| name.into()).collect()).await?;
+        found.extend(items.into_iter().map(|item| (item.body.item.clone(), item)));
+    }
+    Ok(found)
+}
+
+/// The whole catalogue, by name.
+pub async fn in_force(db: &impl ConnectionTrait) -> Answer<HashMap<String, Item>> {
+    let items = select(db, "", Vec::new()).await?;
+    Ok(items.into_iter().map(|item| (item.body.item.clone(), item)).collect())
+}
+
+/// A page of the catalogue, in the order of the names.
+pub async fn page(db: &impl ConnectionTrait, category: &str, page: &Page) -> Answer<Vec<Item>> {
+    let rest = format!("AND item > $1 AND ($2 = '' OR category = $2) ORDER BY item LIMIT {}", page.fetch());
+    select(db, &rest, vec![page.after.as_str().into(), category.into()]).await
+}
+
+async fn select(db: &impl ConnectionTrait, rest: &str, values: Vec<Value>) -> Answer<Vec<Item>> {
+    let text = format!("SELECT {} FROM items WHERE replaced_at IS NULL {rest}", COLUMNS.join(", "));
+    Row::find_by_statement(sql(db, &text, values)).all(db).await?.into_iter().map(Item::try_from).collect()
+}
+
+/// Whether records rest on the item.
+pub async fn is_used(tx: &Tx, item: &str) -> Answer<bool> {
+    let text = "SELECT 1 AS used FROM records WHERE item = $1 LIMIT 1";
+    Ok(tx.query_one_raw(sql(&**tx, text, [item.into()])).await?.is_some())
+}

@@ -1,0 +1,268 @@
+//! Records 信用信息记录: taken in row by row, corrected and withdrawn as new versions, listed.
+mod content;
+mod rows;
+pub mod rules;
+
+use std::{
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    sync::Arc,
+};
+
+use chassis::{
+    Answer, Context, Fault, Tx, clock,
+    clock::business_day,
+    decisions::{self, Decision},
+    fault::Violation,
+    ids,
+    page::Page,
+};
+use contract::{
+    credit::v1::{self as api, change::Kind, record::Status},
+    r#type::v1::ErrorReason as Common,
+};
+use jiff::Timestamp;
+use serde_json::json;
+
+pub use rows::{Shown, counts, shown};
+
+use crate::{
+    Credit, accesses, changes,
+    items::{self, Item},
+    outcomes::{self, Submitter, Verdict, refusal},
+    profiles,
+    subjects,
+};
+
+/// Takes records in.
+pub async fn submit(
+    app: &Arc<Credit>,
+    context: &Context,
+    tx: &Tx,
+    request: api::SubmitRecordsRequest,
+) -> Answer<api::SubmitRecordsResponse> {
+    let submitter = Submitter::of(context)?;
+    let verdicts = take(tx, context.now, &submitter, &request.records).await?;
+    let position = changes::position(&app.store, tx).await?;
+    Ok(api::SubmitRecordsResponse { outcomes: outcomes::wire(verdicts, context.language), position })
+}
+
+/// A row that holds by itself, before it is compared with what is there.
+struct Judged {
+    record: api::Record,
+    item_version: i32,
+    digest: String,
+}
+
+/// Judges rows and writes what is new, in the caller's transaction: the one way in for batches and files.
+pub async fn take(
+    tx: &Tx,
+    now: Timestamp,
+    submitter: &Submitter,
+    rows: &[api::RecordInput],
+) -> Answer<Vec<Verdict>> {
+    let judged = judge(tx, now, submitter, rows).await?;
+    let mut numbers: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+    for row in judged.iter().flatten() {
+        numbers.entry(&row.record.item).or_default().insert(&row.record.source_id);
+    }
+    rows::lock(tx, &submitter.department, &numbers).await?;
+    let mut known = rows::known(tx, &submitter.department, &numbers).await?;
+    let ids = ids::fresh(now)?;
+    let mut fresh = Vec::new();
+    let mut verdicts = Vec::with_capacity(rows.len());
+    for row in judged {
+        let mut row = match row {
+            Ok(row) => row,
+            Err(violation) => {
+                verdicts.push(Verdict::Refused(violation));
+                continue;
+            }
+        };
+        match known.entry((row.record.item.clone(), row.record.source_id.clone())) {
+            Entry::Occupied(there) => verdicts.push(there.get().compare(&row.digest)),
+            Entry::Vacant(place) => {
+                // The rest of a fresh id, with the row's place at its end: ids of one batch stand in its order.
+                row.record.record = format!("{}{:04x}", &ids[..28], fresh.len());
+                row.record.recorded_at = Some(clock::wire(now));
+                place.insert(rows::Known::fresh(&row.record.record, &row.digest));
+                verdicts.push(Verdict::Accepted(row.record.record.clone()));
+                fresh.push(row);
+            }
+        }
+    }
+    write(tx, now, fresh).await?;
+    Ok(verdicts)
+}
+
+async fn judge(
+    tx: &Tx,
+    now: Timestamp,
+    submitter: &Submitter,
+    rows: &[api::RecordInput],
+) -> Answer<Vec<Result<Judged, Violation>>> {
+    let today = business_day(now);
+    let keys: Vec<_> = rows.iter().map(rules::key).collect();
+    let names: BTreeSet<&str> = keys.iter().flatten().map(|key| key.item.as_str()).collect();
+    let items = items::named(&**tx, &names.into_iter().collect::<Vec<_>>()).await?;
+    let codes: BTreeSet<&str> = keys.iter().flatten().map(|key| key.uscc.as_str()).collect();
+    let subjects = subjects::known(tx, &codes.into_iter().collect::<Vec<_>>()).await?;
+    let judged = rows.iter().zip(keys).map(|(row, key)| {
+        let key = key?;
+        let item = items.get(&key.item).ok_or_else(|| item_unknown(&key.item))?;
+        if !subjects.contains(&key.uscc) {
+            return Err(subject_unknown(&key.uscc));
+        }
+        rules::may_submit(&item.body, submitter)?;
+        let record = rules::judge(row, key, &item.body, &submitter.department, today)?;
+        Ok(Judged { digest: rules::digest(&record), item_version: item.version, record })
+    });
+    Ok(judged.collect())
+}
+
+async fn write(tx: &Tx, now: Timestamp, rows: Vec<Judged>) -> Answer<()> {
+    let records: Vec<api::Record> = rows.iter().map(|row| row.record.clone()).collect();
+    changes::append_records(tx, Kind::RecordAccepted, now, &records).await?;
+    let rows = rows.into_iter().map(|row| rows::fresh(tx, &row.record, row.item_version, &row.digest)).collect();
+    rows::insert(tx, rows).await
+}
+
+fn item_unknown(item: &str) -> Violation {
+    let item: String = item.chars().take(63).collect();
+    refusal(
+        api::ErrorReason::ItemUnknown,
+        "item",
+        format!("item \"{item}\" is not in the catalogue; list it by GET /credit/v1/items"),
+        format!("目录中没有事项“{item}”；可通过 GET /credit/v1/items 查询目录"),
+    )
+}
+
+fn subject_unknown(uscc: &str) -> Violation {
+    refusal(
+        api::ErrorReason::SubjectUnknown,
+        "uscc",
+        format!("no subject {uscc} is registered here; register it by subjects:batchUpsert and send the row again"),
+        format!("本平台未登记主体{uscc}；请先通过 subjects:batchUpsert 登记后重新提交"),
+    )
+}
+
+/// Lists a subject's effective records, as far as the caller may see them.
+pub async fn list(
+    app: &Arc<Credit>,
+    context: &Context,
+    request: api::ListRecordsRequest,
+) -> Answer<api::ListRecordsResponse> {
+    let page = Page::of(request.page_size, &request.page_token)?;
+    let asked = accesses::ask(app, context, &request.uscc, &request.purpose).await?;
+    let audience = profiles::audience(context, &asked.subject.uscc);
+    let visible = profiles::visible(&app.store, audience).await?;
+    let visible = match request.item.as_str() {
+        "" => visible,
+        item => vec![one_item(app, item, audience).await?],
+    };
+    let what = if request.item.is_empty() { String::from("records") } else { format!("records:{}", request.item) };
+    accesses::log(app, context, &asked, &what).await?;
+    let shown = Shown { uscc: &asked.subject.uscc, items: &visible, public_on: None, standing_on: None };
+    let mut records = rows::shown(app.store.read(), &shown, &page.after, page.fetch()).await?;
+    let next_page_token = page.cut(&mut records, rows::page_key);
+    Ok(api::ListRecordsResponse { records, next_page_token })
+}
+
+async fn one_item(app: &Arc<Credit>, item: &str, audience: api::profile::Audience) -> Answer<Item> {
+    let item = items::require(&app.store, item).await?;
+    if rules::natures(audience).contains(&item.body.nature()) {
+        return Ok(item);
+    }
+    let violation = rules::authorization_required(&item.body);
+    Err(Fault::denied(violation.reason, violation.text.en, violation.text.zh).with("item", &item.body.item))
+}
+
+/// Replaces what a record says.
+pub async fn correct(
+    _: &Arc<Credit>,
+    context: &Context,
+    tx: &Tx,
+    request: api::CorrectRecordRequest,
+) -> Answer<api::Record> {
+    let present = own_effective(tx, context, &request.record).await?;
+    let reason = outcomes::free_text("reason", &request.reason, 1_000).map_err(outcomes::fault)?;
+    let item = items::named(&**tx, &[&present.record.item]).await?.remove(&present.record.item);
+    let item = item.ok_or_else(|| Fault::internal(anyhow::anyhow!("item {} vanished", present.record.item)))?;
+    let corrected =
+        rules::correct(&present.record, &request, &item.body, context.today()).map_err(outcomes::fault)?;
+    let next = Next { record: corrected, item_version: item.version, kind: Kind::RecordCorrected, reason: &reason };
+    replace(tx, context, &present, Status::Corrected, next).await
+}
+
+/// Takes a record back.
+pub async fn withdraw(
+    _: &Arc<Credit>,
+    context: &Context,
+    tx: &Tx,
+    request: api::WithdrawRecordRequest,
+) -> Answer<api::Record> {
+    let present = own_effective(tx, context, &request.record).await?;
+    let reason = outcomes::free_text("reason", &request.reason, 1_000).map_err(outcomes::fault)?;
+    let mut record = present.record.clone();
+    record.status = Status::Withdrawn.into();
+    record.version += 1;
+    let item_version = present.item_version;
+    let next = Next { record, item_version, kind: Kind::RecordWithdrawn, reason: &reason };
+    replace(tx, context, &present, Status::Effective, next).await
+}
+
+// The record, held until the transaction ends, if it is the caller's to change and still holds.
+async fn own_effective(tx: &Tx, context: &Context, record: &str) -> Answer<rows::Present> {
+    let submitter = Submitter::of(context)?;
+    let present =
+        rows::get_for_update(tx, record).await?.ok_or_else(|| Fault::not_found("record", "记录", record).at("record"))?;
+    if !context.caller.is_office() && present.record.department != submitter.department {
+        return Err(Fault::denied(
+            Common::ScopeMissing.as_str_name(),
+            "the record was submitted by another department; only that department or the credit office changes it",
+            "该记录由其他部门提交；只有该部门或信用联办可以更正或撤销",
+        ));
+    }
+    if present.record.status() != Status::Effective {
+        let status = present.record.status().as_str_name();
+        return Err(Fault::precondition(
+            api::ErrorReason::RecordNotEffective.as_str_name(),
+            format!("record \"{record}\" is {status} and can't be changed; submit a new one if the fact holds again"),
+            format!("记录“{record}”的状态为{status}，不能再更正或撤销；如事实成立请重新提交"),
+        )
+        .with("status", status));
+    }
+    Ok(present)
+}
+
+struct Next<'a> {
+    record: api::Record,
+    item_version: i32,
+    kind: Kind,
+    reason: &'a str,
+}
+
+// Keeps the present version as `ended` and puts the next one in its place.
+async fn replace(
+    tx: &Tx,
+    context: &Context,
+    present: &rows::Present,
+    ended: Status,
+    next: Next<'_>,
+) -> Answer<api::Record> {
+    let Next { mut record, item_version, kind, reason } = next;
+    record.recorded_at = Some(clock::wire(context.now));
+    record.position.clear();
+    changes::append_records(tx, kind, context.now, std::slice::from_ref(&record)).await?;
+    changes::in_order(tx, [present.record.position.as_str()])?;
+    record.position = tx.position().map(|position| position.to_string()).unwrap_or_default();
+    rows::keep_version(tx, context, present, ended, reason).await?;
+    rows::update(tx, &record, item_version, &rules::digest(&record)).await?;
+    let decision = Decision {
+        kind: if kind == Kind::RecordWithdrawn { "record.withdrawn" } else { "record.corrected" },
+        subject: &record.uscc,
+        basis: reason,
+        detail: json!({ "record": record.record, "item": record.item, "version": record.version }),
+    };
+    decisions::record(tx, context, decision).await?;
+    Ok(record)
+}

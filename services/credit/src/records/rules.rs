@@ -1,0 +1,352 @@
+//! When a row is a record, when two say the same, and which records an audience sees on a day.
+use calendar::{add_months, subtract_months};
+use chassis::{fault::Violation, validation::is_decimal};
+use contract::credit::v1::{self as api, catalogue_item::Nature, profile::Audience};
+use jiff::civil::Date;
+use prost_types::{Struct, Value, value::Kind};
+use sha2::{Digest, Sha256};
+
+use super::content::write_json;
+use crate::{
+    items::rules::judge_fields,
+    outcomes::{Submitter, code, free_text, refusal},
+    subjects::{day, past_day},
+};
+
+/// The greatest severity class 严重程度.
+const SEVERITY_MAX: i32 = 100;
+/// Above any sum of money on a record; the same bound as the scoring of sums has.
+const AMOUNT_DIGITS_MAX: usize = 14;
+
+/// The part of a row that needs no look into the catalogue: whose record it is, of which item, under which number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The subject's code, normalised.
+    pub uscc: String,
+    /// The item's name.
+    pub item: String,
+    /// The department's own number.
+    pub source_id: String,
+}
+
+/// Judges the keys of a row.
+pub fn key(row: &api::RecordInput) -> Result<Key, Violation> {
+    let uscc = code(&row.uscc, row.accept_nonconforming)?.as_str().to_owned();
+    let item = required("item", row.item.trim().to_owned())?;
+    let source_id = required("sourceId", free_text("sourceId", &row.source_id, 256)?)?;
+    Ok(Key { uscc, item, source_id })
+}
+
+fn required(field: &str, text: String) -> Result<String, Violation> {
+    if text.is_empty() { Err(Violation::new(field, "is required", "为必填项")) } else { Ok(text) }
+}
+
+/// Whether the submitter may send records of the item at all.
+pub fn may_submit(item: &api::CatalogueItem, submitter: &Submitter) -> Result<(), Violation> {
+    if !item.departments.is_empty()
+        && !submitter.unrestricted
+        && !item.departments.iter().any(|department| *department == submitter.department)
+    {
+        return Err(refusal(
+            api::ErrorReason::ItemNotOfDepartment,
+            "item",
+            format!("item \"{}\" is submitted by {}", item.item, item.departments.join(", ")),
+            format!("事项“{}”由{}提交", item.name, item.departments.join("、")),
+        ));
+    }
+    if item.nature() == Nature::Authorized {
+        return Err(authorization_required(item));
+    }
+    Ok(())
+}
+
+/// The refusal of an item that needs the subject's grant 授权 where there is none.
+pub fn authorization_required(item: &api::CatalogueItem) -> Violation {
+    refusal(
+        api::ErrorReason::AuthorizationRequired,
+        "item",
+        format!("item \"{}\" is taken and shown only under the subject's grant, and there is none", item.item),
+        format!("事项“{}”须经主体授权方可归集和查询，目前没有有效授权", item.name),
+    )
+}
+
+/// Judges what the row says; gives the record without id, position and time.
+pub fn judge(
+    row: &api::RecordInput,
+    key: Key,
+    item: &api::CatalogueItem,
+    department: &str,
+    today: Date,
+) -> Result<api::Record, Violation> {
+    let occurred_on = past_day("occurredOn", &required("occurredOn", row.occurred_on.trim().to_owned())?, today)?;
+    let valid_until = match row.valid_until.trim() {
+        "" => String::new(),
+        given => day("validUntil", given)?.to_string(),
+    };
+    // Dates of this form compare as text.
+    if !valid_until.is_empty() && valid_until < occurred_on {
+        return Err(Violation::new(
+            "validUntil",
+            format!("\"{valid_until}\" is before occurredOn, {occurred_on}"),
+            format!("“{valid_until}”早于发生日期{occurred_on}"),
+        ));
+    }
+    Ok(api::Record {
+        uscc: key.uscc,
+        item: key.item,
+        department: department.to_owned(),
+        source_id: key.source_id,
+        occurred_on,
+        severity: severity(row.severity)?,
+        amount: amount(&row.amount)?,
+        fields: Some(judge_fields(item, row.fields.as_ref())?),
+        status: api::record::Status::Effective.into(),
+        version: 1,
+        valid_until,
+        ..Default::default()
+    })
+}
+
+/// What a record says after a correction: what the request leaves out stays.
+pub fn correct(
+    record: &api::Record,
+    request: &api::CorrectRecordRequest,
+    item: &api::CatalogueItem,
+    today: Date,
+) -> Result<api::Record, Violation> {
+    let row = api::RecordInput {
+        occurred_on: request.occurred_on.as_ref().unwrap_or(&record.occurred_on).clone(),
+        severity: request.severity.unwrap_or(record.severity),
+        amount: request.amount.as_ref().unwrap_or(&record.amount).clone(),
+        fields: request.fields.clone().or_else(|| record.fields.clone()),
+        valid_until: record.valid_until.clone(),
+        ..Default::default()
+    };
+    let key =
+        Key { uscc: record.uscc.clone(), item: record.item.clone(), source_id: record.source_id.clone() };
+    let corrected = judge(&row, key, item, &record.department, today)?;
+    if digest(&corrected) == digest(record) {
+        return Err(Violation::new(
+            "record",
+            "already says exactly this; give what shall change: occurredOn, severity, amount or fields",
+            "内容与现有记录相同；请填写需要更正的内容：occurredOn、severity、amount 或 fields",
+        ));
+    }
+    Ok(api::Record { record: record.record.clone(), version: record.version + 1, ..corrected })
+}
+
+fn severity(given: i32) -> Result<i32, Violation> {
+    if (0..=SEVERITY_MAX).contains(&given) {
+        return Ok(given);
+    }
+    Err(Violation::new(
+        "severity",
+        format!("{given} is no severity class; give 0 to {SEVERITY_MAX}"),
+        format!("{given}不是严重程度等级；请填写0至{SEVERITY_MAX}"),
+    ))
+}
+
+fn amount(given: &str) -> Result<String, Violation> {
+    let given = given.trim();
+    let whole = given.split('.').next().unwrap_or_default().trim_start_matches('0');
+    if given.is_empty() || (is_decimal(given) && !given.starts_with('-') && whole.len() <= AMOUNT_DIGITS_MAX) {
+        return Ok(given.to_owned());
+    }
+    let shown: String = given.chars().take(32).collect();
+    Err(Violation::new(
+        "amount",
+        format!(
+            "\"{shown}\" is no sum in yuan: write it as 12000.50, not negative, with at most four decimal places and \
+             below 100,000,000,000,000"
+        ),
+        format!("“{shown}”不是以元计的金额：请写作 12000.50，不得为负，小数至多四位，且小于一百万亿"),
+    ))
+}
+
+/// A digest of what a record says. Numbers that are equal in value are the same however they are written.
+pub fn digest(record: &api::Record) -> String {
+    let mut text = String::new();
+    let severity = record.severity.to_string();
+    let amount = plain_number(&record.amount);
+    for part in [&record.uscc, &record.item, &record.occurred_on, &severity, &amount, &record.valid_until] {
+        text.push_str(part);
+        text.push('\u{1F}');
+    }
+    if let Some(fields) = &record.fields {
+        let plain: Struct = Struct {
+            fields: fields.fields.iter().map(|(key, value)| (key.clone(), plain_value(value))).collect(),
+        };
+        write_json(&plain, &mut text);
+    }
+    let mut digest = hex::encode(Sha256::digest(text));
+    // 128 bits tell apart what one department sends under one number.
+    digest.truncate(32);
+    digest
+}
+
+fn plain_value(value: &Value) -> Value {
+    let text = match &value.kind {
+        Some(Kind::NumberValue(number)) => number.to_string(),
+        Some(Kind::StringValue(text)) => text.clone(),
+        _ => return value.clone(),
+    };
+    Value { kind: Some(Kind::StringValue(plain_number(&text))) }
+}
+
+/// A decimal without the zeros that say nothing; other text as it is.
+fn plain_number(text: &str) -> String {
+    if !is_decimal(text) {
+        return text.to_owned();
+    }
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let (whole, part) = (whole.trim_start_matches('0'), part.trim_end_matches('0'));
+    let whole = if whole.is_empty() { "0" } else { whole };
+    match part {
+        "" if whole == "0" => String::from("0"),
+        "" => format!("{sign}{whole}"),
+        part => format!("{sign}{whole}.{part}"),
+    }
+}
+
+/// The natures that an audience may see; what needs a grant is the subject's own alone while no grants exist.
+pub fn natures(audience: Audience) -> &'static [Nature] {
+    match audience {
+        Audience::Unspecified | Audience::Public => &[Nature::Public],
+        Audience::Department | Audience::Office => &[Nature::Public, Nature::Shared],
+        Audience::Subject => &[Nature::Public, Nature::Shared, Nature::Authorized],
+    }
+}
+
+/// The last day on which a record may be shown to everybody 公示截止; empty: without end.
+pub fn published_until(occurred_on: &str, publication_months: i32) -> String {
+    match (occurred_on.parse::<Date>(), u32::try_from(publication_months)) {
+        (Ok(day), Ok(months)) if months > 0 => add_months(day, months).to_string(),
+        _ => String::new(),
+    }
+}
+
+/// The first day whose records are still shown today, where a record is shown to the end of the day that lies so many
+/// months after its own.
+pub fn shown_from(today: Date, publication_months: u32) -> Date {
+    let mut day = subtract_months(today, publication_months);
+    // A month's end that was clamped may lie a few days too early.
+    while add_months(day, publication_months) < today {
+        match day.tomorrow() {
+            Ok(next) => day = next,
+            Err(_) => break,
+        }
+    }
+    day
+}
+
+#[cfg(test)]
+mod tests {
+    use identifiers::Uscc;
+    use jiff::civil::date;
+
+    use super::*;
+
+    const TODAY: Date = date(2026, 2, 13);
+
+    fn row() -> api::RecordInput {
+        api::RecordInput {
+            uscc: Uscc::fictional(1).to_string(),
+            item: String::from("administrative-penalty"),
+            source_id: String::from("吴示罚〔2026〕1号"),
+            occurred_on: String::from("2026-02-13"),
+            severity: 2,
+            amount: String::from("10000.50"),
+            ..Default::default()
+        }
+    }
+
+    fn item() -> api::CatalogueItem {
+        let field = |key: &str, kind: &str| api::CatalogueField {
+            key: key.to_owned(),
+            r#type: kind.to_owned(),
+            ..Default::default()
+        };
+        api::CatalogueItem { fields: vec![field("n", "DECIMAL")], ..Default::default() }
+    }
+
+    fn judged(row: &api::RecordInput) -> Result<api::Record, Violation> {
+        judge(row, key(row)?, &item(), "transport", TODAY)
+    }
+
+    #[test]
+    fn each_wrong_field_is_named() {
+        type Spoil = fn(&mut api::RecordInput);
+        let table: [(&str, Spoil); 10] = [
+            ("uscc", |row| row.uscc = String::new()),
+            ("item", |row| row.item = String::from(" ")),
+            ("sourceId", |row| row.source_id = String::new()),
+            ("sourceId", |row| row.source_id = String::from("11010519491231002X")),
+            ("occurredOn", |row| row.occurred_on = String::new()),
+            ("occurredOn", |row| row.occurred_on = String::from("2026-02-14")),
+            ("severity", |row| row.severity = -1),
+            ("amount", |row| row.amount = String::from("-0.01")),
+            ("amount", |row| row.amount = String::from("100000000000000")),
+            ("validUntil", |row| row.valid_until = String::from("2026-02-12")),
+        ];
+        assert!(judged(&row()).is_ok());
+        for (field, spoil) in table {
+            let mut row = row();
+            spoil(&mut row);
+            assert_eq!(judged(&row).unwrap_err().field, field);
+        }
+    }
+
+    #[test]
+    fn the_same_in_other_figures_is_the_same() {
+        let with = |amount: &str, n: Kind| {
+            let fields = Struct { fields: [(String::from("n"), Value { kind: Some(n) })].into() };
+            let row = api::RecordInput { amount: amount.to_owned(), fields: Some(fields), ..row() };
+            digest(&judged(&row).unwrap())
+        };
+        let first = with("10000.50", Kind::NumberValue(1.5));
+        assert_eq!(first, with("010000.5", Kind::StringValue(String::from("1.50"))));
+        assert_ne!(first, with("10000.51", Kind::NumberValue(1.5)));
+        assert_ne!(first, with("10000.50", Kind::NumberValue(1.6)));
+        assert_eq!(plain_number("-0.00"), "0");
+        assert_eq!(plain_number("2024-01"), "2024-01");
+    }
+
+    #[test]
+    fn a_correction_changes_something() {
+        let record = judged(&row()).unwrap();
+        let nothing = api::CorrectRecordRequest::default();
+        assert_eq!(correct(&record, &nothing, &item(), TODAY).unwrap_err().field, "record");
+        let request = api::CorrectRecordRequest { amount: Some(String::new()), ..Default::default() };
+        let corrected = correct(&record, &request, &item(), TODAY).unwrap();
+        assert_eq!((corrected.amount.as_str(), corrected.severity, corrected.version), ("", 2, 2));
+    }
+
+    #[test]
+    fn departments_and_grants_are_kept() {
+        let submitter = |department: &str, unrestricted| Submitter { department: department.to_owned(), unrestricted };
+        let mut item = item();
+        item.departments = vec![String::from("transport")];
+        assert!(may_submit(&item, &submitter("transport", false)).is_ok());
+        assert!(may_submit(&item, &submitter("svc-sampling", true)).is_ok());
+        assert_eq!(may_submit(&item, &submitter("health", false)).unwrap_err().reason, "ITEM_NOT_OF_DEPARTMENT");
+        item.nature = Nature::Authorized.into();
+        assert_eq!(may_submit(&item, &submitter("transport", true)).unwrap_err().reason, "AUTHORIZATION_REQUIRED");
+    }
+
+    #[test]
+    fn a_record_is_shown_to_the_end_of_its_term_and_no_longer() {
+        // Every day of four years against every term up to a year: the bound is where the terms themselves say.
+        let mut today = date(2024, 1, 1);
+        while today < date(2028, 1, 1) {
+            for months in 1..=12 {
+                let first = shown_from(today, months);
+                assert!(add_months(first, months) >= today, "{today} {months}");
+                assert!(add_months(first.yesterday().unwrap(), months) < today, "{today} {months}");
+            }
+            today = today.tomorrow().unwrap();
+        }
+        assert_eq!(published_until("2025-11-30", 3), "2026-02-28");
+        assert_eq!(published_until("2025-11-30", 0), "");
+    }
+}

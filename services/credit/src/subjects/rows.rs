@@ -1,0 +1,166 @@
+//! Subjects in their table.
+use std::collections::{BTreeMap, HashMap};
+
+use chassis::{
+    Answer, Tx,
+    clock::{from_micros, micros, wire},
+    page::Page,
+    storage::{insert_rows, placeholders, sql},
+};
+use contract::credit::v1::{self as api, subject::CodeStatus};
+use jiff::Timestamp;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Value};
+
+use super::rules::Filter;
+
+const COLUMNS: [&str; 11] = [
+    "uscc", "name", "kind", "industry", "region", "domains", "registered_on", "status", "conforming", "recorded_at",
+    "position",
+];
+
+#[derive(FromQueryResult)]
+struct Row {
+    uscc: String,
+    name: String,
+    kind: String,
+    industry: String,
+    region: String,
+    domains: String,
+    registered_on: String,
+    status: String,
+    conforming: bool,
+    recorded_at: i64,
+    position: String,
+}
+
+impl From<Row> for api::Subject {
+    fn from(row: Row) -> Self {
+        let code_status = if row.conforming { CodeStatus::Conforming } else { CodeStatus::Nonconforming };
+        Self {
+            uscc: row.uscc,
+            name: row.name,
+            kind: row.kind,
+            industry: row.industry,
+            region: row.region,
+            domains: row.domains.split(',').filter(|domain| !domain.is_empty()).map(str::to_owned).collect(),
+            registered_on: row.registered_on,
+            status: row.status,
+            code_status: code_status.into(),
+            recorded_at: Some(wire(from_micros(row.recorded_at))),
+            position: row.position,
+        }
+    }
+}
+
+/// Batches of subjects follow one another on PostgreSQL, so that none judges a state that another is replacing; SQLite
+/// has one writer anyway.
+pub async fn lock(tx: &Tx) -> Result<(), DbErr> {
+    if tx.get_database_backend() == DbBackend::Postgres {
+        tx.execute_raw(sql(&**tx, "SELECT pg_advisory_xact_lock(hashtextextended('subjects', 0))", [])).await?;
+    }
+    Ok(())
+}
+
+/// The subjects of these codes.
+pub async fn find(tx: &Tx, codes: &[&str]) -> Answer<HashMap<String, api::Subject>> {
+    let mut found = HashMap::with_capacity(codes.len());
+    for part in codes.chunks(1_000) {
+        let text = format!(
+            "SELECT {} FROM subjects WHERE uscc IN ({})",
+            COLUMNS.join(", "),
+            placeholders(1, part.len())
+        );
+        let rows = Row::find_by_statement(sql(&**tx, &text, part.iter().map(|&code| code.into()))).all(&**tx).await?;
+        found.extend(rows.into_iter().map(|row| (row.uscc.clone(), row.into())));
+    }
+    Ok(found)
+}
+
+/// Which of these codes are registered.
+pub async fn known(tx: &Tx, codes: &[&str]) -> Answer<std::collections::HashSet<String>> {
+    let mut found = std::collections::HashSet::with_capacity(codes.len());
+    for part in codes.chunks(1_000) {
+        let text = format!("SELECT uscc FROM subjects WHERE uscc IN ({})", placeholders(1, part.len()));
+        for row in tx.query_all_raw(sql(&**tx, &text, part.iter().map(|&code| code.into()))).await? {
+            found.insert(row.try_get::<String>("", "uscc")?);
+        }
+    }
+    Ok(found)
+}
+
+/// Writes states; a known code's row is replaced.
+pub async fn put(tx: &Tx, now: Timestamp, subjects: BTreeMap<&str, &api::Subject>) -> Answer<()> {
+    let position = tx.position().map(|position| position.to_string()).unwrap_or_default();
+    let rows = subjects.into_values().map(|subject| values(subject, now, &position)).collect();
+    let updates: Vec<String> = COLUMNS[1..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
+    let conflict = format!("ON CONFLICT (uscc) DO UPDATE SET {}", updates.join(", "));
+    insert_rows(&**tx, "subjects", &COLUMNS, rows, &conflict).await?;
+    Ok(())
+}
+
+fn values(subject: &api::Subject, now: Timestamp, position: &str) -> Vec<Value> {
+    let domains = match subject.domains.as_slice() {
+        [] => String::new(),
+        domains => format!(",{},", domains.join(",")),
+    };
+    vec![
+        subject.uscc.as_str().into(),
+        subject.name.as_str().into(),
+        subject.kind.as_str().into(),
+        subject.industry.as_str().into(),
+        subject.region.as_str().into(),
+        domains.into(),
+        subject.registered_on.as_str().into(),
+        subject.status.as_str().into(),
+        (subject.code_status() == CodeStatus::Conforming).into(),
+        micros(now).into(),
+        position.into(),
+    ]
+}
+
+/// The subject of a code.
+pub async fn get(db: &impl ConnectionTrait, code: &str) -> Answer<Option<api::Subject>> {
+    let text = format!("SELECT {} FROM subjects WHERE uscc = $1", COLUMNS.join(", "));
+    let row = Row::find_by_statement(sql(db, &text, [code.into()])).one(db).await?;
+    Ok(row.map(api::Subject::from))
+}
+
+/// A page of those that a filter lets through, in the order of their codes.
+pub async fn search(db: &impl ConnectionTrait, filter: &Filter, page: &Page) -> Answer<Vec<api::Subject>> {
+    let mut values: Vec<Value> = vec![page.after.as_str().into()];
+    let mut conditions = vec![String::from("uscc > $1")];
+    let mut like = |column: &str, pattern: String| {
+        values.push(pattern.into());
+        format!("{column} LIKE ${} ESCAPE '!'", values.len())
+    };
+    if !filter.name.is_empty() {
+        let mut either = vec![like("lower(name)", format!("%{}%", escaped(&filter.name)))];
+        if !filter.code.is_empty() {
+            either.push(like("uscc", format!("{}%", filter.code)));
+        }
+        conditions.push(format!("({})", either.join(" OR ")));
+    }
+    if !filter.region.is_empty() {
+        conditions.push(like("region", format!("{}%", filter.region)));
+    }
+    if !filter.industries.is_empty() {
+        let any: Vec<String> =
+            filter.industries.iter().map(|prefix| like("industry", format!("{prefix}%"))).collect();
+        conditions.push(format!("({})", any.join(" OR ")));
+    }
+    if !filter.domain.is_empty() {
+        conditions.push(like("domains", format!("%,{},%", filter.domain)));
+    }
+    let text = format!(
+        "SELECT {} FROM subjects WHERE {} ORDER BY uscc LIMIT {}",
+        COLUMNS.join(", "),
+        conditions.join(" AND "),
+        page.fetch()
+    );
+    let rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
+    Ok(rows.into_iter().map(api::Subject::from).collect())
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
+}

@@ -1,0 +1,59 @@
+//! What discipline asks of credit, under its own identity: subjects, items, and to take a listing's record in.
+use std::time::Duration;
+
+use chassis::{Answer, upstream::Upstream};
+use contract::credit::v1::{
+    self as api, items_client::ItemsClient, records_client::RecordsClient, subjects_client::SubjectsClient,
+};
+use tonic::{Code, Request};
+
+/// The purpose that credit's access log shows.
+const PURPOSE: &str = "奖惩名单认定 list procedure";
+
+// A case's transaction waits for the answer, so it must not wait long.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Credit, as seen from here.
+pub struct Credit {
+    upstream: Upstream,
+}
+
+impl Credit {
+    /// Credit behind an upstream that carries this service's identity.
+    pub fn new(upstream: Upstream) -> Self {
+        Self { upstream }
+    }
+
+    /// The subject, if it is registered.
+    pub async fn subject(&self, uscc: &str) -> Answer<Option<api::Subject>> {
+        let request = api::GetSubjectRequest { uscc: uscc.to_owned(), purpose: PURPOSE.to_owned() };
+        match SubjectsClient::new(self.upstream.clone()).get_subject(patient(request)).await {
+            Ok(subject) => Ok(Some(subject.into_inner())),
+            Err(status) if status.code() == Code::NotFound => Ok(None),
+            Err(status) => Err(status.into()),
+        }
+    }
+
+    /// The catalogued item, if there is one.
+    pub async fn item(&self, item: &str) -> Answer<Option<api::CatalogueItem>> {
+        let request = api::GetItemRequest { item: item.to_owned(), purpose: PURPOSE.to_owned() };
+        match ItemsClient::new(self.upstream.clone()).get_item(patient(request)).await {
+            Ok(item) => Ok(Some(item.into_inner())),
+            Err(status) if status.code() == Code::NotFound => Ok(None),
+            Err(status) => Err(status.into()),
+        }
+    }
+
+    /// Sends records.
+    pub async fn submit(&self, records: Vec<api::RecordInput>) -> Answer<api::SubmitRecordsResponse> {
+        let request = api::SubmitRecordsRequest { records, ..Default::default() };
+        let answered = RecordsClient::new(self.upstream.clone()).submit_records(patient(request)).await?;
+        Ok(answered.into_inner())
+    }
+}
+
+fn patient<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(PATIENCE);
+    request
+}

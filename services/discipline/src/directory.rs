@@ -1,0 +1,181 @@
+//! The two directories, of lists and of measures: wordings with versions, none of which is ever lost.
+use std::collections::BTreeMap;
+
+use chassis::{
+    Answer, Context, Fault, Tx,
+    clock::micros,
+    decisions::{self, Decision},
+    storage::{corrupt, sql},
+};
+use contract::discipline::v1 as api;
+use prost::Message;
+use sea_orm::{ConnectionTrait, FromQueryResult};
+use serde_json::json;
+
+/// What stands in a directory.
+pub trait Wording: Message + Default + PartialEq {
+    /// The directory.
+    const SHELF: &'static str;
+    /// The identifier.
+    fn id(&self) -> &str;
+    /// What may not be missing 法律依据 (国办发〔2020〕49号: 清单制管理, 无依据不得设列).
+    fn legal_basis(&self) -> &str;
+    /// When it was put.
+    fn update_time(&mut self) -> &mut Option<prost_types::Timestamp>;
+}
+
+impl Wording for api::List {
+    const SHELF: &'static str = "list";
+    fn id(&self) -> &str {
+        &self.list_id
+    }
+    fn legal_basis(&self) -> &str {
+        &self.legal_basis
+    }
+    fn update_time(&mut self) -> &mut Option<prost_types::Timestamp> {
+        &mut self.update_time
+    }
+}
+
+impl Wording for api::Measure {
+    const SHELF: &'static str = "measure";
+    fn id(&self) -> &str {
+        &self.measure_id
+    }
+    fn legal_basis(&self) -> &str {
+        &self.legal_basis
+    }
+    fn update_time(&mut self) -> &mut Option<prost_types::Timestamp> {
+        &mut self.update_time
+    }
+}
+
+/// A wording with its version.
+pub struct Entry<W> {
+    /// The version, from 1.
+    pub version: i32,
+    /// What it says.
+    pub wording: W,
+    department: String,
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: String,
+    version: i32,
+    department: String,
+    body: Vec<u8>,
+}
+
+impl<W: Wording> TryFrom<Row> for Entry<W> {
+    type Error = Fault;
+
+    fn try_from(row: Row) -> Answer<Self> {
+        let wording = W::decode(row.body.as_slice()).map_err(|error| corrupt(W::SHELF, error))?;
+        Ok(Self { version: row.version, wording, department: row.department })
+    }
+}
+
+const CURRENT: &str = "SELECT d.id, d.version, d.department, v.body FROM directory d \
+                       JOIN directory_versions v ON v.shelf = d.shelf AND v.id = d.id AND v.version = d.version \
+                       WHERE d.shelf = $1";
+
+/// The wording in force.
+pub async fn current<W: Wording>(db: &impl ConnectionTrait, id: &str) -> Answer<Option<Entry<W>>> {
+    let statement = sql(db, &format!("{CURRENT} AND d.id = $2"), [W::SHELF.into(), id.into()]);
+    Row::find_by_statement(statement).one(db).await?.map(Entry::try_from).transpose()
+}
+
+/// Every wording in force whose identifier comes after one, in their order. A directory holds hundreds, not millions.
+pub async fn all<W: Wording>(db: &impl ConnectionTrait, after: &str) -> Answer<Vec<W>> {
+    let statement = sql(db, &format!("{CURRENT} AND d.id > $2 ORDER BY d.id"), [W::SHELF.into(), after.into()]);
+    let rows = Row::find_by_statement(statement).all(db).await?;
+    rows.into_iter().map(|row| Ok(Entry::try_from(row)?.wording)).collect()
+}
+
+/// Wordings as they stood, by identifier and version.
+pub async fn versions<W: Wording>(
+    db: &impl ConnectionTrait,
+    keys: impl IntoIterator<Item = (String, i32)>,
+) -> Answer<BTreeMap<(String, i32), W>> {
+    let wanted: BTreeMap<(String, i32), ()> = keys.into_iter().map(|key| (key, ())).collect();
+    let mut found = BTreeMap::new();
+    let text = "SELECT id, version, department, body FROM directory_versions \
+                WHERE shelf = $1 AND id = $2 AND version = $3";
+    for (id, version) in wanted.into_keys() {
+        let statement = sql(db, text, [W::SHELF.into(), id.into(), version.into()]);
+        if let Some(row) = Row::find_by_statement(statement).one(db).await? {
+            found.insert((row.id.clone(), row.version), Entry::try_from(row)?.wording);
+        }
+    }
+    Ok(found)
+}
+
+/// One wording as it stood.
+pub async fn version<W: Wording>(db: &impl ConnectionTrait, id: &str, version: i32) -> Answer<W> {
+    let mut found = versions(db, [(id.to_owned(), version)]).await?;
+    found.remove(&(id.to_owned(), version)).ok_or_else(|| corrupt(W::SHELF, format!("{id} version {version} is gone")))
+}
+
+/// Puts a wording: a new version, unless it says what is in force.
+pub async fn put<W: Wording>(tx: &Tx, context: &Context, mut wording: W) -> Answer<W> {
+    if wording.legal_basis().trim().is_empty() {
+        return Err(Fault::invalid(
+            api::ErrorReason::LegalBasisMissing.as_str_name(),
+            "without a legal basis it can't exist; name the law, regulation or central policy in legalBasis",
+            "没有法律依据的名单和措施不得设立；请在 legalBasis 中写明法律、法规或党中央、国务院政策文件",
+        )
+        .at(format!("{}.legalBasis", W::SHELF)));
+    }
+    let (version, owner) = match current::<W>(&**tx, wording.id()).await? {
+        None => (1, context.caller.department().to_owned()),
+        Some(mut entry) => {
+            refuse_stranger(context, &entry)?;
+            *wording.update_time() = *entry.wording.update_time();
+            if entry.wording == wording {
+                return Ok(wording);
+            }
+            (entry.version + 1, entry.department)
+        }
+    };
+    *wording.update_time() = Some(chassis::clock::wire(context.now));
+    write(tx, context, &wording, version, &owner).await?;
+    let detail = json!({ "id": wording.id(), "version": version });
+    let kind = format!("{}.put", W::SHELF);
+    let decision = Decision { kind: &kind, subject: wording.id(), basis: wording.legal_basis(), detail };
+    decisions::record(tx, context, decision).await?;
+    Ok(wording)
+}
+
+fn refuse_stranger<W: Wording>(context: &Context, entry: &Entry<W>) -> Answer<()> {
+    if context.caller.is_office() || context.caller.department() == entry.department {
+        return Ok(());
+    }
+    let (shelf, id, owner) = (W::SHELF, entry.wording.id(), &entry.department);
+    Err(Fault::denied(
+        api::ErrorReason::NotOfDepartment.as_str_name(),
+        format!("{shelf} \"{id}\" was put by {owner}; ask {owner} or the credit office to change it, or use another id"),
+        format!("“{id}”由{owner}设立；请由该部门或信用联办修改，或另用标识"),
+    )
+    .with("department", owner))
+}
+
+async fn write<W: Wording>(tx: &Tx, context: &Context, wording: &W, version: i32, owner: &str) -> Answer<()> {
+    let point = "INSERT INTO directory (shelf, id, version, department) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (shelf, id) DO UPDATE SET version = excluded.version";
+    let values = [W::SHELF.into(), wording.id().into(), version.into(), owner.into()];
+    tx.execute_raw(sql(&**tx, point, values)).await?;
+    let keep = "INSERT INTO directory_versions (shelf, id, version, body, put_by, department, put_at) \
+                VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let values = [
+        W::SHELF.into(),
+        wording.id().into(),
+        version.into(),
+        wording.encode_to_vec().into(),
+        context.caller.name().into(),
+        context.caller.department().into(),
+        micros(context.now).into(),
+    ];
+    tx.execute_raw(sql(&**tx, keep, values)).await?;
+    Ok(())
+}

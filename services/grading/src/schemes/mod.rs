@@ -1,0 +1,356 @@
+//! Schemes 评价制度: drafted, judged as a whole, published, retired; immutable once published.
+mod mask;
+pub mod measures;
+pub mod rows;
+pub mod rules;
+mod versions;
+
+use std::sync::Arc;
+
+use chassis::{
+    Answer, Context, Fault, Tx, clock,
+    decisions::{self, Decision},
+    ids,
+    page::Page,
+};
+use contract::{
+    credit::v1::ListItemsResponse,
+    grading::v1::{
+        self as api, ErrorReason, Scheme,
+        scheme::{Scale, State},
+    },
+};
+use identifiers::Domain;
+use serde_json::json;
+
+use self::rules::Audience;
+pub use self::versions::{Version, Versions};
+use crate::{Grading, catalogue, runs};
+
+/// Who looks.
+pub fn audience(context: &Context) -> Audience<'_> {
+    let caller = &context.caller;
+    if !caller.enterprise().is_empty() {
+        return Audience::Enterprise(caller.enterprise());
+    }
+    let official = !caller.department().is_empty() || caller.is_office() || caller.is_service();
+    if official { Audience::Department } else { Audience::Public }
+}
+
+/// The refusal of a scheme that is not there, or not for this caller.
+pub fn unknown(scheme: &str) -> Fault {
+    Fault::missing(
+        ErrorReason::SchemeUnknown.as_str_name(),
+        format!("there is no scheme \"{scheme}\"; list the schemes with GET /grading/v1/schemes"),
+        format!("不存在评价制度“{scheme}”；请通过 GET /grading/v1/schemes 查询"),
+    )
+    .with("scheme", scheme)
+}
+
+/// The versions of a scheme, the newest first, for who may know of it.
+pub async fn shown(app: &Grading, context: &Context, scheme: &str) -> Answer<Vec<Scheme>> {
+    let mut versions = rows::versions(app.store.read(), scheme).await?;
+    versions.retain(|version| rules::is_shown(version, audience(context)));
+    if versions.is_empty() { Err(unknown(scheme)) } else { Ok(versions) }
+}
+
+/// The published version of a scheme, for who may see grades under it.
+pub async fn published(app: &Grading, context: &Context, scheme: &str) -> Answer<Scheme> {
+    let versions = shown(app, context, scheme).await?;
+    rules::in_state(&versions, State::Published).cloned().ok_or_else(|| unpublished(scheme))
+}
+
+/// The same for who may see everybody's: what is told to a subject alone is no list for others.
+pub async fn disclosed_whole(app: &Grading, context: &Context, scheme: &str) -> Answer<Scheme> {
+    let published = published(app, context, scheme).await?;
+    if rules::discloses(published.disclosure(), audience(context), "") {
+        Ok(published)
+    } else {
+        Err(unknown(scheme))
+    }
+}
+
+/// The refusal of what only a published scheme can do.
+pub fn unpublished(scheme: &str) -> Fault {
+    Fault::precondition(
+        ErrorReason::SchemeNotPublished.as_str_name(),
+        format!("scheme \"{scheme}\" has no published version; publish it first"),
+        format!("评价制度“{scheme}”没有已发布的版本；请先发布"),
+    )
+    .with("scheme", scheme)
+}
+
+/// A department changes only its own schemes; the credit office acts for all.
+pub fn owned(context: &Context, scheme: &Scheme) -> Answer<()> {
+    let caller = &context.caller;
+    if caller.is_office() || (!caller.department().is_empty() && caller.department() == scheme.department) {
+        return Ok(());
+    }
+    Err(Fault::denied(
+        ErrorReason::SchemeOfOtherDepartment.as_str_name(),
+        format!(
+            "scheme \"{}\" is {}'s; only that department or the credit office changes it",
+            scheme.scheme_id, scheme.department
+        ),
+        format!("评价制度“{}”属于{}；只有该部门或信用联办可以修改", scheme.scheme_id, scheme.department),
+    ))
+}
+
+/// Lists schemes.
+pub async fn list(
+    app: &Arc<Grading>,
+    context: &Context,
+    request: api::ListSchemesRequest,
+) -> Answer<api::ListSchemesResponse> {
+    let page = Page::of(request.page_size, &request.page_token)?;
+    let domain = match request.domain.as_str() {
+        "" => "",
+        given => {
+            let parsed = Domain::parse(given);
+            parsed.map_err(|fault| Fault::field("domain", fault.message_en(), fault.message_zh()))?.code()
+        }
+    };
+    let state = request.state();
+    let outsider = audience(context) != Audience::Department;
+    let filter = rows::Filter { domain, department: &request.department, state, outsider };
+    let db = app.store.read();
+    let mut schemes = rows::list(db, &filter, &page).await?;
+    let next_page_token = page.cut(&mut schemes, |scheme| scheme.scheme_id.clone());
+    for scheme in &mut schemes {
+        scheme.measures = measures::of(db, scheme).await?;
+    }
+    Ok(api::ListSchemesResponse { schemes, next_page_token })
+}
+
+/// Gives a scheme.
+pub async fn get(app: &Arc<Grading>, context: &Context, request: api::GetSchemeRequest) -> Answer<Scheme> {
+    let db = app.store.read();
+    let versions = rows::versions(db, &request.scheme).await?;
+    let chosen = match request.version {
+        0 => rules::presented(&versions),
+        number => versions.iter().find(|version| version.version == number),
+    };
+    let shown = |scheme: &&Scheme| rules::is_shown(scheme, audience(context));
+    let scheme = match chosen.filter(shown) {
+        Some(scheme) => scheme,
+        None if versions.iter().any(|version| shown(&version)) && request.version != 0 => {
+            return Err(Fault::not_found(
+                "version",
+                "版本",
+                &format!("{}/{}", request.scheme, request.version),
+            ));
+        }
+        None => return Err(unknown(&request.scheme)),
+    };
+    Ok(Scheme { measures: measures::of(db, scheme).await?, ..scheme.clone() })
+}
+
+/// Drafts a new scheme.
+pub async fn create(
+    app: &Arc<Grading>,
+    context: &Context,
+    tx: &Tx,
+    request: api::CreateSchemeRequest,
+) -> Answer<Scheme> {
+    let mut scheme = request.scheme.unwrap_or_default();
+    if !scheme.measures.is_empty() {
+        return Err(Fault::field(
+            "measures",
+            "are put by PUT /grading/v1/schemes/{scheme}/measures, not with the scheme; leave them out here",
+            "监管措施请通过 PUT /grading/v1/schemes/{scheme}/measures 提交，不随评价制度提交",
+        ));
+    }
+    if scheme.department.is_empty() {
+        scheme.department = context.caller.department().to_owned();
+    }
+    let drafted = Scheme {
+        version: 1,
+        state: State::Draft as i32,
+        etag: ids::fresh(context.now)?,
+        create_time: Some(clock::wire(context.now)),
+        effective_from: String::new(),
+        publish_time: None,
+        retire_time: None,
+        ..scheme
+    };
+    if !drafted.department.is_empty() {
+        owned(context, &drafted)?;
+    }
+    let (drafted, catalogue) = judged(app, drafted).await?;
+    rows::insert(tx, &drafted, &catalogue).await?;
+    Ok(drafted)
+}
+
+// Judges a version against credit's catalogue; gives it in its one spelling, with the part of the catalogue that it names.
+async fn judged(app: &Grading, mut scheme: Scheme) -> Answer<(Scheme, ListItemsResponse)> {
+    let mut items = catalogue::fetch(&app.credit).await?;
+    let compiled = rules::judge(&scheme, &catalogue::schemas(&items)).map_err(Fault::fields)?;
+    let named: Vec<&str> = compiled.items().collect();
+    items.retain(|item| named.contains(&item.item.as_str()));
+    if let Ok(domain) = Domain::parse(&scheme.domain) {
+        domain.code().clone_into(&mut scheme.domain);
+    }
+    if scheme.scale() == Scale::Unspecified {
+        scheme.set_scale(Scale::CreditGrade);
+    }
+    Ok((scheme, ListItemsResponse { items, next_page_token: String::new() }))
+}
+
+/// Changes the draft.
+pub async fn update(
+    app: &Arc<Grading>,
+    context: &Context,
+    tx: &Tx,
+    request: api::UpdateSchemeRequest,
+) -> Answer<Scheme> {
+    let sent = request.scheme.unwrap_or_default();
+    let versions = rows::versions(&**tx, &sent.scheme_id).await?;
+    let newest = versions.first().ok_or_else(|| unknown(&sent.scheme_id))?;
+    owned(context, newest)?;
+    let draft = rules::in_state(&versions, State::Draft).ok_or_else(|| immutable(newest))?;
+    if !sent.etag.is_empty() && sent.etag != draft.etag {
+        return Err(Fault::aborted(
+            ErrorReason::EtagMismatch.as_str_name(),
+            "the draft was changed since it was read; read it again and repeat",
+            "草案在读取之后已被修改；请重新读取后再试",
+        )
+        .at("etag"));
+    }
+    if !sent.measures.is_empty() && sent.measures != measures::of(&**tx, draft).await? {
+        return Err(Fault::field(
+            "measures",
+            "are changed by PUT /grading/v1/schemes/{scheme}/measures, not with the scheme",
+            "监管措施请通过 PUT /grading/v1/schemes/{scheme}/measures 修改",
+        ));
+    }
+    let mask = request.update_mask.unwrap_or_default();
+    let mut merged =
+        mask::merge(draft, &sent, &mask.paths).map_err(|violation| Fault::fields(vec![violation]))?;
+    merged.etag = ids::fresh(context.now)?;
+    let (merged, catalogue) = judged(app, merged).await?;
+    owned(context, &merged)?;
+    if merged.version > 1 && merged.domain != newest.domain {
+        return Err(Fault::field(
+            "domain",
+            "does not change from version to version; draft a scheme of its own for another domain",
+            "各版本的监管领域不能改变；其他领域请另行起草评价制度",
+        ));
+    }
+    rows::replace(tx, &merged, &draft.etag, Some(&catalogue)).await?;
+    Ok(Scheme { measures: measures::of(&**tx, &merged).await?, ..merged })
+}
+
+fn immutable(scheme: &Scheme) -> Fault {
+    let id = &scheme.scheme_id;
+    Fault::precondition(
+        ErrorReason::SchemeImmutable.as_str_name(),
+        format!("scheme \"{id}\" is published and can't be changed; open a new version with :newVersion"),
+        format!("评价制度“{id}”已发布，不能修改；请用 :newVersion 新建版本"),
+    )
+}
+
+/// Publishes the draft: it takes the place of the version before, and a run begins to grade everybody under it.
+pub async fn publish(
+    app: &Arc<Grading>,
+    context: &Context,
+    tx: &Tx,
+    request: api::PublishSchemeRequest,
+) -> Answer<Scheme> {
+    rows::change(tx).await?;
+    let versions = rows::versions(&**tx, &request.scheme).await?;
+    let newest = versions.first().ok_or_else(|| unknown(&request.scheme))?;
+    owned(context, newest)?;
+    let draft = rules::in_state(&versions, State::Draft).ok_or_else(|| undrafted(newest))?;
+    // The catalogue may have changed since the draft was saved.
+    let (mut published, catalogue) = judged(app, draft.clone()).await?;
+    if let Some(before) = rules::in_state(&versions, State::Published) {
+        rows::replace(tx, &retired(before, context), &before.etag, None).await?;
+    }
+    published.set_state(State::Published);
+    published.effective_from = context.today().to_string();
+    published.publish_time = Some(clock::wire(context.now));
+    rows::replace(tx, &published, &draft.etag, Some(&catalogue)).await?;
+    decisions::record(tx, context, decision("scheme.published", &published, "")).await?;
+    runs::begin(tx, context, &published).await?;
+    Ok(Scheme { measures: measures::of(&**tx, &published).await?, ..published })
+}
+
+fn undrafted(scheme: &Scheme) -> Fault {
+    let id = &scheme.scheme_id;
+    Fault::precondition(
+        ErrorReason::DraftMissing.as_str_name(),
+        format!("scheme \"{id}\" has no draft to publish; open a new version with :newVersion"),
+        format!("评价制度“{id}”没有可发布的草案；请用 :newVersion 新建版本"),
+    )
+}
+
+fn retired(scheme: &Scheme, context: &Context) -> Scheme {
+    let retire_time = Some(clock::wire(context.now));
+    Scheme { state: State::Retired as i32, retire_time, ..scheme.clone() }
+}
+
+fn decision<'a>(kind: &'a str, scheme: &'a Scheme, reason: &str) -> Decision<'a> {
+    let basis = scheme.basis.as_ref();
+    Decision {
+        kind,
+        subject: &scheme.scheme_id,
+        basis: basis.map_or("", |basis| &basis.title),
+        detail: json!({
+            "version": scheme.version,
+            "documentNumber": basis.map_or("", |basis| &basis.document_number),
+            "etag": scheme.etag,
+            "reason": reason,
+        }),
+    }
+}
+
+/// Retires the published version.
+pub async fn retire(
+    _app: &Arc<Grading>,
+    context: &Context,
+    tx: &Tx,
+    request: api::RetireSchemeRequest,
+) -> Answer<Scheme> {
+    rows::change(tx).await?;
+    let versions = rows::versions(&**tx, &request.scheme).await?;
+    let newest = versions.first().ok_or_else(|| unknown(&request.scheme))?;
+    owned(context, newest)?;
+    let published =
+        rules::in_state(&versions, State::Published).ok_or_else(|| unpublished(&request.scheme))?;
+    let ended = retired(published, context);
+    rows::replace(tx, &ended, &published.etag, None).await?;
+    decisions::record(tx, context, decision("scheme.retired", &ended, &request.reason)).await?;
+    Ok(Scheme { measures: measures::of(&**tx, &ended).await?, ..ended })
+}
+
+/// Opens a draft that begins as a copy of the newest version.
+pub async fn new_version(
+    _app: &Arc<Grading>,
+    context: &Context,
+    tx: &Tx,
+    request: api::NewSchemeVersionRequest,
+) -> Answer<Scheme> {
+    let versions = rows::versions(&**tx, &request.scheme).await?;
+    let newest = versions.first().ok_or_else(|| unknown(&request.scheme))?;
+    owned(context, newest)?;
+    if newest.state() == State::Draft {
+        return Err(Fault::precondition(
+            ErrorReason::DraftExists.as_str_name(),
+            format!("scheme \"{}\" has a draft already; change that one, or publish it", request.scheme),
+            format!("评价制度“{}”已有草案；请修改或发布该草案", request.scheme),
+        ));
+    }
+    let draft = Scheme {
+        version: newest.version + 1,
+        state: State::Draft as i32,
+        etag: ids::fresh(context.now)?,
+        create_time: Some(clock::wire(context.now)),
+        effective_from: String::new(),
+        publish_time: None,
+        retire_time: None,
+        ..newest.clone()
+    };
+    let (_, catalogue) = rows::version(&**tx, &draft.scheme_id, newest.version).await?.unwrap_or_default();
+    rows::insert(tx, &draft, &catalogue).await?;
+    Ok(Scheme { measures: measures::of(&**tx, &draft).await?, ..draft })
+}

@@ -1,0 +1,208 @@
+//! The command line: what can be run, and every setting as a flag.
+use std::{path::PathBuf, process::ExitCode};
+
+use chassis::{serve, settings::Settings, telemetry};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use crate::{demo, suite, verify};
+
+/// Credit-based supervision of enterprises 信用分级分类监管, as one suite.
+#[derive(Parser)]
+#[command(name = "xinheng", version)]
+struct Command {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Makes a fictional city, does the main job over the gateway step by step, then keeps serving
+    Demo {
+        #[command(flatten)]
+        settings: Flags,
+        /// Ends after the story instead of serving on
+        #[arg(long)]
+        exit: bool,
+    },
+    /// Runs all services and the gateway in one process
+    Up {
+        #[command(flatten)]
+        settings: Flags,
+    },
+    /// Runs one role, for a cluster
+    Serve {
+        role: RoleName,
+        #[command(flatten)]
+        settings: Flags,
+    },
+    /// Checks a draw bundle offline; exit 0 verified, 1 not, 2 unreadable
+    VerifyDraw { file: PathBuf },
+    /// Prints the effective settings, secrets masked
+    Config {
+        #[command(flatten)]
+        settings: Flags,
+        /// Prints the commented defaults instead
+        #[arg(long)]
+        defaults: bool,
+    },
+}
+
+/// A role of the suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum RoleName {
+    Credit,
+    Grading,
+    Sampling,
+    Discipline,
+    Reporting,
+    Gateway,
+}
+
+// Every setting as a flag; what is not given stays out, so that the file and the environment count. The environment's
+// XINHENG_<NAME> is read with the settings file, not here, so that unknown names are refused in one place.
+#[derive(Args, Serialize)]
+#[serde(rename_all = "snake_case")]
+struct Flags {
+    /// A settings file in TOML (environment: XINHENG_CONFIG)
+    #[arg(long, env = "XINHENG_CONFIG")]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+    /// Where all state lives [default: ./data]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_dir: Option<PathBuf>,
+    /// REST, gRPC and gRPC-Web on one port [default: 127.0.0.1:8080]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen: Option<String>,
+    /// /metrics, /healthz, /readyz [default: 127.0.0.1:9090]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin_listen: Option<String>,
+    /// The suite's clock starts at this instant and runs on [default: now]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_start: Option<String>,
+    /// A PostgreSQL URL, "{service}" in it is replaced [default: SQLite files]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<String>,
+    /// What is logged, in tracing's filter syntax [default: info]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<String>,
+    /// text or json [default: text]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_format: Option<String>,
+    /// An OTLP/gRPC collector for traces [default: none]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    otlp_endpoint: Option<String>,
+    /// Who issues tokens [default: xinheng]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
+    /// For whom tokens are issued [default: xinheng]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audience: Option<String>,
+    /// For how many seconds a token holds [default: 3600]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_ttl_s: Option<u32>,
+    /// Where the gateway answers, for `serve` [default: http://gateway:8080]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway_url: Option<String>,
+    /// Where credit answers, for `serve` [default: http://credit:8080]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credit_url: Option<String>,
+    /// Where grading answers, for `serve` [default: http://grading:8080]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grading_url: Option<String>,
+    /// Where sampling answers, for `serve` [default: http://sampling:8080]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sampling_url: Option<String>,
+    /// Where discipline answers, for `serve` [default: http://discipline:8080]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discipline_url: Option<String>,
+    /// Where reporting answers, for `serve` [default: http://reporting:8080]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reporting_url: Option<String>,
+    /// This role's secret at the identity service, for `serve`; better given as XINHENG_CLIENT_SECRET
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<String>,
+    /// For `serve gateway`: a JSON file of the roles' secrets [default: services.json in the data folder]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_secrets_file: Option<String>,
+}
+
+impl Flags {
+    fn load(&self) -> anyhow::Result<Settings> {
+        Settings::load(self.config.clone(), self)
+    }
+}
+
+/// Parses the command line and does what it says.
+pub fn run() -> ExitCode {
+    match Command::parse().action {
+        Action::VerifyDraw { file } => ExitCode::from(verify::run(&file)),
+        Action::Config { defaults: true, .. } => {
+            print!("{}", chassis::settings::DEFAULTS);
+            ExitCode::SUCCESS
+        }
+        Action::Config { settings, .. } => {
+            finish(settings.load().and_then(|settings| settings.printed()).map(|text| print!("{text}")))
+        }
+        Action::Up { settings } => finish(settings.load().and_then(|settings| block_on(up(settings)))),
+        Action::Demo { settings, exit } => {
+            finish(settings.load().and_then(|settings| block_on(demo::run(settings, exit))))
+        }
+        Action::Serve { role, settings } => {
+            finish(settings.load().and_then(|settings| block_on(serve_role(settings, role))))
+        }
+    }
+}
+
+fn finish(outcome: anyhow::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xinheng: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+async fn up(settings: Settings) -> anyhow::Result<()> {
+    let _telemetry = telemetry::init(&settings, "up")?;
+    let running = suite::up(settings).await?;
+    println!("{}", running.welcome());
+    serve::stop_signal().await;
+    running.stop().await;
+    Ok(())
+}
+
+async fn serve_role(settings: Settings, role: RoleName) -> anyhow::Result<()> {
+    let name = format!("{role:?}").to_lowercase();
+    let _telemetry = telemetry::init(&settings, &name)?;
+    let running = suite::serve(settings, role).await?;
+    println!("xinheng {name} serves gRPC on {}, its figures are on http://{}/metrics", running.address, running.admin);
+    serve::stop_signal().await;
+    running.stop().await;
+    Ok(())
+}

@@ -1,0 +1,266 @@
+//! Which roles there are and who calls whom: the one place that knows them all.
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io::Write,
+    net::SocketAddr,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use axum::Router;
+use chassis::{
+    access::Verifier,
+    clock::Clock,
+    ids,
+    serve::{self, Boot, Role},
+    settings::Settings,
+    storage::Store,
+    upstream::{Identity, Upstream},
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::command::RoleName;
+
+/// The clients under which the services call each other.
+pub const SERVICES: [&str; 5] = ["svc-credit", "svc-grading", "svc-sampling", "svc-discipline", "svc-reporting"];
+
+/// A suite, or one role of it, that serves.
+pub struct Running {
+    /// The public port.
+    pub address: SocketAddr,
+    /// The operator's port.
+    pub admin: SocketAddr,
+    /// The clock, for drills.
+    pub clock: Clock,
+    stopping: CancellationToken,
+    work: JoinSet<()>,
+    stores: Vec<(&'static str, Store)>,
+    data_dir: std::path::PathBuf,
+    // Held for as long as the folder is in use.
+    _lock: Option<File>,
+}
+
+impl Running {
+    /// The line at the start that says where to go.
+    pub fn welcome(&self) -> String {
+        format!(
+            "xinheng is ready: http://{} (REST, gRPC, gRPC-Web; /docs lists the calls), figures on http://{}/metrics, \
+             the office's client in {}",
+            self.address,
+            self.admin,
+            self.data_dir.join("admin.json").display()
+        )
+    }
+
+    /// Lets what runs finish, then closes the databases.
+    pub async fn stop(mut self) {
+        self.stopping.cancel();
+        let finished = async { while self.work.join_next().await.is_some() {} };
+        if tokio::time::timeout(Duration::from_secs(15), finished).await.is_err() {
+            tracing::warn!("work in the background is cut after fifteen seconds");
+            self.work.shutdown().await;
+        }
+        for (_, store) in &self.stores {
+            store.close().await;
+        }
+    }
+}
+
+/// Runs all services and the gateway in this process.
+pub async fn up(settings: Settings) -> anyhow::Result<Running> {
+    make_folder(&settings.data_dir)?;
+    let lock = lock(&settings.data_dir)?;
+    let secrets = service_secrets(&settings.data_dir)?;
+    let boot = Boot::new(settings.clone(), Verifier::new(&settings.issuer, &settings.audience, None))?;
+
+    let identity = gateway::identity::open(&boot, secrets.clone()).await?;
+    keep_admin(&identity.app, &settings.data_dir).await?;
+    let issuer = Upstream::local(identity.role.router.clone());
+    // A service calls another under its own identity, here as on a cluster.
+    let act_as = |service: &str| {
+        let secret = secrets.get(service).map_or("", String::as_str);
+        Arc::new(Identity::new(issuer.clone(), service, secret, boot.clock.clone()))
+    };
+
+    let credit = credit::open(&boot).await?;
+    let to_credit = Upstream::local(credit.router.clone());
+    let grading = grading::open(&boot, to_credit.clone().with_identity(act_as("svc-grading"))).await?;
+    let to_grading = Upstream::local(grading.router.clone());
+    let as_sampling = act_as("svc-sampling");
+    let sampling = sampling::open(
+        &boot,
+        to_grading.clone().with_identity(as_sampling.clone()),
+        to_credit.clone().with_identity(as_sampling),
+    )
+    .await?;
+    let to_sampling = Upstream::local(sampling.router.clone());
+    let discipline = discipline::open(&boot, to_credit.clone().with_identity(act_as("svc-discipline"))).await?;
+    let to_discipline = Upstream::local(discipline.router.clone());
+    let as_reporting = act_as("svc-reporting");
+    let reporting = reporting::open(
+        &boot,
+        to_credit.clone().with_identity(as_reporting.clone()),
+        to_grading.clone().with_identity(as_reporting.clone()),
+        to_sampling.clone().with_identity(as_reporting.clone()),
+        to_discipline.clone().with_identity(as_reporting),
+    )
+    .await?;
+    let to_reporting = Upstream::local(reporting.router.clone());
+
+    let upstreams = BTreeMap::from([
+        ("credit", to_credit),
+        ("grading", to_grading),
+        ("sampling", to_sampling),
+        ("discipline", to_discipline),
+        ("reporting", to_reporting),
+    ]);
+    let front = gateway::open(&boot, issuer, upstreams)?;
+    run(&boot, front, vec![identity.role, credit, grading, sampling, discipline, reporting], Some(lock)).await
+}
+
+/// Runs one role, which finds the others by their addresses.
+pub async fn serve(settings: Settings, role: RoleName) -> anyhow::Result<Running> {
+    make_folder(&settings.data_dir)?;
+    if role == RoleName::Gateway {
+        return serve_gateway(settings).await;
+    }
+    let issuer = Upstream::remote(&settings.gateway_url)?;
+    let boot = Boot::new(
+        settings.clone(),
+        Verifier::new(&settings.issuer, &settings.audience, Some(issuer.clone())),
+    )?;
+    let name = format!("svc-{}", format!("{role:?}").to_lowercase());
+    anyhow::ensure!(
+        role == RoleName::Credit || !settings.client_secret.is_empty(),
+        "serve needs client_secret, this role's secret at the identity service (XINHENG_CLIENT_SECRET)"
+    );
+    let identity = Arc::new(Identity::new(issuer, &name, &settings.client_secret, boot.clock.clone()));
+    let to = |url: &str| anyhow::Ok(Upstream::remote(url)?.with_identity(identity.clone()));
+    let opened = match role {
+        RoleName::Credit => credit::open(&boot).await?,
+        RoleName::Grading => grading::open(&boot, to(&settings.credit_url)?).await?,
+        RoleName::Sampling => sampling::open(&boot, to(&settings.grading_url)?, to(&settings.credit_url)?).await?,
+        RoleName::Discipline => discipline::open(&boot, to(&settings.credit_url)?).await?,
+        RoleName::Reporting | RoleName::Gateway => {
+            reporting::open(
+                &boot,
+                to(&settings.credit_url)?,
+                to(&settings.grading_url)?,
+                to(&settings.sampling_url)?,
+                to(&settings.discipline_url)?,
+            )
+            .await?
+        }
+    };
+    let front = opened.router.clone();
+    run(&boot, front, vec![opened], None).await
+}
+
+async fn serve_gateway(settings: Settings) -> anyhow::Result<Running> {
+    let secrets = match settings.service_secrets_file.as_str() {
+        "" => service_secrets(&settings.data_dir)?,
+        file => read_secrets(Path::new(file))?,
+    };
+    let boot = Boot::new(settings.clone(), Verifier::new(&settings.issuer, &settings.audience, None))?;
+    let identity = gateway::identity::open(&boot, secrets).await?;
+    keep_admin(&identity.app, &settings.data_dir).await?;
+    let issuer = Upstream::local(identity.role.router.clone());
+    let upstreams = BTreeMap::from([
+        ("credit", Upstream::remote(&settings.credit_url)?),
+        ("grading", Upstream::remote(&settings.grading_url)?),
+        ("sampling", Upstream::remote(&settings.sampling_url)?),
+        ("discipline", Upstream::remote(&settings.discipline_url)?),
+        ("reporting", Upstream::remote(&settings.reporting_url)?),
+    ]);
+    let front = gateway::open(&boot, issuer, upstreams)?;
+    run(&boot, front, vec![identity.role], None).await
+}
+
+async fn run(boot: &Boot, front: Router, roles: Vec<Role>, lock: Option<File>) -> anyhow::Result<Running> {
+    let listener = serve::bind(boot.settings.listen).await?;
+    let admin_listener = serve::bind(boot.settings.admin_listen).await?;
+    let (address, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
+    let stores: Vec<_> = roles.iter().map(|role| (role.name, role.store.clone())).collect();
+    let mut work = JoinSet::new();
+    for role in roles {
+        for background in role.background {
+            work.spawn(background);
+        }
+    }
+    work.spawn(serve::serve(listener, front, boot.stopping.clone()));
+    let operator = serve::admin(boot.metrics.clone(), stores.clone(), boot.stopping.clone());
+    work.spawn(serve::serve(admin_listener, operator, boot.stopping.clone()));
+    Ok(Running {
+        address,
+        admin,
+        clock: boot.clock.clone(),
+        stopping: boot.stopping.clone(),
+        work,
+        stores,
+        data_dir: boot.settings.data_dir.clone(),
+        _lock: lock,
+    })
+}
+
+// Keys and secrets lie in it: nobody else's to read.
+fn make_folder(folder: &Path) -> anyhow::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("the data folder {} can't be made", folder.display()))
+}
+
+// Two processes on the same SQLite files would each believe that it alone works off the operations.
+fn lock(folder: &Path) -> anyhow::Result<File> {
+    let path = folder.join("lock");
+    let file = File::create(&path).with_context(|| format!("{} can't be written", path.display()))?;
+    file.try_lock().map_err(|_| {
+        anyhow::anyhow!("another xinheng works on the data folder {}; stop it or choose another --data-dir", folder.display())
+    })?;
+    Ok(file)
+}
+
+fn service_secrets(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let path = folder.join("services.json");
+    if path.exists() {
+        return read_secrets(&path);
+    }
+    let mut secrets = BTreeMap::new();
+    for service in SERVICES {
+        secrets.insert(service.to_owned(), ids::secret().map_err(|fault| anyhow::anyhow!("{fault}"))?);
+    }
+    write_secret(&path, &serde_json::to_vec_pretty(&secrets)?)?;
+    Ok(secrets)
+}
+
+fn read_secrets(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let text = fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is not a JSON object of secrets", path.display()))
+}
+
+async fn keep_admin(identity: &Arc<gateway::identity::App>, folder: &Path) -> anyhow::Result<()> {
+    let path = folder.join("admin.json");
+    if let Some(secret) = gateway::identity::ensure_admin(identity, path.exists()).await? {
+        let admin = serde_json::json!({ "clientId": "admin", "clientSecret": secret });
+        write_secret(&path, &serde_json::to_vec_pretty(&admin)?)?;
+    }
+    Ok(())
+}
+
+fn write_secret(path: &Path, text: &[u8]) -> anyhow::Result<()> {
+    let written = || -> std::io::Result<()> {
+        // Written beside and moved, so that a crash leaves no half of it.
+        let beside = path.with_extension("new");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        file.write_all(text)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    written().with_context(|| format!("{} can't be written", path.display()))
+}

@@ -1,0 +1,146 @@
+//! The real binary, started as an operator would, in a folder of its own.
+use std::{
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::Once,
+    time::{Duration, Instant},
+};
+
+use xinheng::client::Client;
+
+/// A running `xinheng up`.
+pub struct Suite {
+    child: Child,
+    /// Where it serves.
+    pub base: String,
+    /// Where the operator looks.
+    pub admin: String,
+    /// From start to the first answer.
+    pub started_in: Duration,
+    flags: Vec<String>,
+    /// Its data folder.
+    pub data_dir: PathBuf,
+}
+
+/// The binary that stands beside this test's own; built once where it is missing or old.
+pub fn binary() -> PathBuf {
+    static BUILT: Once = Once::new();
+    let own = std::env::current_exe().unwrap();
+    let folder = own.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release")).unwrap();
+    BUILT.call_once(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "-p", "xinheng", "--target-dir"]).arg(folder.parent().unwrap());
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.current_dir(root()).status().unwrap().success(), "the binary does not build");
+    });
+    folder.join("xinheng")
+}
+
+/// The workspace.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Suite {
+    /// Starts on a folder, with further flags, and waits for the first answer.
+    pub async fn up(data_dir: &Path, more: &[&str]) -> Self {
+        let (port, admin) = (free_port(), free_port());
+        let flags = [
+            "--data-dir",
+            data_dir.to_str().unwrap(),
+            "--listen",
+            &format!("127.0.0.1:{port}"),
+            "--admin-listen",
+            &format!("127.0.0.1:{admin}"),
+            "--log",
+            "warn",
+        ];
+        let flags: Vec<String> = flags.iter().chain(more).map(|flag| (*flag).to_owned()).collect();
+        let (child, started_in) = start(&flags, port).await;
+        Self {
+            child,
+            base: format!("http://127.0.0.1:{port}"),
+            admin: format!("http://127.0.0.1:{admin}"),
+            started_in,
+            flags,
+            data_dir: data_dir.to_path_buf(),
+        }
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A client signed in as the credit office.
+    pub async fn office(&self) -> Client {
+        Client::new(&self.base).sign_in_as_office(&self.data_dir).await.unwrap()
+    }
+
+    /// Ends it as a power cut would, and starts it again on the same folder.
+    pub async fn kill_and_restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let port = self.base.rsplit(':').next().unwrap().parse().unwrap();
+        let (child, started_in) = start(&self.flags, port).await;
+        self.child = child;
+        self.started_in = started_in;
+    }
+
+    /// Asks it to stop, and waits for the end.
+    pub fn terminate(mut self) -> ExitStatus {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        self.child.wait().unwrap()
+    }
+
+    /// Resident memory in MiB.
+    pub fn resident_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+    }
+}
+
+async fn start(flags: &[String], port: u16) -> (Child, Duration) {
+    let binary = binary();
+    let started = Instant::now();
+    let mut child = Command::new(binary)
+        .arg("up")
+        .args(flags)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap();
+    let client = Client::new(format!("http://127.0.0.1:{port}"));
+    for _ in 0..3_000 {
+        if client.try_get("/.well-known/jwks.json").await.is_ok_and(|reply| reply.status.is_success()) {
+            let started_in = started.elapsed();
+            let mut line = String::new();
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            assert!(line.contains("xinheng is ready"), "{line}");
+            return (child, started_in);
+        }
+        if let Some(status) = child.try_wait().unwrap() {
+            panic!("xinheng ended with {status} before it served");
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let _ = child.kill();
+    panic!("xinheng did not serve within fifteen seconds");
+}
+
+impl Drop for Suite {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

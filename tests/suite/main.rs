@@ -1,0 +1,9 @@
+//! The suites that cross services, in one binary. Those that need a process run the real one; both databases are part of them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "tests fail loudly")]
+
+mod bad_input;
+mod circle;
+mod contract_style;
+mod crash;
+mod feed_order;
+mod tidy;
