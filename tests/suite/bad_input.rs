@@ -52,7 +52,7 @@ fn cases() -> Vec<Wrong> {
         wrong("no JSON", UPSERT, "{\"subjects\": [", 400, "BODY_MALFORMED", "line 1"),
         wrong("an unknown field", UPSERT, with("nmae", json!("x")), 400, "FIELD_INVALID", "subjects[0].nmae"),
         wrong("a wrong type", UPSERT, with("name", json!(7)), 400, "FIELD_INVALID", "subjects[0].name"),
-        wrong("a list for an object", UPSERT, "[]", 400, "FIELD_INVALID", ""),
+        wrong("a list for an object", UPSERT, "[]", 400, "BODY_MALFORMED", ""),
         wrong("nothing at all", UPSERT, "{}", 400, "FIELD_INVALID", "subjects"),
         wrong("a number for money", SUBMIT, json!({ "records": [{ "amount": 3 }] }), 400, "FIELD_INVALID", "records[0].amount"),
         wrong("too much at once", SUBMIT, json!({ "records": vec![json!({}); 5_001] }), 400, "FIELD_INVALID", "5000"),

@@ -152,6 +152,13 @@ impl Rules {
         Ok(Self(rules))
     }
 
+    /// Every scope that some method asks for, in order.
+    pub fn scopes(&self) -> Vec<&str> {
+        let scopes: std::collections::BTreeSet<&str> =
+            self.0.values().map(|rule| rule.scope.as_str()).filter(|scope| !scope.is_empty()).collect();
+        scopes.into_iter().collect()
+    }
+
     /// Whether the caller may call the method at a path. What no rule grants is refused.
     pub fn check(&self, path: &str, caller: &Caller) -> Answer<()> {
         let Some(rule) = self.0.get(path) else {

@@ -117,6 +117,41 @@ where
     close(&context, outcome)
 }
 
+/// A mutation that asks other services first: `prepare` runs before the transaction begins, so that their answers hold no lock; it
+/// does not run where the request id has its answer already.
+pub async fn mutate_prepared<A, Req, Res, P, G, F>(
+    app: &Arc<A>,
+    request: Request<Req>,
+    prepare: G,
+    handler: F,
+) -> Result<Response<Res>, Status>
+where
+    A: App,
+    Req: Message + Name,
+    Res: Message + Default,
+    G: AsyncFnOnce(&Arc<A>, &Context, &Req) -> Answer<P>,
+    F: AsyncFnOnce(&Arc<A>, &Context, &Tx, Req, P) -> Answer<Res>,
+{
+    let (context, request) = open(request)?;
+    let outcome = async {
+        validation::check(&request)?;
+        let encoded = request.encode_to_vec();
+        let id = request_id(&encoded).unwrap_or_default();
+        if !id.is_empty()
+            && let Some(answer) = kept(app.store().read(), &context, &id, &digest(&encoded)).await?
+        {
+            return Ok(answer);
+        }
+        let prepared = prepare(app, &context, &request).await?;
+        let handler = async |app: &Arc<A>, context: &Context, tx: &Tx, request: Req| {
+            handler(app, context, tx, request, prepared).await
+        };
+        mutate_once(app, &context, request, handler).await
+    };
+    let outcome = outcome.await;
+    close(&context, outcome)
+}
+
 async fn mutate_once<A, Req, Res, F>(app: &Arc<A>, context: &Context, request: Req, handler: F) -> Answer<Res>
 where
     A: App,
@@ -137,8 +172,7 @@ where
     }
     let answer = handler(app, context, &tx, request).await?;
     let keep = "UPDATE requests SET answer = $4 WHERE caller = $1 AND method = $2 AND request_id = $3";
-    let key = [context.caller.name().into(), context.method.as_ref().into(), id.into()];
-    tx.execute_raw(sql(&*tx, keep, key.into_iter().chain([answer.encode_to_vec().into()]))).await?;
+    tx.execute_raw(sql(&*tx, keep, key(context, &id).into_iter().chain([answer.encode_to_vec().into()]))).await?;
     tx.commit().await?;
     Ok(answer)
 }
@@ -150,18 +184,28 @@ async fn claim<Res: Message + Default>(
     id: &str,
     request: &[u8],
 ) -> Answer<Option<Res>> {
-    let digest = hex::encode(Sha256::digest(request));
-    let key: [sea_orm::Value; 3] = [context.caller.name().into(), context.method.as_ref().into(), id.into()];
+    let digest = digest(request);
     let take = "INSERT INTO requests (caller, method, request_id, digest, at) VALUES ($1, $2, $3, $4, $5) \
                 ON CONFLICT (caller, method, request_id) DO NOTHING";
-    let values = key.clone().into_iter().chain([digest.clone().into(), micros(context.now).into()]);
+    let values = key(context, id).into_iter().chain([digest.clone().into(), micros(context.now).into()]);
     if tx.execute_raw(sql(&**tx, take, values)).await?.rows_affected() == 1 {
         return Ok(None);
     }
+    match kept(&**tx, context, id, &digest).await? {
+        Some(answer) => Ok(Some(answer)),
+        None => Err(Fault::internal(anyhow::anyhow!("request {id} vanished"))),
+    }
+}
+
+// The answer that the id led to before, if there is one.
+async fn kept<Res: Message + Default>(
+    db: &impl ConnectionTrait,
+    context: &Context,
+    id: &str,
+    digest: &str,
+) -> Answer<Option<Res>> {
     let find = "SELECT digest, answer FROM requests WHERE caller = $1 AND method = $2 AND request_id = $3";
-    let Some(row) = tx.query_one_raw(sql(&**tx, find, key)).await? else {
-        return Err(Fault::internal(anyhow::anyhow!("request {id} vanished")));
-    };
+    let Some(row) = db.query_one_raw(sql(db, find, key(context, id))).await? else { return Ok(None) };
     if row.try_get::<String>("", "digest")? != digest {
         return Err(Fault::aborted(
             Common::RequestIdReused.as_str_name(),
@@ -171,6 +215,14 @@ async fn claim<Res: Message + Default>(
     }
     let answer: Vec<u8> = row.try_get("", "answer")?;
     Ok(Some(Res::decode(answer.as_slice()).map_err(Fault::internal)?))
+}
+
+fn key(context: &Context, id: &str) -> [sea_orm::Value; 3] {
+    [context.caller.name().into(), context.method.as_ref().into(), id.into()]
+}
+
+fn digest(request: &[u8]) -> String {
+    hex::encode(Sha256::digest(request))
 }
 
 // The tower stack made the context; a call that came round it is a fault of assembly.

@@ -20,7 +20,7 @@ pub mod trial;
 pub mod upstream;
 pub mod validation;
 
-pub use call::{App, Context, call, mutate};
+pub use call::{App, Context, call, mutate, mutate_prepared};
 pub use fault::{Answer, Fault};
 pub use storage::{Store, Tx};
 pub use tonic::async_trait;

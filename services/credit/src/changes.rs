@@ -86,7 +86,9 @@ pub async fn watch(
         return Err(outcomes::not_for_enterprises());
     }
     let changes =
-        feed::watch(app.store.clone(), context, &request.cursor, request.until_caught_up, |entry| decode(&entry))?;
+        feed::watch(app.store.clone(), context, &request.cursor, request.until_caught_up, |entry| {
+            decode(&entry)
+        })?;
     if caller.is_office() || caller.is_service() {
         return Ok(changes.boxed());
     }
@@ -137,7 +139,8 @@ impl Withheld {
         let mut known = self.known.lock().await;
         if !matches!(&*known, Some((since, _)) if since.elapsed() < KNOWN_FOR) {
             let items = items::in_force(self.store.read()).await?;
-            let authorized = items.into_values().filter(|item| item.body.nature() == items::Nature::Authorized);
+            let authorized =
+                items.into_values().filter(|item| item.body.nature() == items::Nature::Authorized);
             *known = Some((Instant::now(), authorized.map(|item| item.body.item).collect()));
         }
         Ok(known.as_ref().is_some_and(|(_, items)| items.contains(&record.item)))

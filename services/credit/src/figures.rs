@@ -14,7 +14,11 @@ struct Count {
 }
 
 /// Counts the subjects and the effective records of a domain.
-pub async fn get(app: &Arc<Credit>, _: &Context, request: api::GetFiguresRequest) -> Answer<api::GetFiguresResponse> {
+pub async fn get(
+    app: &Arc<Credit>,
+    _: &Context,
+    request: api::GetFiguresRequest,
+) -> Answer<api::GetFiguresResponse> {
     let db = app.store.read();
     // The domain's code was judged by its rule: it holds nothing that a pattern knows.
     let domain = if request.domain.is_empty() { String::new() } else { format!("%,{},%", request.domain) };

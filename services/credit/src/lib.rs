@@ -73,7 +73,10 @@ impl Subjects for Calls {
     async fn get_subject(&self, r: Request<api::GetSubjectRequest>) -> Answered<api::Subject> {
         call(&self.0, r, subjects::get).await
     }
-    async fn list_subjects(&self, r: Request<api::ListSubjectsRequest>) -> Answered<api::ListSubjectsResponse> {
+    async fn list_subjects(
+        &self,
+        r: Request<api::ListSubjectsRequest>,
+    ) -> Answered<api::ListSubjectsResponse> {
         call(&self.0, r, subjects::list).await
     }
 }
@@ -93,7 +96,10 @@ impl Items for Calls {
 
 #[async_trait]
 impl Records for Calls {
-    async fn submit_records(&self, r: Request<api::SubmitRecordsRequest>) -> Answered<api::SubmitRecordsResponse> {
+    async fn submit_records(
+        &self,
+        r: Request<api::SubmitRecordsRequest>,
+    ) -> Answered<api::SubmitRecordsResponse> {
         mutate(&self.0, r, records::submit).await
     }
     async fn list_records(&self, r: Request<api::ListRecordsRequest>) -> Answered<api::ListRecordsResponse> {
@@ -125,7 +131,10 @@ impl Profiles for Calls {
 
 #[async_trait]
 impl Accesses for Calls {
-    async fn list_accesses(&self, r: Request<api::ListAccessesRequest>) -> Answered<api::ListAccessesResponse> {
+    async fn list_accesses(
+        &self,
+        r: Request<api::ListAccessesRequest>,
+    ) -> Answered<api::ListAccessesResponse> {
         call(&self.0, r, accesses::list).await
     }
 }
@@ -190,11 +199,7 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
         .add_service(FeedServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(FiguresServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(OperationsServer::new(calls).max_decoding_message_size(MESSAGE_MAX));
-    let works = operations::run(
-        store.clone(),
-        boot.clock.clone(),
-        vec![imports::work(&app)],
-        boot.stopping.clone(),
-    );
+    let works =
+        operations::run(store.clone(), boot.clock.clone(), vec![imports::work(&app)], boot.stopping.clone());
     Ok(Role { name: "credit", router: stack(boot, routes), background: vec![Box::pin(works)], store })
 }

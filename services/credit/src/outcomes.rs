@@ -1,5 +1,9 @@
 //! What became of a row, whichever way it came in: by a batch or by a file.
-use chassis::{Answer, Context, Fault, fault::Violation, language::{Language, Text}};
+use chassis::{
+    Answer, Context, Fault,
+    fault::Violation,
+    language::{Language, Text},
+};
 use contract::credit::v1::{self as api, outcome::Status};
 use identifiers::{CodeFault, CodeStatus, Uscc, personal};
 
@@ -37,7 +41,12 @@ pub fn wire(verdicts: Vec<Verdict>, language: Language) -> Vec<api::Outcome> {
 }
 
 /// A refusal with a reason of credit's own.
-pub fn refusal(reason: api::ErrorReason, field: &str, en: impl Into<String>, zh: impl Into<String>) -> Violation {
+pub fn refusal(
+    reason: api::ErrorReason,
+    field: &str,
+    en: impl Into<String>,
+    zh: impl Into<String>,
+) -> Violation {
     Violation { field: field.to_owned(), reason: reason.as_str_name(), text: Text::new(en, zh) }
 }
 
@@ -55,7 +64,9 @@ pub fn code(given: &str, accept_nonconforming: bool) -> Result<Uscc, Violation> 
 
 /// The code in a path: whatever could be registered here may be asked for.
 pub fn code_asked(given: &str) -> Answer<Uscc> {
-    Uscc::parse_tolerant(given).map(|(code, _)| code).map_err(|fault| Fault::fields(vec![code_refusal(fault)]))
+    Uscc::parse_tolerant(given)
+        .map(|(code, _)| code)
+        .map_err(|fault| Fault::fields(vec![code_refusal(fault)]))
 }
 
 fn code_refusal(fault: CodeFault) -> Violation {
@@ -116,7 +127,10 @@ impl Submitter {
             return Err(not_for_enterprises());
         }
         let department = if caller.department().is_empty() { caller.name() } else { caller.department() };
-        Ok(Self { department: department.to_owned(), unrestricted: caller.is_office() || caller.is_service() })
+        Ok(Self {
+            department: department.to_owned(),
+            unrestricted: caller.is_office() || caller.is_service(),
+        })
     }
 }
 
@@ -149,7 +163,10 @@ mod tests {
 
     #[test]
     fn a_free_text_is_kept_as_it_is_or_refused() {
-        assert_eq!(free_text("name", "　红寺堡示例（集团）有限公司 ", 200).unwrap(), "红寺堡示例（集团）有限公司");
+        assert_eq!(
+            free_text("name", "　红寺堡示例（集团）有限公司 ", 200).unwrap(),
+            "红寺堡示例（集团）有限公司"
+        );
         // A rare character of the private use area is what the registry printed.
         assert!(free_text("name", "示例\u{E002}厂", 200).is_ok());
         for (given, reason) in [

@@ -33,7 +33,11 @@ pub async fn visible(store: &Store, audience: Audience) -> Answer<Vec<Item>> {
 }
 
 /// Gives a profile for the caller's audience.
-pub async fn get(app: &Arc<Credit>, context: &Context, request: api::GetProfileRequest) -> Answer<api::Profile> {
+pub async fn get(
+    app: &Arc<Credit>,
+    context: &Context,
+    request: api::GetProfileRequest,
+) -> Answer<api::Profile> {
     let asked = accesses::ask(app, context, &request.uscc, &request.purpose).await?;
     let audience = audience(context, &asked.subject.uscc);
     accesses::log(app, context, &asked, "profile").await?;

@@ -14,7 +14,7 @@ use chassis::{
     App, Store, call,
     clock::Clock,
     feed::{self, Progress},
-    mutate, operations,
+    mutate, mutate_prepared, operations,
     serve::{Boot, MESSAGE_MAX, Role},
     upstream::Upstream,
 };
@@ -58,13 +58,13 @@ impl schemes_server::Schemes for Calls {
         call(&self.0, r, schemes::get).await
     }
     async fn create_scheme(&self, r: Request<api::CreateSchemeRequest>) -> Done<api::Scheme> {
-        mutate(&self.0, r, schemes::create).await
+        mutate_prepared(&self.0, r, schemes::catalogue_now, schemes::create).await
     }
     async fn update_scheme(&self, r: Request<api::UpdateSchemeRequest>) -> Done<api::Scheme> {
-        mutate(&self.0, r, schemes::update).await
+        mutate_prepared(&self.0, r, schemes::catalogue_now, schemes::update).await
     }
     async fn publish_scheme(&self, r: Request<api::PublishSchemeRequest>) -> Done<api::Scheme> {
-        mutate(&self.0, r, schemes::publish).await
+        mutate_prepared(&self.0, r, schemes::catalogue_now, schemes::publish).await
     }
     async fn retire_scheme(&self, r: Request<api::RetireSchemeRequest>) -> Done<api::Scheme> {
         mutate(&self.0, r, schemes::retire).await

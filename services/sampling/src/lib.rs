@@ -1,0 +1,172 @@
+//! Sampling 双随机抽查: plans, draws as public arithmetic, visits and their results. The table of contents.
+mod codes;
+mod draws;
+mod effects;
+mod grading;
+mod inspectors;
+mod items;
+mod plans;
+mod rights;
+mod visits;
+
+use std::sync::Arc;
+
+use chassis::{
+    App, Store, call,
+    clock::Clock,
+    mutate, mutate_prepared,
+    serve::{Boot, MESSAGE_MAX, Role, stack},
+    storage,
+    upstream::Upstream,
+};
+use contract::sampling::v1::{
+    self as api,
+    draws_server::{Draws, DrawsServer},
+    effects_server::{Effects, EffectsServer},
+    inspection_items_server::{InspectionItems, InspectionItemsServer},
+    inspectors_server::{Inspectors, InspectorsServer},
+    plans_server::{Plans, PlansServer},
+    visits_server::{Visits, VisitsServer},
+};
+use futures::FutureExt as _;
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use tonic::{Request, Response, Status, service::RoutesBuilder};
+
+/// The service.
+struct Sampling {
+    store: Store,
+    clock: Clock,
+    grading: grading::Grading,
+    credit: Upstream,
+}
+
+impl App for Sampling {
+    fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        storage::migrations(&[("sampling_0001_base", include_str!("../migrations/0001_base.sql"))])
+    }
+}
+
+#[derive(Clone)]
+struct Calls(Arc<Sampling>);
+
+type Reply<T> = Result<Response<T>, Status>;
+
+#[chassis::async_trait]
+impl InspectionItems for Calls {
+    async fn put_inspection_item(&self, r: Request<api::PutInspectionItemRequest>) -> Reply<api::InspectionItem> {
+        mutate(&self.0, r, items::put).await
+    }
+    async fn get_inspection_item(&self, r: Request<api::GetInspectionItemRequest>) -> Reply<api::InspectionItem> {
+        call(&self.0, r, items::get).await
+    }
+    async fn list_inspection_items(
+        &self,
+        r: Request<api::ListInspectionItemsRequest>,
+    ) -> Reply<api::ListInspectionItemsResponse> {
+        call(&self.0, r, items::list).await
+    }
+}
+
+#[chassis::async_trait]
+impl Inspectors for Calls {
+    async fn put_inspector(&self, r: Request<api::PutInspectorRequest>) -> Reply<api::Inspector> {
+        mutate(&self.0, r, inspectors::put).await
+    }
+    async fn get_inspector(&self, r: Request<api::GetInspectorRequest>) -> Reply<api::Inspector> {
+        call(&self.0, r, inspectors::get).await
+    }
+    async fn list_inspectors(&self, r: Request<api::ListInspectorsRequest>) -> Reply<api::ListInspectorsResponse> {
+        call(&self.0, r, inspectors::list).await
+    }
+}
+
+#[chassis::async_trait]
+impl Plans for Calls {
+    async fn create_plan(&self, r: Request<api::CreatePlanRequest>) -> Reply<api::Plan> {
+        mutate_prepared(&self.0, r, plans::scheme_of, plans::create).await
+    }
+    async fn get_plan(&self, r: Request<api::GetPlanRequest>) -> Reply<api::Plan> {
+        call(&self.0, r, plans::get).await
+    }
+    async fn list_plans(&self, r: Request<api::ListPlansRequest>) -> Reply<api::ListPlansResponse> {
+        call(&self.0, r, plans::list).await
+    }
+    async fn commit_plan(&self, r: Request<api::CommitPlanRequest>) -> Reply<api::Draw> {
+        mutate_prepared(&self.0, r, draws::freeze, draws::commit).await
+    }
+}
+
+#[chassis::async_trait]
+impl Draws for Calls {
+    async fn get_draw(&self, r: Request<api::GetDrawRequest>) -> Reply<api::Draw> {
+        call(&self.0, r, draws::get).await
+    }
+    async fn list_draws(&self, r: Request<api::ListDrawsRequest>) -> Reply<api::ListDrawsResponse> {
+        call(&self.0, r, draws::list).await
+    }
+    async fn reveal_draw(&self, r: Request<api::RevealDrawRequest>) -> Reply<api::Draw> {
+        mutate(&self.0, r, draws::reveal).await
+    }
+    async fn abandon_draw(&self, r: Request<api::AbandonDrawRequest>) -> Reply<api::Draw> {
+        mutate(&self.0, r, draws::abandon).await
+    }
+    async fn get_bundle(&self, r: Request<api::GetBundleRequest>) -> Reply<api::Bundle> {
+        call(&self.0, r, draws::bundle).await
+    }
+}
+
+#[chassis::async_trait]
+impl Visits for Calls {
+    async fn list_visits(&self, r: Request<api::ListVisitsRequest>) -> Reply<api::ListVisitsResponse> {
+        call(&self.0, r, visits::list).await
+    }
+    async fn record_visit(&self, r: Request<api::RecordVisitRequest>) -> Reply<api::Visit> {
+        mutate(&self.0, r, visits::record).await
+    }
+    async fn publish_visit(&self, r: Request<api::PublishVisitRequest>) -> Reply<api::Visit> {
+        let published = mutate(&self.0, r, visits::publish).await?;
+        Ok(visits::returns::acknowledged(&self.0, published).await)
+    }
+    async fn replace_visit(&self, r: Request<api::ReplaceVisitRequest>) -> Reply<api::Visit> {
+        mutate(&self.0, r, visits::replace).await
+    }
+    async fn list_public_results(
+        &self,
+        r: Request<api::ListPublicResultsRequest>,
+    ) -> Reply<api::ListPublicResultsResponse> {
+        call(&self.0, r, visits::list_public).await
+    }
+}
+
+#[chassis::async_trait]
+impl Effects for Calls {
+    async fn get_effect(&self, r: Request<api::GetEffectRequest>) -> Reply<api::Effect> {
+        call(&self.0, r, effects::get).await
+    }
+}
+
+/// Opens the service. Both upstreams carry its own identity.
+pub async fn open(boot: &Boot, grading: Upstream, credit: Upstream) -> anyhow::Result<Role> {
+    let store = boot.store::<Migrator>("sampling").await?;
+    let grading = grading::Grading::new(grading);
+    let app = Arc::new(Sampling { store: store.clone(), clock: boot.clock.clone(), grading, credit });
+    let calls = Calls(app.clone());
+    let mut routes = RoutesBuilder::default();
+    routes
+        .add_service(InspectionItemsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(InspectorsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(PlansServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(DrawsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(VisitsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(EffectsServer::new(calls).max_decoding_message_size(MESSAGE_MAX));
+    let background = vec![visits::returns::run(app, boot.stopping.clone()).boxed()];
+    Ok(Role { name: "sampling", router: stack(boot, routes), background, store })
+}

@@ -31,7 +31,8 @@ pub fn items() -> anyhow::Result<Vec<api::CatalogueItem>> {
     let rows: Vec<BuiltIn> = serde_json::from_str(include_str!("../../data/items.json"))?;
     let items = rows.into_iter().map(|row| {
         let name = row.item.clone();
-        rules::judge(item(row)).map_err(|bad| anyhow::anyhow!("built-in item {name}: {}: {}", bad.field, bad.text.en))
+        rules::judge(item(row))
+            .map_err(|bad| anyhow::anyhow!("built-in item {name}: {}: {}", bad.field, bad.text.en))
     });
     items.collect()
 }
@@ -67,7 +68,9 @@ mod tests {
         assert_eq!(nature("administrative-penalty"), Some(api::catalogue_item::Nature::Public));
         assert_eq!(nature("national-evaluation"), Some(api::catalogue_item::Nature::Shared));
         // 吴信用联办〔2022〕8号: tax, water, electricity, gas, real estate and research only with the subject's authorization.
-        for name in ["tax-payment", "water-payment", "electricity-payment", "gas-payment", "research-development"] {
+        for name in
+            ["tax-payment", "water-payment", "electricity-payment", "gas-payment", "research-development"]
+        {
             assert_eq!(nature(name), Some(api::catalogue_item::Nature::Authorized), "{name}");
         }
         let mut names: Vec<_> = items.iter().map(|item| &item.item).collect();

@@ -13,7 +13,10 @@ use serde_json::json;
 pub use contract::credit::v1::catalogue_item::Nature;
 pub use rows::{Item, in_force, named};
 
-use crate::{Credit, outcomes::{self, Submitter}};
+use crate::{
+    Credit,
+    outcomes::{self, Submitter},
+};
 
 /// Puts the built-in catalogue in where it is missing; what an operator has put stays.
 pub async fn seed(store: &Store, now: Timestamp) -> anyhow::Result<()> {
@@ -25,7 +28,11 @@ pub async fn seed(store: &Store, now: Timestamp) -> anyhow::Result<()> {
 }
 
 /// Lists the catalogue.
-pub async fn list(app: &Arc<Credit>, _: &Context, request: api::ListItemsRequest) -> Answer<api::ListItemsResponse> {
+pub async fn list(
+    app: &Arc<Credit>,
+    _: &Context,
+    request: api::ListItemsRequest,
+) -> Answer<api::ListItemsResponse> {
     let page = Page::of(request.page_size, &request.page_token)?;
     let mut items = rows::page(app.store.read(), &request.category, &page).await?;
     let next_page_token = page.cut(&mut items, |item| item.body.item.clone());
@@ -93,7 +100,9 @@ pub async fn put(
 fn not_owner(item: &str) -> Fault {
     Fault::denied(
         Common::ScopeMissing.as_str_name(),
-        format!("item \"{item}\" was put by another department; only that department or the credit office changes it"),
+        format!(
+            "item \"{item}\" was put by another department; only that department or the credit office changes it"
+        ),
         format!("事项“{item}”由其他部门编入目录；只有该部门或信用联办可以修改"),
     )
 }

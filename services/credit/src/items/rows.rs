@@ -24,8 +24,17 @@ pub struct Item {
 }
 
 const COLUMNS: [&str; 11] = [
-    "item", "version", "name", "category", "nature", "departments", "legal_basis", "fields", "publication_months",
-    "owner", "recorded_at",
+    "item",
+    "version",
+    "name",
+    "category",
+    "nature",
+    "departments",
+    "legal_basis",
+    "fields",
+    "publication_months",
+    "owner",
+    "recorded_at",
 ];
 
 #[derive(FromQueryResult)]

@@ -149,9 +149,10 @@ fn judge_value(field: &api::CatalogueField, value: &Value) -> Result<Option<Valu
         let (en, zh) = match kind {
             FieldType::String => ("must be a text", "应为文本"),
             FieldType::Integer => ("must be a whole number", "应为整数"),
-            FieldType::Decimal => {
-                ("must be a number, or a decimal string with at most four decimal places", "应为数字，或小数至多四位的数字字符串")
-            }
+            FieldType::Decimal => (
+                "must be a number, or a decimal string with at most four decimal places",
+                "应为数字，或小数至多四位的数字字符串",
+            ),
             FieldType::Boolean => ("must be true or false", "应为 true 或 false"),
             FieldType::Date => ("must be a date, written as 2026-02-13", "应为日期，写作 2026-02-13"),
         };
@@ -164,7 +165,9 @@ fn judge_value(field: &api::CatalogueField, value: &Value) -> Result<Option<Valu
             let text = free_text(&path(&field.key), text, 4_000)?;
             return Ok(Some(Value { kind: Some(Kind::StringValue(text)) }));
         }
-        (FieldType::Integer, Some(Kind::NumberValue(number))) => is_decimal(&number.to_string()) && number.fract() == 0.0,
+        (FieldType::Integer, Some(Kind::NumberValue(number))) => {
+            is_decimal(&number.to_string()) && number.fract() == 0.0
+        }
         (FieldType::Decimal, Some(Kind::NumberValue(number))) => is_decimal(&number.to_string()),
         (FieldType::Integer, Some(Kind::StringValue(text))) => is_decimal(text) && !text.contains('.'),
         (FieldType::Decimal, Some(Kind::StringValue(text))) => is_decimal(text),

@@ -29,8 +29,7 @@ use crate::{
     Credit, accesses, changes,
     items::{self, Item},
     outcomes::{self, Submitter, Verdict, refusal},
-    profiles,
-    subjects,
+    profiles, subjects,
 };
 
 /// Takes records in.
@@ -122,7 +121,8 @@ async fn judge(
 async fn write(tx: &Tx, now: Timestamp, rows: Vec<Judged>) -> Answer<()> {
     let records: Vec<api::Record> = rows.iter().map(|row| row.record.clone()).collect();
     changes::append_records(tx, Kind::RecordAccepted, now, &records).await?;
-    let rows = rows.into_iter().map(|row| rows::fresh(tx, &row.record, row.item_version, &row.digest)).collect();
+    let rows =
+        rows.into_iter().map(|row| rows::fresh(tx, &row.record, row.item_version, &row.digest)).collect();
     rows::insert(tx, rows).await
 }
 
@@ -140,7 +140,9 @@ fn subject_unknown(uscc: &str) -> Violation {
     refusal(
         api::ErrorReason::SubjectUnknown,
         "uscc",
-        format!("no subject {uscc} is registered here; register it by subjects:batchUpsert and send the row again"),
+        format!(
+            "no subject {uscc} is registered here; register it by subjects:batchUpsert and send the row again"
+        ),
         format!("本平台未登记主体{uscc}；请先通过 subjects:batchUpsert 登记后重新提交"),
     )
 }
@@ -159,7 +161,8 @@ pub async fn list(
         "" => visible,
         item => vec![one_item(app, item, audience).await?],
     };
-    let what = if request.item.is_empty() { String::from("records") } else { format!("records:{}", request.item) };
+    let what =
+        if request.item.is_empty() { String::from("records") } else { format!("records:{}", request.item) };
     accesses::log(app, context, &asked, &what).await?;
     let shown = Shown { uscc: &asked.subject.uscc, items: &visible, public_on: None, standing_on: None };
     let mut records = rows::shown(app.store.read(), &shown, &page.after, page.fetch()).await?;
@@ -186,10 +189,12 @@ pub async fn correct(
     let present = own_effective(tx, context, &request.record).await?;
     let reason = outcomes::free_text("reason", &request.reason, 1_000).map_err(outcomes::fault)?;
     let item = items::named(&**tx, &[&present.record.item]).await?.remove(&present.record.item);
-    let item = item.ok_or_else(|| Fault::internal(anyhow::anyhow!("item {} vanished", present.record.item)))?;
+    let item =
+        item.ok_or_else(|| Fault::internal(anyhow::anyhow!("item {} vanished", present.record.item)))?;
     let corrected =
         rules::correct(&present.record, &request, &item.body, context.today()).map_err(outcomes::fault)?;
-    let next = Next { record: corrected, item_version: item.version, kind: Kind::RecordCorrected, reason: &reason };
+    let next =
+        Next { record: corrected, item_version: item.version, kind: Kind::RecordCorrected, reason: &reason };
     replace(tx, context, &present, Status::Corrected, next).await
 }
 
@@ -213,8 +218,9 @@ pub async fn withdraw(
 // The record, held until the transaction ends, if it is the caller's to change and still holds.
 async fn own_effective(tx: &Tx, context: &Context, record: &str) -> Answer<rows::Present> {
     let submitter = Submitter::of(context)?;
-    let present =
-        rows::get_for_update(tx, record).await?.ok_or_else(|| Fault::not_found("record", "记录", record).at("record"))?;
+    let present = rows::get_for_update(tx, record)
+        .await?
+        .ok_or_else(|| Fault::not_found("record", "记录", record).at("record"))?;
     if !context.caller.is_office() && present.record.department != submitter.department {
         return Err(Fault::denied(
             Common::ScopeMissing.as_str_name(),

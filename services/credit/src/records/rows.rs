@@ -17,8 +17,23 @@ use crate::{
 };
 
 const COLUMNS: [&str; 17] = [
-    "uscc", "record", "item", "item_version", "department", "source_id", "occurred_on", "severity", "amount", "fields",
-    "valid_until", "status", "version", "recorded_at", "position", "first_digest", "digest",
+    "uscc",
+    "record",
+    "item",
+    "item_version",
+    "department",
+    "source_id",
+    "occurred_on",
+    "severity",
+    "amount",
+    "fields",
+    "valid_until",
+    "status",
+    "version",
+    "recorded_at",
+    "position",
+    "first_digest",
+    "digest",
 ];
 const READ: &str = "uscc, record, item, item_version, department, source_id, occurred_on, severity, amount, fields, \
                     valid_until, status, version, recorded_at, position";
@@ -134,7 +149,10 @@ impl Known {
                  a number of its own",
                 self.record, self.record
             ),
-            format!("该源编号已用于记录{}且内容不同；请通过 :correct 更正该记录，或为本条使用新的源编号", self.record),
+            format!(
+                "该源编号已用于记录{}且内容不同；请通过 :correct 更正该记录，或为本条使用新的源编号",
+                self.record
+            ),
         ))
     }
 }
@@ -216,8 +234,23 @@ pub async fn keep_version(
 ) -> Answer<()> {
     let record = &present.record;
     let columns = [
-        "uscc", "record", "version", "item", "item_version", "department", "source_id", "occurred_on", "severity",
-        "amount", "fields", "valid_until", "status", "recorded_at", "replaced_at", "replaced_by", "reason",
+        "uscc",
+        "record",
+        "version",
+        "item",
+        "item_version",
+        "department",
+        "source_id",
+        "occurred_on",
+        "severity",
+        "amount",
+        "fields",
+        "valid_until",
+        "status",
+        "recorded_at",
+        "replaced_at",
+        "replaced_by",
+        "reason",
     ];
     let row = vec![
         record.uscc.as_str().into(),
@@ -302,8 +335,11 @@ impl Shown<'_> {
         if terms.is_empty() {
             terms.push(String::from("1 = 0"));
         }
-        let mut condition =
-            format!("uscc = $1 AND status = '{}' AND ({})", Status::Effective.as_str_name(), terms.join(" OR "));
+        let mut condition = format!(
+            "uscc = $1 AND status = '{}' AND ({})",
+            Status::Effective.as_str_name(),
+            terms.join(" OR ")
+        );
         if let Some(today) = self.standing_on {
             values.push(today.to_string().into());
             condition.push_str(&format!(" AND (valid_until = '' OR valid_until >= ${})", values.len()));
@@ -350,7 +386,9 @@ pub fn page_key(record: &api::Record) -> String {
 pub async fn counts(db: &impl ConnectionTrait, shown: &Shown<'_>) -> Answer<Vec<(String, i64)>> {
     let mut values = Vec::new();
     let condition = shown.condition(&mut values);
-    let text = format!("SELECT item, COUNT(*) AS records FROM records WHERE {condition} GROUP BY item ORDER BY item");
+    let text = format!(
+        "SELECT item, COUNT(*) AS records FROM records WHERE {condition} GROUP BY item ORDER BY item"
+    );
     let rows = db.query_all_raw(sql(db, &text, values)).await?;
     let counts = rows.into_iter().map(|row| Ok((row.try_get("", "item")?, row.try_get("", "records")?)));
     counts.collect()

@@ -45,7 +45,7 @@ fn required(field: &str, text: String) -> Result<String, Violation> {
 pub fn may_submit(item: &api::CatalogueItem, submitter: &Submitter) -> Result<(), Violation> {
     if !item.departments.is_empty()
         && !submitter.unrestricted
-        && !item.departments.iter().any(|department| *department == submitter.department)
+        && !item.departments.contains(&submitter.department)
     {
         return Err(refusal(
             api::ErrorReason::ItemNotOfDepartment,
@@ -65,7 +65,10 @@ pub fn authorization_required(item: &api::CatalogueItem) -> Violation {
     refusal(
         api::ErrorReason::AuthorizationRequired,
         "item",
-        format!("item \"{}\" is taken and shown only under the subject's grant, and there is none", item.item),
+        format!(
+            "item \"{}\" is taken and shown only under the subject's grant, and there is none",
+            item.item
+        ),
         format!("事项“{}”须经主体授权方可归集和查询，目前没有有效授权", item.name),
     )
 }
@@ -78,7 +81,8 @@ pub fn judge(
     department: &str,
     today: Date,
 ) -> Result<api::Record, Violation> {
-    let occurred_on = past_day("occurredOn", &required("occurredOn", row.occurred_on.trim().to_owned())?, today)?;
+    let occurred_on =
+        past_day("occurredOn", &required("occurredOn", row.occurred_on.trim().to_owned())?, today)?;
     let valid_until = match row.valid_until.trim() {
         "" => String::new(),
         given => day("validUntil", given)?.to_string(),
@@ -149,7 +153,8 @@ fn severity(given: i32) -> Result<i32, Violation> {
 fn amount(given: &str) -> Result<String, Violation> {
     let given = given.trim();
     let whole = given.split('.').next().unwrap_or_default().trim_start_matches('0');
-    if given.is_empty() || (is_decimal(given) && !given.starts_with('-') && whole.len() <= AMOUNT_DIGITS_MAX) {
+    if given.is_empty() || (is_decimal(given) && !given.starts_with('-') && whole.len() <= AMOUNT_DIGITS_MAX)
+    {
         return Ok(given.to_owned());
     }
     let shown: String = given.chars().take(32).collect();
@@ -324,14 +329,21 @@ mod tests {
 
     #[test]
     fn departments_and_grants_are_kept() {
-        let submitter = |department: &str, unrestricted| Submitter { department: department.to_owned(), unrestricted };
+        let submitter =
+            |department: &str, unrestricted| Submitter { department: department.to_owned(), unrestricted };
         let mut item = item();
         item.departments = vec![String::from("transport")];
         assert!(may_submit(&item, &submitter("transport", false)).is_ok());
         assert!(may_submit(&item, &submitter("svc-sampling", true)).is_ok());
-        assert_eq!(may_submit(&item, &submitter("health", false)).unwrap_err().reason, "ITEM_NOT_OF_DEPARTMENT");
+        assert_eq!(
+            may_submit(&item, &submitter("health", false)).unwrap_err().reason,
+            "ITEM_NOT_OF_DEPARTMENT"
+        );
         item.nature = Nature::Authorized.into();
-        assert_eq!(may_submit(&item, &submitter("transport", true)).unwrap_err().reason, "AUTHORIZATION_REQUIRED");
+        assert_eq!(
+            may_submit(&item, &submitter("transport", true)).unwrap_err().reason,
+            "AUTHORIZATION_REQUIRED"
+        );
     }
 
     #[test]

@@ -4,12 +4,7 @@ mod rules;
 
 use std::sync::Arc;
 
-use chassis::{
-    Answer, Context, Fault, Tx,
-    clock::business_day,
-    page::Page,
-    storage::Store,
-};
+use chassis::{Answer, Context, Fault, Tx, clock::business_day, page::Page, storage::Store};
 use contract::credit::v1 as api;
 use identifiers::Uscc;
 use jiff::Timestamp;
@@ -59,7 +54,8 @@ pub async fn take(tx: &Tx, now: Timestamp, rows: &[api::SubjectInput]) -> Answer
             }
         });
     }
-    let replaced: Vec<&api::Subject> = settled.iter().filter_map(|subject| before.get(&subject.uscc)).collect();
+    let replaced: Vec<&api::Subject> =
+        settled.iter().filter_map(|subject| before.get(&subject.uscc)).collect();
     changes::append_subjects(tx, &settled).await?;
     changes::in_order(tx, replaced.iter().map(|subject| subject.position.as_str()))?;
     // The last state of a code that came twice is the one that stays.
@@ -78,7 +74,9 @@ pub async fn require(store: &Store, code: &Uscc) -> Answer<api::Subject> {
     rows::get(store.read(), code.as_str()).await?.ok_or_else(|| {
         Fault::missing(
             api::ErrorReason::SubjectUnknown.as_str_name(),
-            format!("no subject {code} is registered here; check the code, or register it by subjects:batchUpsert"),
+            format!(
+                "no subject {code} is registered here; check the code, or register it by subjects:batchUpsert"
+            ),
             format!("本平台未登记主体{code}；请核对代码，或先通过 subjects:batchUpsert 登记"),
         )
         .with("uscc", code)

@@ -14,7 +14,16 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Value};
 use super::rules::Filter;
 
 const COLUMNS: [&str; 11] = [
-    "uscc", "name", "kind", "industry", "region", "domains", "registered_on", "status", "conforming", "recorded_at",
+    "uscc",
+    "name",
+    "kind",
+    "industry",
+    "region",
+    "domains",
+    "registered_on",
+    "status",
+    "conforming",
+    "recorded_at",
     "position",
 ];
 
@@ -56,7 +65,8 @@ impl From<Row> for api::Subject {
 /// has one writer anyway.
 pub async fn lock(tx: &Tx) -> Result<(), DbErr> {
     if tx.get_database_backend() == DbBackend::Postgres {
-        tx.execute_raw(sql(&**tx, "SELECT pg_advisory_xact_lock(hashtextextended('subjects', 0))", [])).await?;
+        tx.execute_raw(sql(&**tx, "SELECT pg_advisory_xact_lock(hashtextextended('subjects', 0))", []))
+            .await?;
     }
     Ok(())
 }
@@ -70,7 +80,9 @@ pub async fn find(tx: &Tx, codes: &[&str]) -> Answer<HashMap<String, api::Subjec
             COLUMNS.join(", "),
             placeholders(1, part.len())
         );
-        let rows = Row::find_by_statement(sql(&**tx, &text, part.iter().map(|&code| code.into()))).all(&**tx).await?;
+        let rows = Row::find_by_statement(sql(&**tx, &text, part.iter().map(|&code| code.into())))
+            .all(&**tx)
+            .await?;
         found.extend(rows.into_iter().map(|row| (row.uscc.clone(), row.into())));
     }
     Ok(found)
@@ -92,7 +104,8 @@ pub async fn known(tx: &Tx, codes: &[&str]) -> Answer<std::collections::HashSet<
 pub async fn put(tx: &Tx, now: Timestamp, subjects: BTreeMap<&str, &api::Subject>) -> Answer<()> {
     let position = tx.position().map(|position| position.to_string()).unwrap_or_default();
     let rows = subjects.into_values().map(|subject| values(subject, now, &position)).collect();
-    let updates: Vec<String> = COLUMNS[1..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
+    let updates: Vec<String> =
+        COLUMNS[1..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
     let conflict = format!("ON CONFLICT (uscc) DO UPDATE SET {}", updates.join(", "));
     insert_rows(&**tx, "subjects", &COLUMNS, rows, &conflict).await?;
     Ok(())

@@ -15,16 +15,21 @@ pub fn judge(row: &api::SubjectInput, today: Date) -> Result<api::Subject, Viola
     };
     let mut domains = Vec::new();
     for (index, given) in row.domains.iter().enumerate() {
-        let domain = Domain::parse(given).map_err(|fault| identifier(&format!("domains[{index}]"), &fault))?;
+        let domain =
+            Domain::parse(given).map_err(|fault| identifier(&format!("domains[{index}]"), &fault))?;
         domains.push(domain.code().to_owned());
     }
     domains.sort_unstable();
     domains.dedup();
     let industry = unless_empty(&row.industry, |given| {
-        Industry::parse(given).map(|industry| industry.canonical()).map_err(|fault| identifier("industry", &fault))
+        Industry::parse(given)
+            .map(|industry| industry.canonical())
+            .map_err(|fault| identifier("industry", &fault))
     })?;
     let region = unless_empty(&row.region, |given| {
-        Region::parse(given).map(|region| region.code().to_owned()).map_err(|fault| identifier("region", &fault))
+        Region::parse(given)
+            .map(|region| region.code().to_owned())
+            .map_err(|fault| identifier("region", &fault))
     })?;
     Ok(api::Subject {
         uscc: code.as_str().to_owned(),
@@ -45,7 +50,8 @@ pub fn judge(row: &api::SubjectInput, today: Date) -> Result<api::Subject, Viola
 pub fn merge(known: Option<&api::Subject>, row: api::Subject) -> Result<Option<api::Subject>, Violation> {
     let Some(known) = known else {
         if row.name.is_empty() {
-            let (en, zh) = ("is required for a subject that is not registered yet", "首次登记的主体须填写名称");
+            let (en, zh) =
+                ("is required for a subject that is not registered yet", "首次登记的主体须填写名称");
             return Err(Violation::new("name", en, zh));
         }
         return Ok(Some(row));
@@ -139,7 +145,8 @@ pub fn filter(request: &api::ListSubjectsRequest) -> Answer<Filter> {
         filter.region = region.prefix().to_owned();
     }
     if !request.industry.is_empty() {
-        let industry = Industry::parse(&request.industry).map_err(|bad| fault(identifier("industry", &bad)))?;
+        let industry =
+            Industry::parse(&request.industry).map_err(|bad| fault(identifier("industry", &bad)))?;
         filter.industries = industry.prefixes();
     }
     if !request.domain.is_empty() {

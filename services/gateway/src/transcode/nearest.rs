@@ -41,7 +41,7 @@ mod tests {
         for (given, expected) in [
             ("occuredOn", Some("occurredOn")),
             ("OCCURRED-ON", Some("occurredOn")),
-            ("source", None),
+            ("source", Some("sourceId")),
             ("sourceID", Some("sourceId")),
             ("usc", Some("uscc")),
             ("colour", None),

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::{Context, Result, bail};
 use http::Method;
+use prost_reflect::{DynamicMessage, ReflectMessage};
 
 use super::template::{Segment, Template, Variable};
 
@@ -156,7 +157,7 @@ pub fn percent_decode(text: &str) -> Option<String> {
 }
 
 /// Reads the HTTP rules of a method: verb, template, and which fields are the body and the answer.
-pub fn http_rules(options: &prost_reflect::DynamicMessage) -> Result<Vec<HttpRule>> {
+pub fn http_rules(options: &DynamicMessage) -> Result<Vec<HttpRule>> {
     let pool = options.descriptor().parent_pool().clone();
     let Some(extension) = pool.get_extension_by_name("google.api.http").filter(|known| options.has_extension(known))
     else {
@@ -188,8 +189,8 @@ pub struct HttpRule {
     pub response_body: String,
 }
 
-fn http_rule(rule: &prost_reflect::DynamicMessage) -> Result<HttpRule> {
-    let text = |message: &prost_reflect::DynamicMessage, name: &str| {
+fn http_rule(rule: &DynamicMessage) -> Result<HttpRule> {
+    let text = |message: &DynamicMessage, name: &str| {
         message.get_field_by_name(name).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
     };
     let plain = ["get", "put", "post", "delete", "patch"]

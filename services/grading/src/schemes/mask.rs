@@ -2,7 +2,7 @@
 use chassis::{fault::Violation, validation::POOL};
 use contract::grading::v1::Scheme;
 use prost::{Message, Name};
-use prost_reflect::{DynamicMessage, Kind};
+use prost_reflect::{DynamicMessage, Kind, ReflectMessage};
 
 /// What the service sets. It may be sent back as it was read, and is not taken.
 const OWNED: [&str; 9] = [

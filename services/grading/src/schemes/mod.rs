@@ -14,7 +14,7 @@ use chassis::{
     page::Page,
 };
 use contract::{
-    credit::v1::ListItemsResponse,
+    credit::v1::{CatalogueItem, ListItemsResponse},
     grading::v1::{
         self as api, ErrorReason, Scheme,
         scheme::{Scale, State},
@@ -145,12 +145,22 @@ pub async fn get(app: &Arc<Grading>, context: &Context, request: api::GetSchemeR
     Ok(Scheme { measures: measures::of(db, scheme).await?, ..scheme.clone() })
 }
 
+/// Credit's catalogue, fetched before the transaction in which a version is judged against it.
+pub async fn catalogue_now<Request>(
+    app: &Arc<Grading>,
+    _context: &Context,
+    _request: &Request,
+) -> Answer<Vec<CatalogueItem>> {
+    catalogue::fetch(&app.credit).await
+}
+
 /// Drafts a new scheme.
 pub async fn create(
-    app: &Arc<Grading>,
+    _app: &Arc<Grading>,
     context: &Context,
     tx: &Tx,
     request: api::CreateSchemeRequest,
+    items: Vec<CatalogueItem>,
 ) -> Answer<Scheme> {
     let mut scheme = request.scheme.unwrap_or_default();
     if !scheme.measures.is_empty() {
@@ -176,14 +186,13 @@ pub async fn create(
     if !drafted.department.is_empty() {
         owned(context, &drafted)?;
     }
-    let (drafted, catalogue) = judged(app, drafted).await?;
+    let (drafted, catalogue) = judged(drafted, items)?;
     rows::insert(tx, &drafted, &catalogue).await?;
     Ok(drafted)
 }
 
 // Judges a version against credit's catalogue; gives it in its one spelling, with the part of the catalogue that it names.
-async fn judged(app: &Grading, mut scheme: Scheme) -> Answer<(Scheme, ListItemsResponse)> {
-    let mut items = catalogue::fetch(&app.credit).await?;
+fn judged(mut scheme: Scheme, mut items: Vec<CatalogueItem>) -> Answer<(Scheme, ListItemsResponse)> {
     let compiled = rules::judge(&scheme, &catalogue::schemas(&items)).map_err(Fault::fields)?;
     let named: Vec<&str> = compiled.items().collect();
     items.retain(|item| named.contains(&item.item.as_str()));
@@ -198,10 +207,11 @@ async fn judged(app: &Grading, mut scheme: Scheme) -> Answer<(Scheme, ListItemsR
 
 /// Changes the draft.
 pub async fn update(
-    app: &Arc<Grading>,
+    _app: &Arc<Grading>,
     context: &Context,
     tx: &Tx,
     request: api::UpdateSchemeRequest,
+    items: Vec<CatalogueItem>,
 ) -> Answer<Scheme> {
     let sent = request.scheme.unwrap_or_default();
     let versions = rows::versions(&**tx, &sent.scheme_id).await?;
@@ -227,7 +237,7 @@ pub async fn update(
     let mut merged =
         mask::merge(draft, &sent, &mask.paths).map_err(|violation| Fault::fields(vec![violation]))?;
     merged.etag = ids::fresh(context.now)?;
-    let (merged, catalogue) = judged(app, merged).await?;
+    let (merged, catalogue) = judged(merged, items)?;
     owned(context, &merged)?;
     if merged.version > 1 && merged.domain != newest.domain {
         return Err(Fault::field(
@@ -251,10 +261,11 @@ fn immutable(scheme: &Scheme) -> Fault {
 
 /// Publishes the draft: it takes the place of the version before, and a run begins to grade everybody under it.
 pub async fn publish(
-    app: &Arc<Grading>,
+    _app: &Arc<Grading>,
     context: &Context,
     tx: &Tx,
     request: api::PublishSchemeRequest,
+    items: Vec<CatalogueItem>,
 ) -> Answer<Scheme> {
     rows::change(tx).await?;
     let versions = rows::versions(&**tx, &request.scheme).await?;
@@ -262,7 +273,7 @@ pub async fn publish(
     owned(context, newest)?;
     let draft = rules::in_state(&versions, State::Draft).ok_or_else(|| undrafted(newest))?;
     // The catalogue may have changed since the draft was saved.
-    let (mut published, catalogue) = judged(app, draft.clone()).await?;
+    let (mut published, catalogue) = judged(draft.clone(), items)?;
     if let Some(before) = rules::in_state(&versions, State::Published) {
         rows::replace(tx, &retired(before, context), &before.etag, None).await?;
     }

@@ -1,0 +1,18 @@
+//! Each call of credit through the whole stack: good, bad, denied. Runs on SQLite, and on PostgreSQL where
+//! `XINHENG_TRIAL_DATABASE` names one.
+#[path = "calls/feed.rs"]
+mod feed;
+#[path = "calls/imports.rs"]
+mod imports;
+#[path = "calls/items.rs"]
+mod items;
+#[path = "calls/profiles.rs"]
+mod profiles;
+#[path = "calls/records.rs"]
+mod records;
+#[path = "calls/resume.rs"]
+mod resume;
+#[path = "calls/subjects.rs"]
+mod subjects;
+#[path = "calls/world.rs"]
+mod world;

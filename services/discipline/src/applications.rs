@@ -1,0 +1,164 @@
+//! Feedback 惩戒措施实施反馈: which measures departments applied on a listing.
+use std::sync::Arc;
+
+use chassis::{
+    Answer, Context, Fault, Tx,
+    clock::{from_micros, micros, wire},
+    decisions::{self, Decision},
+    ids,
+    page::Page,
+    storage::{insert_rows, sql},
+};
+use contract::discipline::v1::{self as api, ErrorReason};
+use jiff::civil::Date;
+use sea_orm::FromQueryResult;
+use serde_json::json;
+
+use crate::{Discipline, directory, listings, looks, measures, personal};
+
+/// Reports an application.
+pub async fn create(
+    _: &Arc<Discipline>,
+    context: &Context,
+    tx: &Tx,
+    request: api::CreateApplicationRequest,
+) -> Answer<api::Application> {
+    let mut application = request.application.unwrap_or_default();
+    personal::refuse([("application.text", application.text.as_str())])?;
+    let found = listings::stored(&**tx, &application.listing).await?;
+    let row = found.ok_or_else(|| Fault::not_found("listing", "列入记录", &application.listing))?;
+    let list = directory::version::<api::List>(&**tx, &row.list_id, row.list_version).await?;
+    refuse_measure(context, tx, &list, &application.measure).await?;
+    let list_id = row.list_id.clone();
+    let listing = row.on(context.today());
+    let on: Date = application.applied_on.parse().map_err(Fault::internal)?;
+    refuse_day(&listing, on, context.today())?;
+    application.application_id = ids::fresh(context.now)?;
+    application.uscc = listing.uscc;
+    application.department = context.caller.department().to_owned();
+    application.create_time = Some(wire(context.now));
+    insert(tx, context, &application, &list_id).await?;
+    let detail = json!({ "application": application.application_id, "listing": application.listing,
+                         "measure": application.measure, "on": application.applied_on });
+    let basis = format!("{list_id}@{}", application.measure);
+    let decision = Decision { kind: "measure.applied", subject: &application.uscc, basis: &basis, detail };
+    decisions::record(tx, context, decision).await?;
+    Ok(application)
+}
+
+async fn refuse_measure(context: &Context, tx: &Tx, list: &api::List, id: &str) -> Answer<()> {
+    let found = directory::current::<api::Measure>(&**tx, id).await?;
+    let measure = found.filter(|_| list.measures.iter().any(|follows| follows == id));
+    let Some(measure) = measure else {
+        let follow = list.measures.join(", ");
+        return Err(Fault::invalid(
+            ErrorReason::MeasureNotOfListing.as_str_name(),
+            format!("measure \"{id}\" does not follow from list \"{}\"; these do: {follow}", list.list_id),
+            format!("措施“{id}”不属于名单“{}”；该名单的措施为：{follow}", list.list_id),
+        )
+        .at("application.measure"));
+    };
+    if context.caller.is_office() || measures::binds(&measure.wording, context.caller.department()) {
+        return Ok(());
+    }
+    Err(Fault::denied(
+        ErrorReason::NotOfDepartment.as_str_name(),
+        format!("measure \"{id}\" is carried out by {}", measure.wording.departments.join(", ")),
+        format!("措施“{id}”的实施单位为：{}", measure.wording.departments.join("、")),
+    ))
+}
+
+// A measure rests on a listing that held on its day.
+fn refuse_day(listing: &api::Listing, on: Date, today: Date) -> Answer<()> {
+    if on > today {
+        return Err(Fault::field(
+            "application.appliedOn",
+            format!("lies in the future; today is {today}"),
+            format!("晚于今天（{today}）"),
+        ));
+    }
+    let day = on.to_string();
+    let within = listing.from <= day && (listing.until.is_empty() || day <= listing.until);
+    let ended = [api::listing::State::Repaired, api::listing::State::Revoked].contains(&listing.state());
+    if within && !ended {
+        return Ok(());
+    }
+    let (from, until) = (&listing.from, if listing.until.is_empty() { "…" } else { listing.until.as_str() });
+    Err(Fault::precondition(
+        ErrorReason::ListingNotActive.as_str_name(),
+        format!("the listing does not hold on {day} (it is {}, {from} to {until})", listing.state().as_str_name()),
+        format!("该列入记录在{day}不具效力（有效期{from}至{until}）"),
+    )
+    .at("application.appliedOn"))
+}
+
+async fn insert(tx: &Tx, context: &Context, application: &api::Application, list_id: &str) -> Answer<()> {
+    let columns = [
+        "application_id", "listing", "measure", "applied_on", "text", "uscc", "department", "list_id", "created_at",
+    ];
+    let row = vec![
+        application.application_id.as_str().into(),
+        application.listing.as_str().into(),
+        application.measure.as_str().into(),
+        application.applied_on.as_str().into(),
+        application.text.as_str().into(),
+        application.uscc.as_str().into(),
+        application.department.as_str().into(),
+        list_id.into(),
+        micros(context.now).into(),
+    ];
+    insert_rows(&**tx, "applications", &columns, vec![row], "").await?;
+    Ok(())
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    application_id: String,
+    listing: String,
+    measure: String,
+    applied_on: String,
+    text: String,
+    uscc: String,
+    department: String,
+    created_at: i64,
+}
+
+/// Lists applications, the latest first.
+pub async fn list(
+    app: &Arc<Discipline>,
+    context: &Context,
+    request: api::ListApplicationsRequest,
+) -> Answer<api::ListApplicationsResponse> {
+    let purpose = context.purpose(&request.purpose)?;
+    let page = Page::of(request.page_size, &request.page_token)?;
+    let text = format!(
+        "SELECT application_id, listing, measure, applied_on, text, uscc, department, created_at FROM applications \
+         WHERE ($1 = '' OR listing = $1) AND ($2 = '' OR application_id < $2) AND ($3 = '' OR uscc = $3) \
+         ORDER BY application_id DESC LIMIT {}",
+        page.fetch()
+    );
+    // An enterprise's own client sees what was applied on it.
+    let values = [request.listing.into(), page.after.as_str().into(), context.caller.enterprise().into()];
+    let db = app.store.read();
+    let mut rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
+    let next_page_token = page.cut(&mut rows, |row| row.application_id.clone());
+    let subjects: std::collections::BTreeSet<&str> = rows.iter().map(|row| row.uscc.as_str()).collect();
+    looks::record(app, context, purpose, &subjects.into_iter().collect::<Vec<_>>()).await?;
+    let applications = rows.into_iter().map(api::Application::from).collect();
+    Ok(api::ListApplicationsResponse { applications, next_page_token })
+}
+
+impl From<Row> for api::Application {
+    fn from(row: Row) -> Self {
+        Self {
+            application_id: row.application_id,
+            listing: row.listing,
+            measure: row.measure,
+            applied_on: row.applied_on,
+            text: row.text,
+            uscc: row.uscc,
+            department: row.department,
+            create_time: Some(wire(from_micros(row.created_at))),
+        }
+    }
+}

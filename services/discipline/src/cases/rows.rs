@@ -1,0 +1,207 @@
+//! Cases and their steps in the tables.
+use std::collections::BTreeMap;
+
+use chassis::{
+    Answer, Fault, Tx,
+    clock::{from_micros, micros, wire},
+    storage::{corrupt, insert_rows, placeholders, sql},
+};
+use contract::{discipline::v1 as api, r#type::v1::ErrorReason as Common};
+use jiff::Timestamp;
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
+
+/// A case as it is stored: the message, without what follows from list and clock, and what the message does not show.
+pub struct Stored {
+    /// The case, its steps included.
+    pub case: api::Case,
+    /// The version of the list that it was opened under.
+    pub list_version: i32,
+    /// The subject's region.
+    pub region: String,
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    case_id: String,
+    list_id: String,
+    list_version: i32,
+    uscc: String,
+    name: String,
+    region: String,
+    state: i32,
+    facts: String,
+    evidence: String,
+    proposer: String,
+    department: String,
+    hearing_requested: bool,
+    outcome: i32,
+    position: String,
+}
+
+#[derive(FromQueryResult)]
+struct StepRow {
+    case_id: String,
+    kind: i32,
+    done_by: String,
+    department: String,
+    done_on: String,
+    document_number: String,
+    text: String,
+    recorded_at: i64,
+}
+
+const COLUMNS: &str = "case_id, list_id, list_version, uscc, name, region, state, facts, evidence, proposer, department, \
+                       hearing_requested, outcome, position";
+
+/// One case.
+pub async fn find(db: &impl ConnectionTrait, case_id: &str) -> Answer<Option<Stored>> {
+    let text = format!("SELECT {COLUMNS} FROM cases WHERE case_id = $1");
+    let row = Row::find_by_statement(sql(db, &text, [case_id.into()])).one(db).await?;
+    Ok(with_steps(db, row.into_iter().collect()).await?.pop())
+}
+
+/// What cases to list.
+pub struct Filter<'a> {
+    /// Of this subject; empty: any.
+    pub uscc: &'a str,
+    /// For this list; empty: any.
+    pub list: &'a str,
+    /// In this state; 0: any.
+    pub state: i32,
+    /// Older than this case; empty: from the newest.
+    pub before: &'a str,
+}
+
+/// Cases, the latest first.
+pub async fn list(db: &impl ConnectionTrait, filter: Filter<'_>, limit: u64) -> Answer<Vec<Stored>> {
+    let text = format!(
+        "SELECT {COLUMNS} FROM cases WHERE ($1 = '' OR uscc = $1) AND ($2 = '' OR list_id = $2) \
+         AND ($3 = 0 OR state = $3) AND ($4 = '' OR case_id < $4) ORDER BY case_id DESC LIMIT {limit}"
+    );
+    let values = [filter.uscc.into(), filter.list.into(), filter.state.into(), filter.before.into()];
+    let rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
+    with_steps(db, rows).await
+}
+
+async fn with_steps(db: &impl ConnectionTrait, rows: Vec<Row>) -> Answer<Vec<Stored>> {
+    let mut steps: BTreeMap<String, Vec<api::Step>> = BTreeMap::new();
+    for chunk in rows.chunks(500) {
+        let text = format!(
+            "SELECT case_id, kind, done_by, department, done_on, document_number, text, recorded_at FROM case_steps \
+             WHERE case_id IN ({}) ORDER BY case_id, number",
+            placeholders(1, chunk.len())
+        );
+        let ids: Vec<Value> = chunk.iter().map(|row| row.case_id.as_str().into()).collect();
+        for row in StepRow::find_by_statement(sql(db, &text, ids)).all(db).await? {
+            steps.entry(row.case_id.clone()).or_default().push(row.into());
+        }
+    }
+    rows.into_iter().map(|row| stored(row, &mut steps)).collect()
+}
+
+fn stored(row: Row, steps: &mut BTreeMap<String, Vec<api::Step>>) -> Answer<Stored> {
+    let evidence = serde_json::from_str(&row.evidence).map_err(|error| corrupt("case", error))?;
+    let case = api::Case {
+        steps: steps.remove(&row.case_id).unwrap_or_default(),
+        case_id: row.case_id,
+        list_id: row.list_id,
+        uscc: row.uscc,
+        name: row.name,
+        state: row.state,
+        facts: row.facts,
+        evidence,
+        proposer: row.proposer,
+        department: row.department,
+        hearing_requested: row.hearing_requested,
+        outcome: row.outcome,
+        position: row.position,
+        ..Default::default()
+    };
+    Ok(Stored { case, list_version: row.list_version, region: row.region })
+}
+
+impl From<StepRow> for api::Step {
+    fn from(row: StepRow) -> Self {
+        Self {
+            kind: row.kind,
+            by: row.done_by,
+            department: row.department,
+            on: row.done_on,
+            document_number: row.document_number,
+            text: row.text,
+            recorded_at: Some(wire(from_micros(row.recorded_at))),
+        }
+    }
+}
+
+/// Stores a new case with its first step.
+pub async fn insert(tx: &Tx, stored: &Stored, step: &api::Step, now: Timestamp) -> Answer<()> {
+    let case = &stored.case;
+    let columns = [
+        "case_id", "list_id", "list_version", "uscc", "name", "region", "state", "facts", "evidence", "proposer",
+        "department", "hearing_requested", "outcome", "opened_on", "dropped_on", "steps", "position",
+    ];
+    let row: Vec<Value> = vec![
+        case.case_id.as_str().into(),
+        case.list_id.as_str().into(),
+        stored.list_version.into(),
+        case.uscc.as_str().into(),
+        case.name.as_str().into(),
+        stored.region.as_str().into(),
+        case.state.into(),
+        case.facts.as_str().into(),
+        serde_json::Value::from(case.evidence.clone()).to_string().into(),
+        case.proposer.as_str().into(),
+        case.department.as_str().into(),
+        false.into(),
+        0.into(),
+        step.on.as_str().into(),
+        "".into(),
+        1.into(),
+        "".into(),
+    ];
+    insert_rows(&**tx, "cases", &columns, vec![row], "").await?;
+    insert_step(tx, &case.case_id, 1, step, now).await
+}
+
+/// Appends a step to a case, with what it changes; the case's own `steps` are those before it.
+pub async fn append(tx: &Tx, case: &api::Case, step: &api::Step, now: Timestamp) -> Answer<()> {
+    let before = i32::try_from(case.steps.len()).map_err(Fault::internal)?;
+    let dropped_on = if case.state() == api::case::State::Dropped { step.on.as_str() } else { "" };
+    let text = "UPDATE cases SET state = $3, hearing_requested = $4, outcome = $5, dropped_on = $6, steps = steps + 1 \
+                WHERE case_id = $1 AND steps = $2";
+    let values = [
+        case.case_id.as_str().into(),
+        before.into(),
+        case.state.into(),
+        case.hearing_requested.into(),
+        case.outcome.into(),
+        dropped_on.into(),
+    ];
+    if tx.execute_raw(sql(&**tx, text, values)).await?.rows_affected() != 1 {
+        return Err(Fault::aborted(
+            Common::ConcurrentChange.as_str_name(),
+            "somebody else took a step of this case at the same moment; read the case again",
+            "他人刚刚办理了本案的一个步骤；请重新读取后再试",
+        ));
+    }
+    insert_step(tx, &case.case_id, before + 1, step, now).await
+}
+
+async fn insert_step(tx: &Tx, case_id: &str, number: i32, step: &api::Step, now: Timestamp) -> Answer<()> {
+    let columns =
+        ["case_id", "number", "kind", "done_by", "department", "done_on", "document_number", "text", "recorded_at"];
+    let row = vec![
+        case_id.into(),
+        number.into(),
+        step.kind.into(),
+        step.by.as_str().into(),
+        step.department.as_str().into(),
+        step.on.as_str().into(),
+        step.document_number.as_str().into(),
+        step.text.as_str().into(),
+        micros(now).into(),
+    ];
+    insert_rows(&**tx, "case_steps", &columns, vec![row], "").await?;
+    Ok(())
+}

@@ -1,0 +1,377 @@
+//! A small city: credit and grading in one process, a catalogue, and the tokens of those who call.
+use std::{collections::BTreeMap, time::Duration};
+
+use chassis::{
+    access::Claims,
+    trial::{Authorized, Bearer, Trial},
+    upstream::Upstream,
+};
+use contract::{
+    credit::v1::{
+        self as credit, items_client::ItemsClient, records_client::RecordsClient,
+        subjects_client::SubjectsClient,
+    },
+    google::longrunning::{Operation, operation},
+    grading::v1::{
+        self as api, grades_client::GradesClient, indicator::Measure as Kind,
+        operations_client::OperationsClient, runs_client::RunsClient, schemes_client::SchemesClient,
+    },
+};
+use futures::TryStreamExt;
+use http::{HeaderValue, header::AUTHORIZATION};
+use identifiers::Uscc;
+use prost::Message;
+use prost_types::{Struct, Value, value};
+use tonic::Status;
+
+pub const ALL: &str = "grading.read grading.write grading.publish credit.read credit.write";
+
+pub struct City {
+    pub trial: Trial,
+    credit: Upstream,
+    grading: Upstream,
+}
+
+impl City {
+    pub async fn at(clock_start: &str) -> Self {
+        let trial = Trial::at(clock_start);
+        let role = ::credit::open(&trial.boot).await.unwrap();
+        let service = Claims {
+            sub: String::from("svc-grading"),
+            roles: vec![String::from("service")],
+            scope: String::from("credit.read"),
+            ..trial.claims()
+        };
+        let token = HeaderValue::from_str(trial.token_of(service).text()).unwrap();
+        let known = axum::middleware::map_request(move |mut request: axum::extract::Request| {
+            let token = token.clone();
+            async move {
+                request.headers_mut().insert(AUTHORIZATION, token);
+                request
+            }
+        });
+        let as_grading = Upstream::local(role.router.clone().layer(known));
+        let credit = trial.run(role);
+        let grading = trial.run(::grading::open(&trial.boot, as_grading).await.unwrap());
+        let city = Self { trial, credit, grading };
+        city.put_item("penalty", &[("kind", "STRING"), ("days", "INTEGER")]).await;
+        city.put_item("tax-grade", &[("grade", "string")]).await;
+        city.put_item("black-listing", &[]).await;
+        city
+    }
+
+    async fn put_item(&self, item: &str, fields: &[(&str, &str)]) {
+        let field = |(key, kind): &(&str, &str)| credit::CatalogueField {
+            key: (*key).to_owned(),
+            name: (*key).to_owned(),
+            r#type: (*kind).to_owned(),
+            required: false,
+        };
+        let catalogue_item = credit::CatalogueItem {
+            item: item.to_owned(),
+            name: item.to_owned(),
+            nature: credit::catalogue_item::Nature::Public as i32,
+            legal_basis: String::from("试验目录"),
+            fields: fields.iter().map(field).collect(),
+            ..Default::default()
+        };
+        let request = credit::PutItemRequest { catalogue_item: Some(catalogue_item), ..Default::default() };
+        ItemsClient::with_interceptor(self.credit.clone(), self.office()).put_item(request).await.unwrap();
+    }
+
+    pub fn office(&self) -> Bearer {
+        self.trial.token_of(Claims {
+            sub: String::from("office"),
+            department: String::from("credit-office"),
+            roles: vec![String::from("office")],
+            scope: ALL.to_owned(),
+            default_purpose: String::from("test"),
+            ..self.trial.claims()
+        })
+    }
+
+    pub fn transport(&self) -> Bearer {
+        self.trial.token("transport", ALL)
+    }
+
+    pub fn enterprise(&self, uscc: &str) -> Bearer {
+        self.trial.token_of(Claims {
+            sub: format!("client-of-{uscc}"),
+            uscc: uscc.to_owned(),
+            scope: String::from("grading.read"),
+            default_purpose: String::from("own"),
+            ..self.trial.claims()
+        })
+    }
+
+    pub fn schemes(&self, token: Bearer) -> SchemesClient<Authorized> {
+        SchemesClient::with_interceptor(self.grading.clone(), token)
+    }
+
+    pub fn grades(&self, token: Bearer) -> GradesClient<Authorized> {
+        GradesClient::with_interceptor(self.grading.clone(), token)
+    }
+
+    pub fn runs(&self, token: Bearer) -> RunsClient<Authorized> {
+        RunsClient::with_interceptor(self.grading.clone(), token)
+    }
+
+    pub fn operations(&self, token: Bearer) -> OperationsClient<Authorized> {
+        OperationsClient::with_interceptor(self.grading.clone(), token)
+    }
+
+    pub fn records(&self) -> RecordsClient<Authorized> {
+        RecordsClient::with_interceptor(self.credit.clone(), self.transport())
+    }
+
+    /// Registers subjects; answers the position from which they are seen.
+    pub async fn register(&self, subjects: Vec<credit::SubjectInput>) -> String {
+        let mut client = SubjectsClient::with_interceptor(self.credit.clone(), self.office());
+        let request = credit::BatchUpsertSubjectsRequest { subjects, ..Default::default() };
+        let answer = client.batch_upsert_subjects(request).await.unwrap().into_inner();
+        let refused = answer.outcomes.iter().find_map(|outcome| outcome.error.as_ref());
+        assert_eq!(refused, None);
+        answer.position
+    }
+
+    /// Submits records; answers their ids and the position from which they are seen.
+    pub async fn submit(&self, records: Vec<credit::RecordInput>) -> (Vec<String>, String) {
+        let request = credit::SubmitRecordsRequest { records, ..Default::default() };
+        let answer = self.records().submit_records(request).await.unwrap().into_inner();
+        let refused = answer.outcomes.iter().find_map(|outcome| outcome.error.as_ref());
+        assert_eq!(refused, None);
+        (answer.outcomes.into_iter().map(|outcome| outcome.record).collect(), answer.position)
+    }
+
+    /// Drafts and publishes a scheme.
+    pub async fn publish(&self, scheme: api::Scheme) -> api::Scheme {
+        let mut client = self.schemes(self.office());
+        let id = scheme.scheme_id.clone();
+        client
+            .create_scheme(api::CreateSchemeRequest { scheme: Some(scheme), ..Default::default() })
+            .await
+            .unwrap();
+        let request = api::PublishSchemeRequest { scheme: id, ..Default::default() };
+        client.publish_scheme(request).await.unwrap().into_inner()
+    }
+
+    /// A subject's grades from a position on.
+    pub async fn look(&self, uscc: &str, min_position: &str) -> api::SubjectGrades {
+        self.try_look(self.office(), uscc, min_position).await.unwrap()
+    }
+
+    pub async fn try_look(
+        &self,
+        token: Bearer,
+        uscc: &str,
+        from: &str,
+    ) -> Result<api::SubjectGrades, Status> {
+        let request = api::GetSubjectGradesRequest {
+            uscc: uscc.to_owned(),
+            min_position: from.to_owned(),
+            ..Default::default()
+        };
+        Ok(self.grades(token).get_subject_grades(request).await?.into_inner())
+    }
+
+    /// Waits until a position has arrived, however long a slow machine takes for what lies before it.
+    pub async fn arrive(&self, position: &str) {
+        for _ in 0..20 {
+            match self.try_look(self.office(), &code(1), position).await {
+                Err(status) if status.code() == tonic::Code::Unavailable => {}
+                seen => return drop(seen.unwrap()),
+            }
+        }
+        panic!("{position} does not arrive");
+    }
+
+    /// A subject's grade and score under a scheme, once a run or the feed has given it one.
+    pub async fn graded(&self, uscc: &str, scheme: &str, from: &str) -> (String, Option<f64>) {
+        for _ in 0..100 {
+            let seen = self.look(uscc, from).await;
+            if let Some(grade) = seen.grades.into_iter().find(|grade| grade.scheme == scheme) {
+                return (grade.grade, grade.score);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{uscc} has no grade under {scheme}");
+    }
+
+    pub async fn explain(&self, uscc: &str, scheme: &str, as_of: &str) -> Result<api::Explanation, Status> {
+        let request = api::ExplainGradeRequest {
+            uscc: uscc.to_owned(),
+            scheme: scheme.to_owned(),
+            as_of: as_of.to_owned(),
+            ..Default::default()
+        };
+        Ok(self.grades(self.office()).explain_grade(request).await?.into_inner())
+    }
+
+    pub async fn history(&self, uscc: &str, scheme: &str) -> Vec<api::GradeChange> {
+        let request = api::ListGradeHistoryRequest {
+            uscc: uscc.to_owned(),
+            scheme: scheme.to_owned(),
+            ..Default::default()
+        };
+        self.grades(self.office()).list_grade_history(request).await.unwrap().into_inner().changes
+    }
+
+    pub async fn export(&self, request: api::ExportGradesRequest) -> Vec<api::ExportedGrade> {
+        let stream = self.grades(self.office()).export_grades(request).await.unwrap().into_inner();
+        stream.try_collect().await.unwrap()
+    }
+
+    pub async fn distribution(&self, scheme: &str) -> BTreeMap<String, i32> {
+        let request = api::GetDistributionRequest { scheme: scheme.to_owned(), ..Default::default() };
+        self.grades(self.office()).get_distribution(request).await.unwrap().into_inner().distribution
+    }
+
+    /// Runs a scheme over everybody and waits for the end.
+    pub async fn run(&self, request: api::CreateRunRequest) -> Result<api::RunResponse, Status> {
+        let started = self.runs(self.office()).create_run(request).await?.into_inner();
+        let ended = self.finish(&started).await;
+        match ended.result.unwrap() {
+            operation::Result::Response(any) => Ok(api::RunResponse::decode(any.value.as_slice()).unwrap()),
+            operation::Result::Error(error) => Err(Status::with_details(
+                tonic::Code::from(error.code),
+                error.message.clone(),
+                error.encode_to_vec().into(),
+            )),
+        }
+    }
+
+    pub async fn finish(&self, started: &Operation) -> Operation {
+        let id = started.name.strip_prefix("operations/").unwrap();
+        for _ in 0..600 {
+            let request = api::GetOperationRequest { id: id.to_owned() };
+            let operation = self.operations(self.office()).get_operation(request).await.unwrap().into_inner();
+            if operation.done {
+                return operation;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{id} does not end");
+    }
+
+    pub fn set_clock(&self, instant: &str) {
+        self.trial.boot.clock.set(instant.parse().unwrap());
+    }
+}
+
+pub fn code(serial: u32) -> String {
+    Uscc::fictional(serial).to_string()
+}
+
+pub fn subject(serial: u32, domains: &[&str]) -> credit::SubjectInput {
+    credit::SubjectInput {
+        uscc: code(serial),
+        name: format!("试验企业{serial}"),
+        region: String::from(if serial % 2 == 0 { "640302" } else { "640303" }),
+        industry: String::from(if serial % 3 == 0 { "G5431" } else { "5211" }),
+        domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
+        ..Default::default()
+    }
+}
+
+pub fn record(serial: u32, item: &str, source_id: &str, occurred_on: &str) -> credit::RecordInput {
+    credit::RecordInput {
+        uscc: code(serial),
+        item: item.to_owned(),
+        source_id: source_id.to_owned(),
+        occurred_on: occurred_on.to_owned(),
+        ..Default::default()
+    }
+}
+
+pub fn fields(pairs: &[(&str, value::Kind)]) -> Option<Struct> {
+    let entry = |(key, kind): &(&str, value::Kind)| ((*key).to_owned(), Value { kind: Some(kind.clone()) });
+    Some(Struct { fields: pairs.iter().map(entry).collect() })
+}
+
+pub fn text(text: &str) -> value::Kind {
+    value::Kind::StringValue(text.to_owned())
+}
+
+/// A scheme of the transport department: penalties count down from 100 and half after a year, a good tax grade adds, a
+/// listing puts at D.
+pub fn scheme(id: &str) -> api::Scheme {
+    let penalties = api::Indicator {
+        decay: vec![step(12, 100.0), step(36, 50.0)],
+        points_per_unit: Some(-15.0),
+        min_points: Some(-40.0),
+        ..indicator("penalties", "penalty", Kind::Count)
+    };
+    let fines = api::Indicator {
+        filter: String::from("severity >= 2 && amount > 10000.0"),
+        bands: vec![band(10_000.0, -5.0), band(100_000.0, -20.5)],
+        ..indicator("fines", "penalty", Kind::SumAmount)
+    };
+    let closed = api::Indicator {
+        filter: String::from("kind == '停产停业'"),
+        points_per_unit: Some(-3.0),
+        ..indicator("closed", "penalty", Kind::Exists)
+    };
+    let tax = api::Indicator {
+        grade_points: [(String::from("A"), 10.0), (String::from("D"), -10.0)].into(),
+        ..indicator("tax", "tax-grade", Kind::LatestGrade)
+    };
+    let veto = api::Veto {
+        id: String::from("listed"),
+        items: vec![String::from("black-listing")],
+        within_months: 36,
+        grade: String::from("D"),
+        reason: String::from("列入严重失信主体名单"),
+        ..Default::default()
+    };
+    api::Scheme {
+        scheme_id: id.to_owned(),
+        domain: String::from("transport"),
+        department: String::from("transport"),
+        basis: Some(api::Basis {
+            title: String::from("试验评价办法"),
+            document_number: String::from("试〔2026〕1号"),
+        }),
+        national_result: api::scheme::NationalResult::None as i32,
+        disclosure: api::scheme::Disclosure::Public as i32,
+        model: Some(api::Model {
+            base_score: Some(100.0),
+            min_score: Some(0.0),
+            max_score: Some(120.0),
+            indicators: vec![penalties, fines, closed, tax],
+            vetoes: vec![veto],
+            grades: [("A", 90.0), ("B", 75.0), ("C", 60.0), ("D", 0.0)]
+                .map(|(name, least)| grade(name, least))
+                .into(),
+        }),
+        ..Default::default()
+    }
+}
+
+fn indicator(id: &str, item: &str, measure: Kind) -> api::Indicator {
+    api::Indicator {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        items: vec![item.to_owned()],
+        measure: measure as i32,
+        ..Default::default()
+    }
+}
+
+fn step(within_months: i32, percent: f64) -> api::DecayStep {
+    api::DecayStep { within_months, percent }
+}
+
+fn band(at_least: f64, points: f64) -> api::Band {
+    api::Band { at_least, points }
+}
+
+fn grade(name: &str, min_score: f64) -> api::Grade {
+    api::Grade { grade: name.to_owned(), min_score, ..Default::default() }
+}
+
+/// The fields that a status names as wrong.
+pub fn wrong_fields(status: &Status) -> Vec<(String, String)> {
+    use tonic_types::StatusExt;
+    let details = status.get_details_bad_request().expect("a BadRequest detail");
+    details.field_violations.into_iter().map(|violation| (violation.field, violation.reason)).collect()
+}

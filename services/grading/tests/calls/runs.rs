@@ -1,0 +1,94 @@
+//! Runs over the population, in more than one batch; for today they grade, for another day they report.
+use std::time::Duration;
+
+use chassis::trial::reason;
+use contract::grading::v1 as api;
+use prost::Message;
+use tonic::Code;
+
+use super::city::{City, code, record, scheme, subject};
+
+fn run(as_of: &str) -> api::CreateRunRequest {
+    api::CreateRunRequest { scheme: "s".to_owned(), as_of: as_of.to_owned(), ..Default::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_is_graded_and_counted() {
+    let city = City::at("2026-02-01T02:00:00Z").await;
+    // More than a run's batch, and a tenth of another domain.
+    let domains = |serial: u32| if serial % 10 == 0 { ["D01"] } else { ["D09"] };
+    city.register((1..=2_500).map(|serial| subject(serial, &domains(serial))).collect()).await;
+    let penalties = (1..=5).map(|n| record(7, "penalty", &format!("P-{n}"), "2026-01-01"));
+    city.arrive(&city.submit(penalties.collect()).await.1).await;
+    city.publish(scheme("s")).await;
+
+    let started = city.runs(city.transport()).create_run(run("")).await.unwrap().into_inner();
+    let ended = city.finish(&started).await;
+    let metadata = api::RunMetadata::decode(ended.metadata.unwrap().value.as_slice()).unwrap();
+    assert_eq!((metadata.scheme.as_str(), metadata.version, metadata.as_of.as_str()), ("s", 1, "2026-02-01"));
+    let progress = metadata.progress.unwrap();
+    assert_eq!((progress.total, progress.evaluated), (2_250, 2_250));
+
+    let response = city.run(run("2026-02-01")).await.unwrap();
+    assert_eq!((response.evaluated, response.changed), (2_250, 0), "all were graded before");
+    let spread = [("A".to_owned(), 2_249), ("C".to_owned(), 1)].into();
+    assert_eq!(response.distribution, spread);
+    assert_eq!(city.distribution("s").await, spread);
+    let exported =
+        city.export(api::ExportGradesRequest { scheme: "s".to_owned(), ..Default::default() }).await;
+    assert_eq!(exported.len(), 2_250);
+    assert!(exported.is_sorted_by(|a, b| a.uscc < b.uscc));
+
+    // Before the penalties nobody had lost a point; today's grades stay.
+    let report = city.run(run("2025-12-31")).await.unwrap();
+    assert_eq!((report.evaluated, report.changed), (2_250, 1));
+    assert_eq!(report.distribution, [("A".to_owned(), 2_250)].into());
+    assert_eq!(city.graded(&code(7), "s", "").await, ("C".to_owned(), Some(60.0)));
+    assert_eq!(city.history(&code(7), "s").await.len(), 1, "many runs, one grade");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishing_grades_everybody_without_being_asked() {
+    let city = City::at("2026-02-01T02:00:00Z").await;
+    let position = city.register((1..=20).map(|serial| subject(serial, &["D09"])).collect()).await;
+    city.look(&code(1), &position).await;
+    city.publish(scheme("s")).await;
+    for _ in 0..100 {
+        if city.distribution("s").await == [("A".to_owned(), 20)].into() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{:?}", city.distribution("s").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_cannot_be_is_refused_at_once() {
+    let city = City::at("2026-02-01T02:00:00Z").await;
+    let mut client = city.runs(city.transport());
+    let unknown = client.create_run(run("")).await.unwrap_err();
+    assert_eq!((unknown.code(), reason(&unknown).as_str()), (Code::NotFound, "SCHEME_UNKNOWN"));
+    let draft = api::CreateSchemeRequest { scheme: Some(scheme("s")), ..Default::default() };
+    city.schemes(city.transport()).create_scheme(draft).await.unwrap();
+    for as_of in ["", "2026-01-01"] {
+        let drafted = client.create_run(run(as_of)).await.unwrap_err();
+        assert_eq!(
+            (drafted.code(), reason(&drafted).as_str()),
+            (Code::FailedPrecondition, "SCHEME_NOT_PUBLISHED")
+        );
+    }
+    let publish = api::PublishSchemeRequest { scheme: "s".to_owned(), ..Default::default() };
+    city.schemes(city.transport()).publish_scheme(publish).await.unwrap();
+    let no_day = client.create_run(run("2026-02-30")).await.unwrap_err();
+    assert_eq!(super::city::wrong_fields(&no_day)[0].0, "asOf");
+    let nowhere = api::CreateRunRequest { min_position: "x".to_owned(), ..run("") };
+    assert_eq!(reason(&client.create_run(nowhere).await.unwrap_err()), "CURSOR_INVALID");
+    let never = city.run(api::CreateRunRequest { min_position: "9000000000.1".to_owned(), ..run("") }).await;
+    assert_eq!(reason(&never.unwrap_err()), "POSITION_NOT_REACHED");
+    assert_eq!(city.run(run("")).await.unwrap(), api::RunResponse::default(), "nobody to grade");
+    let others = api::GetOperationRequest { id: "none".to_owned() };
+    assert_eq!(
+        city.operations(city.transport()).get_operation(others).await.unwrap_err().code(),
+        Code::NotFound
+    );
+}
