@@ -1,5 +1,5 @@
-//! Days as integers that order as dates do and on which months are added without a calendar look-up: months since the
-//! year 0, then five bits of the day.
+//! Days as integers that order as dates do and on which months are added without a calendar look-up: months
+//! since the year 0, then five bits of the day.
 use jiff::civil::Date;
 
 /// A calendar day, packed.
@@ -33,9 +33,9 @@ impl Day {
         Self(packed)
     }
 
-    /// The first day `d` on which `d - months < self` no longer holds, months subtracted by the calendar with the day
-    /// clamped to the month's last (CONTRACT §4.1.1). It is the same day of the month if there is one, else the first
-    /// of the month after: on 28 February, 31 January is still less than a month ago.
+    /// The first day `d` on which `d - months < self` no longer holds, months subtracted by the calendar with
+    /// the day clamped to the month's last (CONTRACT §4.1.1). It is the same day of the month if there is
+    /// one, else the first of the month after: on 28 February, 31 January is still less than a month ago.
     pub(crate) fn leaves_window(self, months: i32) -> Self {
         let (months, day) = ((self.0 >> 5) + months, self.0 & 31);
         if day > 28 && day > days_in(months) { Self::at(months + 1, 1) } else { Self::at(months, day) }

@@ -1,4 +1,5 @@
-//! Exact decimals: [`Decimal`] is what a number of the contract means, [`Exact`] what sums and products of them come to.
+//! Exact decimals: [`Decimal`] is what a number of the contract means, [`Exact`] what sums and products of
+//! them come to.
 use std::fmt;
 
 use crate::text::Bilingual;
@@ -6,7 +7,8 @@ use crate::text::Bilingual;
 /// The places that CONTRACT §4.1 grants to a number of a scheme, and that money has at most.
 const PLACES: u32 = 4;
 const UNIT: i64 = 10_i64.pow(PLACES);
-/// A hundred trillion (百万亿): above any sum of money on a record, and small enough that nothing below can overflow.
+/// A hundred trillion (百万亿): above any sum of money on a record, and small enough that nothing below can
+/// overflow.
 const LIMIT: i64 = 100_000_000_000_000;
 
 /// A decimal of at most four places, less than 10^14 in size.
@@ -55,7 +57,8 @@ impl Decimal {
         Self(number as i64 * UNIT)
     }
 
-    /// Reads digits with an optional sign and at most one point. Zeros after the fourth place say nothing and pass.
+    /// Reads digits with an optional sign and at most one point. Zeros after the fourth place say nothing and
+    /// pass.
     pub fn parse(text: &str) -> Result<Self, DecimalFault> {
         let (negative, digits) = match text.as_bytes().first() {
             Some(b'-') => (true, &text[1..]),
@@ -149,8 +152,8 @@ impl Exact {
         )
     }
 
-    /// This value, itself of at most ten places as a sum of [`Self::share`]s is, times a number of the scheme. Beyond what
-    /// 128 bits hold the result stays at their end, with its sign.
+    /// This value, itself of at most ten places as a sum of [`Self::share`]s is, times a number of the
+    /// scheme. Beyond what 128 bits hold the result stays at their end, with its sign.
     pub fn times(self, factor: Decimal) -> Self {
         debug_assert_eq!(self.0 % i128::from(UNIT), 0, "a value has at most ten places");
         Self((self.0 / i128::from(UNIT)).saturating_mul(i128::from(factor.0)))

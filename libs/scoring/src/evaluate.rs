@@ -1,5 +1,5 @@
-//! Evaluates a sheet at a date: CONTRACT §4.1 step by step. One walk serves bulk grading and explanation, so that the two
-//! cannot differ; what only an explanation needs goes to a [`Sink`].
+//! Evaluates a sheet at a date: CONTRACT §4.1 step by step. One walk serves bulk grading and explanation, so
+//! that the two cannot differ; what only an explanation needs goes to a [`Sink`].
 use std::cell::Cell;
 
 use contract::grading::v1::{Explanation, IndicatorExplanation, VetoExplanation};
@@ -14,6 +14,9 @@ use crate::{
     measure::{Counted, Measure, Measured, latest_grade::LatestGrade},
     model::{Compiled, Indicator, MAX_ITEMS, Model, NATIONAL_EVALUATION, Rule, Selector, UNGRADED, Veto},
 };
+
+/// Beyond every place that a group of a sheet can have.
+const ABSENT: u32 = u32::MAX;
 
 /// What an evaluation comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +35,8 @@ impl Compiled {
         self.evaluate(sheet, as_of, &mut ())
     }
 
-    /// Grades a sheet at a date and says why. Whose grade it is, and which scheme's, is for the caller to fill in.
+    /// Grades a sheet at a date and says why. Whose grade it is, and which scheme's, is for the caller to
+    /// fill in.
     pub fn explain(&self, sheet: &FactSheet, as_of: Date) -> Explanation {
         let mut explaining = Explaining::default();
         let outcome = self.evaluate(sheet, as_of, &mut explaining);
@@ -46,8 +50,9 @@ impl Compiled {
     }
 
     fn evaluate<'a>(&'a self, sheet: &'a FactSheet, as_of: Date, sink: &mut impl Sink) -> Outcome<'a> {
-        let records =
-            Records { groups: self.groups(sheet), as_of: Day::of(as_of), next: Cell::new(Day::NEVER) };
+        let groups = sheet.groups();
+        let next = Cell::new(Day::NEVER);
+        let records = Records { groups, places: self.places(groups), as_of: Day::of(as_of), next };
         let (grade, score) = match &self.rule {
             Rule::Direct(selector) => (direct(selector, &records, sink), None),
             Rule::Model(model) => {
@@ -58,15 +63,22 @@ impl Compiled {
         Outcome { grade, score, next_change_on: records.next.get().date() }
     }
 
-    /// The sheet's groups by the place of their item; both are ascending, so one pass finds them all.
-    fn groups<'a>(&self, sheet: &'a FactSheet) -> [Option<&'a Group>; MAX_ITEMS] {
-        let mut found = [None; MAX_ITEMS];
-        let mut groups = sheet.groups().iter().peekable();
-        for (place, item) in found.iter_mut().zip(&self.items) {
-            while groups.next_if(|group| group.item < *item).is_some() {}
-            *place = groups.next_if(|group| group.item == *item);
+    /// Where the sheet's groups are, by the place of their item; both are ascending, so that one pass finds
+    /// them all.
+    fn places(&self, groups: &[Group]) -> [u32; MAX_ITEMS] {
+        let mut places = [ABSENT; MAX_ITEMS];
+        let mut at = 0;
+        for (place, item) in places.iter_mut().zip(&self.items) {
+            while groups.get(at).is_some_and(|group| group.item < *item) {
+                at += 1;
+            }
+            match groups.get(at) {
+                Some(group) if group.item == *item => *place = at as u32,
+                Some(_) => {}
+                None => break,
+            }
         }
-        found
+        places
     }
 }
 
@@ -113,7 +125,9 @@ impl Model {
 
 /// A sheet seen from a date.
 struct Records<'a> {
-    groups: [Option<&'a Group>; MAX_ITEMS],
+    groups: &'a [Group],
+    /// The place of the group of each of the scheme's items, or [`ABSENT`].
+    places: [u32; MAX_ITEMS],
     as_of: Day,
     /// The soonest day on which any record that was looked at counts otherwise than at `as_of`.
     next: Cell<Day>,
@@ -134,13 +148,15 @@ impl<'a> Records<'a> {
 
     /// The records that count (§4.1.1).
     fn counted(&self, selector: &Selector) -> impl Iterator<Item = Counted<'a>> {
-        selector.items.iter().filter_map(|place| self.groups[*place]).flat_map(move |group| {
-            let condition = selector.condition.bind(group);
-            group.rows.iter().filter_map(move |row| {
-                let percent = self.percent(selector, &condition, row)?;
-                Some(Counted { row, group, percent })
-            })
-        })
+        selector.items.iter().filter_map(|item| self.groups.get(self.places[*item] as usize)).flat_map(
+            move |group| {
+                let condition = selector.condition.bind(group);
+                group.rows.iter().filter_map(move |row| {
+                    let percent = self.percent(selector, &condition, row)?;
+                    Some(Counted { row, group, percent })
+                })
+            },
+        )
     }
 
     /// By how much a record counts, if it does; notes the day on which that ends, or begins.

@@ -1,5 +1,6 @@
-//! Scoring: compiles a scheme's model, evaluates a subject's fact sheet under it and explains the grade (CONTRACT §4.1).
-//! Pure: dates are arguments, the arithmetic is on exact decimals, nothing is read and nothing is written.
+//! Scoring: compiles a scheme's model, evaluates a subject's fact sheet under it and explains the grade
+//! (CONTRACT §4.1). Pure: dates are arguments, the arithmetic is on exact decimals, nothing is read and
+//! nothing is written.
 #![deny(clippy::float_arithmetic, clippy::unwrap_used, clippy::expect_used)]
 
 mod condition;

@@ -19,7 +19,8 @@ pub enum FieldType {
 }
 
 impl FieldType {
-    /// The type that a catalogue's item names: STRING, INTEGER, DECIMAL, BOOLEAN or DATE, in either case; empty is STRING.
+    /// The type that a catalogue's item names: STRING, INTEGER, DECIMAL, BOOLEAN or DATE, in either case;
+    /// empty is STRING.
     pub fn parse(name: &str) -> Option<Self> {
         match name.to_ascii_uppercase().as_str() {
             "" | "STRING" => Some(Self::Text),
@@ -30,8 +31,8 @@ impl FieldType {
         }
     }
 
-    /// Reads a record's value as this type; a number may stand as a decimal string, as money does. None if it is no such
-    /// value, or a number that is no [`Decimal`].
+    /// Reads a record's value as this type; a number may stand as a decimal string, as money does. None if it
+    /// is no such value, or a number that is no [`Decimal`].
     pub fn read(self, value: &prost_types::Value) -> Option<Value> {
         match (self, value.kind.as_ref()?) {
             (Self::Number, Kind::NumberValue(number)) => Decimal::from_f64(*number).ok().map(Value::Number),
@@ -104,5 +105,57 @@ impl<'a> Schema<'a> {
         let keys: Vec<_> = self.0.keys().copied().take(12).collect();
         let more = if self.0.len() > keys.len() { ", …" } else { "" };
         keys.join(", ") + more
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn types_by_the_catalogues_names() {
+        for (name, kind) in [
+            ("", Some(FieldType::Text)),
+            ("string", Some(FieldType::Text)),
+            ("INTEGER", Some(FieldType::Number)),
+            ("Decimal", Some(FieldType::Number)),
+            ("BOOLEAN", Some(FieldType::Bool)),
+            ("date", Some(FieldType::Date)),
+            ("MONEY", None),
+            (" STRING", None),
+        ] {
+            assert_eq!(FieldType::parse(name), kind, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn reads_what_is_of_the_type_and_nothing_else() {
+        let number = |number: f64| Kind::NumberValue(number);
+        let text = |text: &str| Kind::StringValue(text.to_owned());
+        let decimal = |text| Some(Value::Number(Decimal::parse(text).unwrap()));
+        for (kind, given, read) in [
+            (FieldType::Number, number(2.5), decimal("2.5")),
+            (FieldType::Number, text("12000.50"), decimal("12000.5")),
+            (FieldType::Number, text("many"), None),
+            (FieldType::Number, number(f64::NAN), None),
+            (FieldType::Number, number(0.12345), None),
+            (FieldType::Number, Kind::BoolValue(true), None),
+            (FieldType::Text, text("A"), Some(Value::Text("A".into()))),
+            (FieldType::Text, number(1.0), None),
+            (FieldType::Bool, Kind::BoolValue(false), Some(Value::Bool(false))),
+            (FieldType::Bool, text("false"), None),
+            (FieldType::Date, text("2026-02-28"), Some(Value::Date(date(2026, 2, 28)))),
+            (FieldType::Date, text("2026-02-30"), None),
+            (FieldType::Date, Kind::NullValue(0), None),
+        ] {
+            assert_eq!(
+                kind.read(&prost_types::Value { kind: Some(given.clone()) }),
+                read,
+                "{kind:?} {given:?}"
+            );
+        }
+        assert_eq!(FieldType::Text.read(&prost_types::Value::default()), None);
     }
 }

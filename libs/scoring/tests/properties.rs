@@ -1,5 +1,6 @@
-//! Random sheets against a second reading of CONTRACT §4.1, written from its text alone, with the calendar library's own
-//! subtraction of months and plain integers for decimals.
+//! Random sheets against a second reading of CONTRACT §4.1, written from its text alone, with the calendar
+//! library's own subtraction of months and plain integers for decimals.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 use contract::grading::v1::{Band, DecayStep, Grade, Indicator, Model, Veto, indicator::Measure};
 use jiff::{ToSpan, civil::Date, civil::date};
 use proptest::prelude::*;
@@ -272,7 +273,8 @@ proptest! {
             day = tomorrow;
             prop_assert_eq!(&reference(&model, &facts, day), &now, "{} of {:?}", day, next);
         }
-        // A version that takes effect when its record has left every window changes nothing; else the day is exact.
+        // A version that takes effect when its record has left every window changes nothing; else the day is
+        // exact.
         if let Some(next) = next.filter(|_| facts.iter().all(|fact| fact.effective_from.is_none())) {
             prop_assert!(next > as_of);
             prop_assert_ne!(reference(&model, &facts, next).inputs, now.inputs, "{}", next);

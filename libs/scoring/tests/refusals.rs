@@ -1,4 +1,5 @@
 //! What a draft is refused for: each problem with its field and both languages, and all of them at once.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 use scoring::{Bilingual, Compiled, FieldType, Problem, Schemas};
 
 mod support;
@@ -199,8 +200,8 @@ fn a_model_without_grades_is_refused() {
     assert_eq!(paths, ["model.grades"]);
 }
 
-/// What the contract's arithmetic defines passes: bands before points per unit, grade points for LATEST_GRADE alone, an item
-/// named twice, a model of the base score alone.
+/// What the contract's arithmetic defines passes: bands before points per unit, grade points for LATEST_GRADE
+/// alone, an item named twice, a model of the base score alone.
 #[test]
 fn needless_settings_pass() {
     let all = "bands: [{ atLeast: 1, points: 1 }], gradePoints: { A: 1 }, pointsPerUnit: -5";

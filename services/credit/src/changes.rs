@@ -21,6 +21,11 @@ use tonic::Status;
 
 use crate::{Credit, items, outcomes};
 
+/// An instant as the tables keep it, to the microsecond: answers, feed and later reads then show the same.
+pub fn stamp(now: Timestamp) -> prost_types::Timestamp {
+    clock::wire(clock::from_micros(clock::micros(now)))
+}
+
 /// Appends the new states of subjects.
 pub async fn append_subjects(tx: &Tx, subjects: &[api::Subject]) -> Answer<()> {
     let entry = |subject: &api::Subject| {
@@ -43,7 +48,7 @@ pub async fn append_records(tx: &Tx, kind: Kind, now: Timestamp, records: &[api:
             uscc: record.uscc.clone(),
             kind: kind.into(),
             record: Some(record.clone()),
-            recorded_at: Some(clock::wire(now)),
+            recorded_at: Some(stamp(now)),
             ..Default::default()
         };
         (record.uscc.clone(), change.encode_to_vec())

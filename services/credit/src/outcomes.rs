@@ -95,6 +95,11 @@ pub fn free_text(field: &str, given: &str, most: usize) -> Result<String, Violat
     Ok(text.to_owned())
 }
 
+/// A text as a message may repeat it: cut short, and never with a person's identity number, since messages are kept.
+pub fn shown(text: &str) -> String {
+    if personal::occurs_in(text) { String::from("…") } else { text.trim().chars().take(40).collect() }
+}
+
 /// The refusal of a person's identity number, which it does not repeat.
 pub fn personal_refusal(field: &str) -> Violation {
     refusal(

@@ -1,5 +1,7 @@
 //! Each call of credit through the whole stack: good, bad, denied. Runs on SQLite, and on PostgreSQL where
 //! `XINHENG_TRIAL_DATABASE` names one.
+#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+
 #[path = "calls/feed.rs"]
 mod feed;
 #[path = "calls/imports.rs"]

@@ -36,7 +36,8 @@ pub async fn create(
     application.application_id = ids::fresh(context.now)?;
     application.uscc = listing.uscc;
     application.department = context.caller.department().to_owned();
-    application.create_time = Some(wire(context.now));
+    // As the table keeps it, so that every answer says the same.
+    application.create_time = Some(wire(from_micros(micros(context.now))));
     insert(tx, context, &application, &list_id).await?;
     let detail = json!({ "application": application.application_id, "listing": application.listing,
                          "measure": application.measure, "on": application.applied_on });
@@ -86,7 +87,10 @@ fn refuse_day(listing: &api::Listing, on: Date, today: Date) -> Answer<()> {
     let (from, until) = (&listing.from, if listing.until.is_empty() { "…" } else { listing.until.as_str() });
     Err(Fault::precondition(
         ErrorReason::ListingNotActive.as_str_name(),
-        format!("the listing does not hold on {day} (it is {}, {from} to {until})", listing.state().as_str_name()),
+        format!(
+            "the listing does not hold on {day} (it is {}, {from} to {until})",
+            listing.state().as_str_name()
+        ),
         format!("该列入记录在{day}不具效力（有效期{from}至{until}）"),
     )
     .at("application.appliedOn"))
@@ -94,7 +98,15 @@ fn refuse_day(listing: &api::Listing, on: Date, today: Date) -> Answer<()> {
 
 async fn insert(tx: &Tx, context: &Context, application: &api::Application, list_id: &str) -> Answer<()> {
     let columns = [
-        "application_id", "listing", "measure", "applied_on", "text", "uscc", "department", "list_id", "created_at",
+        "application_id",
+        "listing",
+        "measure",
+        "applied_on",
+        "text",
+        "uscc",
+        "department",
+        "list_id",
+        "created_at",
     ];
     let row = vec![
         application.application_id.as_str().into(),

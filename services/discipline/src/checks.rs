@@ -42,7 +42,8 @@ pub async fn check(
             let refusal = match parsed {
                 Ok((code, status)) => {
                     let rows = found.get(code.as_str()).map_or(&[][..], Vec::as_slice);
-                    let trusted = status == CodeStatus::Conforming || request.accept_nonconforming || !rows.is_empty();
+                    let trusted =
+                        status == CodeStatus::Conforming || request.accept_nonconforming || !rows.is_empty();
                     if trusted {
                         return binding.result(code.as_str(), rows);
                     }
@@ -96,7 +97,8 @@ struct Binding {
 impl Binding {
     async fn read(app: &Arc<Discipline>, context: &Context, found: &Found) -> Answer<Self> {
         let db = app.store.read();
-        let keys: BTreeSet<_> = found.values().flatten().map(|row| (row.list_id.clone(), row.list_version)).collect();
+        let keys: BTreeSet<_> =
+            found.values().flatten().map(|row| (row.list_id.clone(), row.list_version)).collect();
         let measures = if keys.is_empty() { vec![] } else { directory::all::<api::Measure>(db, "").await? };
         // The credit office sees what each department must do.
         let binds = |measure: &api::Measure| {
@@ -104,7 +106,11 @@ impl Binding {
         };
         Ok(Self {
             lists: directory::versions(db, keys).await?,
-            measures: measures.into_iter().filter(binds).map(|measure| (measure.measure_id.clone(), measure)).collect(),
+            measures: measures
+                .into_iter()
+                .filter(binds)
+                .map(|measure| (measure.measure_id.clone(), measure))
+                .collect(),
             today: context.today(),
         })
     }

@@ -88,7 +88,8 @@ pub async fn current<W: Wording>(db: &impl ConnectionTrait, id: &str) -> Answer<
 
 /// Every wording in force whose identifier comes after one, in their order. A directory holds hundreds, not millions.
 pub async fn all<W: Wording>(db: &impl ConnectionTrait, after: &str) -> Answer<Vec<W>> {
-    let statement = sql(db, &format!("{CURRENT} AND d.id > $2 ORDER BY d.id"), [W::SHELF.into(), after.into()]);
+    let statement =
+        sql(db, &format!("{CURRENT} AND d.id > $2 ORDER BY d.id"), [W::SHELF.into(), after.into()]);
     let rows = Row::find_by_statement(statement).all(db).await?;
     rows.into_iter().map(|row| Ok(Entry::try_from(row)?.wording)).collect()
 }
@@ -114,7 +115,9 @@ pub async fn versions<W: Wording>(
 /// One wording as it stood.
 pub async fn version<W: Wording>(db: &impl ConnectionTrait, id: &str, version: i32) -> Answer<W> {
     let mut found = versions(db, [(id.to_owned(), version)]).await?;
-    found.remove(&(id.to_owned(), version)).ok_or_else(|| corrupt(W::SHELF, format!("{id} version {version} is gone")))
+    found
+        .remove(&(id.to_owned(), version))
+        .ok_or_else(|| corrupt(W::SHELF, format!("{id} version {version} is gone")))
 }
 
 /// Puts a wording: a new version, unless it says what is in force.

@@ -22,7 +22,8 @@ pub async fn get(
     let days = [request.from.as_str(), to];
     Ok(api::GetFiguresResponse {
         proposed: count(app, "cases", "opened_on BETWEEN $1 AND $2", days, &lists).await?,
-        dropped: count(app, "cases", "dropped_on <> '' AND dropped_on BETWEEN $1 AND $2", days, &lists).await?,
+        dropped: count(app, "cases", "dropped_on <> '' AND dropped_on BETWEEN $1 AND $2", days, &lists)
+            .await?,
         listed: count(app, "listings", "from_on BETWEEN $1 AND $2", days, &lists).await?,
         active: count(app, "listings", ACTIVE, [&last_day, ""], &lists).await?,
         applied: count(app, "applications", "applied_on BETWEEN $1 AND $2", days, &lists).await?,
@@ -30,7 +31,8 @@ pub async fn get(
 }
 
 // On a day in the past a listing that has expired since still counts; one repaired or revoked does not.
-const ACTIVE: &str = "state NOT IN (3, 4) AND from_on <= $1 AND (until_on = '' OR until_on >= $1) AND $2 = ''";
+const ACTIVE: &str =
+    "state NOT IN (3, 4) AND from_on <= $1 AND (until_on = '' OR until_on >= $1) AND $2 = ''";
 
 // The lists of a domain, and those of all domains; nothing where every list is meant.
 async fn concerned(app: &Arc<Discipline>, domain: &str) -> Answer<Option<Vec<String>>> {
@@ -38,7 +40,8 @@ async fn concerned(app: &Arc<Discipline>, domain: &str) -> Answer<Option<Vec<Str
         return Ok(None);
     }
     let lists = directory::all::<api::List>(app.store.read(), "").await?;
-    let concerns = |list: &api::List| list.domains.is_empty() || list.domains.iter().any(|held| held == domain);
+    let concerns =
+        |list: &api::List| list.domains.is_empty() || list.domains.iter().any(|held| held == domain);
     Ok(Some(lists.into_iter().filter(concerns).map(|list| list.list_id).collect()))
 }
 

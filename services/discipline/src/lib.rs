@@ -136,7 +136,10 @@ impl Listings for Calls {
 
 #[chassis::async_trait]
 impl Checks for Calls {
-    async fn check_subjects(&self, r: Request<api::CheckSubjectsRequest>) -> Reply<api::CheckSubjectsResponse> {
+    async fn check_subjects(
+        &self,
+        r: Request<api::CheckSubjectsRequest>,
+    ) -> Reply<api::CheckSubjectsResponse> {
         call(&self.0, r, checks::check).await
     }
 }

@@ -130,8 +130,14 @@ pub async fn list_public(
         page.fetch()
     );
     let today = context.today();
-    let values =
-        [today.to_string().into(), request.list.into(), code.into(), part.into(), before_on.into(), before_id.into()];
+    let values = [
+        today.to_string().into(),
+        request.list.into(),
+        code.into(),
+        part.into(),
+        before_on.into(),
+        before_id.into(),
+    ];
     let db = app.store.read();
     let mut rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
     let next_page_token = page.cut(&mut rows, |row| format!("{}|{}", row.from_on, row.case_id));

@@ -11,7 +11,12 @@ use crate::{Discipline, directory};
 pub const RECORD_FIELDS: [&str; 5] = ["listId", "listName", "case", "until", "department"];
 
 /// Puts a list.
-pub async fn put(app: &Arc<Discipline>, context: &Context, tx: &Tx, request: api::PutListRequest) -> Answer<api::List> {
+pub async fn put(
+    app: &Arc<Discipline>,
+    context: &Context,
+    tx: &Tx,
+    request: api::PutListRequest,
+) -> Answer<api::List> {
     let mut list = request.list.unwrap_or_default();
     normalise(&mut list)?;
     for (index, measure) in list.measures.iter().enumerate() {
@@ -49,7 +54,11 @@ fn normalise(list: &mut api::List) -> Answer<()> {
         *department = department.trim().to_owned();
         if department.is_empty() {
             let field = format!("list.decidedBy[{index}]");
-            violations.push(Violation::new(field, "is empty; name a department or leave it out", "为空；请填写部门或删去该项"));
+            violations.push(Violation::new(
+                field,
+                "is empty; name a department or leave it out",
+                "为空；请填写部门或删去该项",
+            ));
         }
     }
     list.domains.sort();
@@ -73,14 +82,20 @@ fn refuse_unsuitable(item: Option<&credit::CatalogueItem>, id: &str) -> Answer<(
     };
     if item.nature() == credit::catalogue_item::Nature::Authorized {
         return refuse(
-            format!("item \"{id}\" needs the subject's authorization, under which no listing can be recorded"),
+            format!(
+                "item \"{id}\" needs the subject's authorization, under which no listing can be recorded"
+            ),
             format!("事项“{id}”须经主体授权，不能用于登记名单信息"),
         );
     }
-    let strange = item.fields.iter().find(|field| field.required && !RECORD_FIELDS.contains(&field.key.as_str()));
+    let strange =
+        item.fields.iter().find(|field| field.required && !RECORD_FIELDS.contains(&field.key.as_str()));
     if let Some(field) = strange {
         return refuse(
-            format!("item \"{id}\" requires the field {}, which a listing has not; it has {RECORD_FIELDS:?}", field.key),
+            format!(
+                "item \"{id}\" requires the field {}, which a listing has not; it has {RECORD_FIELDS:?}",
+                field.key
+            ),
             format!("事项“{id}”要求字段{}，名单信息没有该字段；名单信息含{RECORD_FIELDS:?}", field.key),
         );
     }
@@ -112,8 +127,11 @@ mod tests {
     use super::*;
 
     fn item(fields: &[(&str, bool)], nature: credit::catalogue_item::Nature) -> credit::CatalogueItem {
-        let field =
-            |&(key, required): &(&str, bool)| credit::CatalogueField { key: key.into(), required, ..Default::default() };
+        let field = |&(key, required): &(&str, bool)| credit::CatalogueField {
+            key: key.into(),
+            required,
+            ..Default::default()
+        };
         credit::CatalogueItem {
             fields: fields.iter().map(field).collect(),
             nature: nature.into(),
@@ -123,7 +141,7 @@ mod tests {
 
     #[test]
     fn an_item_must_be_able_to_hold_a_listing() {
-        use credit::catalogue_item::Nature::{Authorized, Public};
+        use self::credit::catalogue_item::Nature::{Authorized, Public};
         assert!(refuse_unsuitable(Some(&item(&[("listId", true), ("other", false)], Public)), "x").is_ok());
         assert!(refuse_unsuitable(Some(&item(&[("other", true)], Public)), "x").is_err());
         assert!(refuse_unsuitable(Some(&item(&[], Authorized)), "x").is_err());

@@ -7,7 +7,12 @@ use sea_orm::ConnectionTrait;
 use crate::Discipline;
 
 /// Writes a look down before its answer leaves; a look at nobody is none.
-pub async fn record(app: &Arc<Discipline>, context: &Context, purpose: &str, subjects: &[&str]) -> Answer<()> {
+pub async fn record(
+    app: &Arc<Discipline>,
+    context: &Context,
+    purpose: &str,
+    subjects: &[&str],
+) -> Answer<()> {
     if subjects.is_empty() {
         return Ok(());
     }

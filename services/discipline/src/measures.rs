@@ -7,12 +7,21 @@ use contract::discipline::v1 as api;
 use crate::{Discipline, directory};
 
 /// Puts a measure.
-pub async fn put(_: &Arc<Discipline>, context: &Context, tx: &Tx, request: api::PutMeasureRequest) -> Answer<api::Measure> {
+pub async fn put(
+    _: &Arc<Discipline>,
+    context: &Context,
+    tx: &Tx,
+    request: api::PutMeasureRequest,
+) -> Answer<api::Measure> {
     directory::put(tx, context, request.measure.unwrap_or_default()).await
 }
 
 /// Gives a measure.
-pub async fn get(app: &Arc<Discipline>, _: &Context, request: api::GetMeasureRequest) -> Answer<api::Measure> {
+pub async fn get(
+    app: &Arc<Discipline>,
+    _: &Context,
+    request: api::GetMeasureRequest,
+) -> Answer<api::Measure> {
     let found = directory::current::<api::Measure>(app.store.read(), &request.measure).await?;
     let entry = found.ok_or_else(|| Fault::not_found("measure", "措施", &request.measure))?;
     Ok(entry.wording)

@@ -84,7 +84,9 @@ pub async fn run(app: Arc<Discipline>, stopping: CancellationToken) {
 
 async fn flush(app: &Arc<Discipline>) -> Answer<()> {
     let db = app.store.read();
-    let due = format!("SELECT case_id, record, attempts FROM outgoing WHERE next_at <= $1 ORDER BY case_id LIMIT {AT_ONCE}");
+    let due = format!(
+        "SELECT case_id, record, attempts FROM outgoing WHERE next_at <= $1 ORDER BY case_id LIMIT {AT_ONCE}"
+    );
     let rows = Row::find_by_statement(sql(db, &due, [micros(app.clock.now()).into()])).all(db).await?;
     if rows.is_empty() {
         return Ok(());
@@ -103,8 +105,8 @@ async fn send(app: &Arc<Discipline>, rows: &[Row]) -> Answer<credit::SubmitRecor
     let mut records = Vec::with_capacity(rows.len());
     let mut keys: BTreeMap<String, Option<Vec<String>>> = BTreeMap::new();
     for row in rows {
-        let mut record =
-            credit::RecordInput::decode(row.record.as_slice()).map_err(|error| corrupt("outgoing record", error))?;
+        let mut record = credit::RecordInput::decode(row.record.as_slice())
+            .map_err(|error| corrupt("outgoing record", error))?;
         if !keys.contains_key(&record.item) {
             let item = app.credit.item(&record.item).await?;
             let known = item.map(|item| item.fields.into_iter().map(|field| field.key).collect());
@@ -131,7 +133,11 @@ async fn settle(app: &Arc<Discipline>, rows: &[Row], answered: credit::SubmitRec
             continue;
         }
         let error = outcome.error.clone().unwrap_or_default();
-        tracing::error!(case = row.case_id, reason = error.reason, "credit refuses a listing's record; it is sent again");
+        tracing::error!(
+            case = row.case_id,
+            reason = error.reason,
+            "credit refuses a listing's record; it is sent again"
+        );
         refused.push((row, format!("{}: {}", error.reason, error.message)));
     }
     tx.commit().await?;
@@ -141,7 +147,10 @@ async fn settle(app: &Arc<Discipline>, rows: &[Row], answered: credit::SubmitRec
     postpone(app, refused).await
 }
 
-async fn postpone<'a>(app: &Arc<Discipline>, failed: impl IntoIterator<Item = (&'a Row, String)>) -> Answer<()> {
+async fn postpone<'a>(
+    app: &Arc<Discipline>,
+    failed: impl IntoIterator<Item = (&'a Row, String)>,
+) -> Answer<()> {
     let failed: Vec<_> = failed.into_iter().collect();
     if failed.is_empty() {
         return Ok(());
@@ -151,7 +160,12 @@ async fn postpone<'a>(app: &Arc<Discipline>, failed: impl IntoIterator<Item = (&
         let pause_s = (1_i64 << row.attempts.clamp(0, 6)).min(PAUSE_MOST_S);
         let next_at = micros(app.clock.now()) + pause_s * 1_000_000;
         let text = "UPDATE outgoing SET attempts = $2, next_at = $3, error = $4 WHERE case_id = $1";
-        let values = [row.case_id.as_str().into(), row.attempts.saturating_add(1).into(), next_at.into(), error.into()];
+        let values = [
+            row.case_id.as_str().into(),
+            row.attempts.saturating_add(1).into(),
+            next_at.into(),
+            error.into(),
+        ];
         tx.execute_raw(sql(&*tx, text, values)).await?;
     }
     tx.commit().await

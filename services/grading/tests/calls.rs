@@ -4,6 +4,7 @@ mod calls {
     pub mod city;
     mod disclosure;
     mod grades;
+    mod perf;
     mod runs;
     mod schemes;
     mod time;

@@ -1,72 +1,115 @@
-//! Cases of effect 成效案例: refused until time, place, subject, practice and effect are all there.
+//! Cases of effect 成效案例: all five elements 时间、地点、主体、做法、成效 with evidence, or not at all.
 use std::sync::Arc;
 
-use chassis::{Answer, Context, Fault, Tx, clock::wire, fault::Violation, ids, page::Page, storage::{corrupt, sql}};
-use contract::reporting::v1 as api;
-use jiff::civil::Date;
+use chassis::{
+    Answer, Context, Fault, Tx,
+    clock::wire,
+    ids,
+    page::Page,
+    storage::{corrupt, insert_rows, sql},
+};
+use contract::{reporting::v1 as api, r#type::v1::ErrorReason as Common};
 use prost::Message;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
-use crate::{Reporting, figures};
+use crate::{Reporting, refusals};
 
-#[derive(FromQueryResult)]
-struct Row {
-    id: String,
-    content: Vec<u8>,
-}
-
-/// Takes a case.
-pub async fn create(_: &Arc<Reporting>, context: &Context, tx: &Tx, request: api::CreateEffectCaseRequest) -> Answer<api::EffectCase> {
+/// Takes a case in. That no element is missing is ruled in the contract.
+pub async fn create(
+    _: &Arc<Reporting>,
+    context: &Context,
+    tx: &Tx,
+    request: api::CreateEffectCaseRequest,
+) -> Answer<api::EffectCase> {
     let mut case = request.effect_case.unwrap_or_default();
-    case.domain = figures::domain(&case.domain)?.code().to_owned();
-    case.department = figures::department(context, &case.department)?;
-    if case.happened_on.parse::<Date>().is_ok_and(|day| day > context.today()) {
-        return Err(Fault::fields(vec![Violation::new(
-            "happenedOn",
-            format!("{} is in the future", case.happened_on),
-            format!("{}晚于今天", case.happened_on),
-        )]));
+    case.domain = refusals::domain("effectCase.domain", &case.domain)?.code().to_owned();
+    let today = context.today();
+    // Dates in the contract's form compare as texts.
+    if case.happened_on > today.to_string() {
+        return Err(Fault::field(
+            "effectCase.happenedOn",
+            format!("lies in the future; today is {today}"),
+            format!("晚于今天（{today}）"),
+        ));
     }
+    let elements = [
+        ("place", &case.place),
+        ("subject", &case.subject),
+        ("practice", &case.practice),
+        ("effect", &case.effect),
+    ];
+    let evidence = case.evidence.iter().enumerate();
+    refusals::personal(
+        elements
+            .into_iter()
+            .map(|(field, text)| (format!("effectCase.{field}"), text.as_str()))
+            .chain(evidence.map(|(index, text)| (format!("effectCase.evidence[{index}]"), text.as_str()))),
+    )?;
     case.effect_case_id = ids::fresh(context.now)?;
+    case.department = context.caller.department().to_owned();
     case.create_time = Some(wire(context.now));
-    let text = "INSERT INTO effect_cases (id, domain, department, happened_on, content) VALUES ($1, $2, $3, $4, $5)";
-    let values = [
+    let columns = ["effect_case_id", "domain", "department", "happened_on", "body"];
+    let row = vec![
         case.effect_case_id.as_str().into(),
         case.domain.as_str().into(),
         case.department.as_str().into(),
         case.happened_on.as_str().into(),
         case.encode_to_vec().into(),
     ];
-    tx.execute_raw(sql(&**tx, text, values)).await?;
+    insert_rows(&**tx, "effect_cases", &columns, vec![row], "").await?;
     Ok(case)
 }
 
-/// Lists cases.
-pub async fn list(app: &Arc<Reporting>, _: &Context, request: api::ListEffectCasesRequest) -> Answer<api::ListEffectCasesResponse> {
+#[derive(FromQueryResult)]
+struct Row {
+    effect_case_id: String,
+    happened_on: String,
+    body: Vec<u8>,
+}
+
+/// Lists cases, the latest first.
+pub async fn list(
+    app: &Arc<Reporting>,
+    _: &Context,
+    request: api::ListEffectCasesRequest,
+) -> Answer<api::ListEffectCasesResponse> {
     let page = Page::of(request.page_size, &request.page_token)?;
+    let (before_on, before_id) = match page.after.as_str() {
+        "" => ("9999-99-99", ""),
+        key => key.split_once('|').ok_or_else(strange_token)?,
+    };
     let domain = match request.domain.as_str() {
         "" => "",
-        given => figures::domain(given)?.code(),
+        given => refusals::domain("domain", given)?.code(),
     };
     let text = format!(
-        "SELECT id, content FROM effect_cases WHERE id > $1 AND ($2 = '' OR domain = $2) AND ($3 = '' OR department = $3) \
-         ORDER BY id LIMIT {}",
+        "SELECT effect_case_id, happened_on, body FROM effect_cases WHERE ($1 = '' OR domain = $1) \
+         AND ($2 = '' OR department = $2) AND (happened_on < $3 OR (happened_on = $3 AND effect_case_id < $4)) \
+         ORDER BY happened_on DESC, effect_case_id DESC LIMIT {}",
         page.fetch()
     );
+    let values = [domain.into(), request.department.into(), before_on.into(), before_id.into()];
     let db = app.store.read();
-    let values = [page.after.as_str().into(), domain.into(), request.department.as_str().into()];
     let mut rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
-    let next_page_token = page.cut(&mut rows, |row| row.id.clone());
-    let effect_cases = rows
-        .iter()
-        .map(|row| api::EffectCase::decode(row.content.as_slice()).map_err(|error| corrupt("case of effect", error)))
-        .collect::<Answer<_>>()?;
+    let next_page_token = page.cut(&mut rows, |row| format!("{}|{}", row.happened_on, row.effect_case_id));
+    let decoded = rows.iter().map(|row| api::EffectCase::decode(row.body.as_slice()));
+    let effect_cases = decoded.collect::<Result<_, _>>().map_err(|error| corrupt("case of effect", error))?;
     Ok(api::ListEffectCasesResponse { effect_cases, next_page_token })
 }
 
-/// The ids of a domain's cases between two days.
-pub async fn of_domain(tx: &Tx, domain: &str, from: &str, to: &str) -> Answer<Vec<String>> {
-    let text = "SELECT id, content FROM effect_cases WHERE domain = $1 AND happened_on >= $2 AND happened_on <= $3 ORDER BY id";
-    let rows = Row::find_by_statement(sql(&**tx, text, [domain.into(), from.into(), to.into()])).all(&**tx).await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
+fn strange_token() -> Fault {
+    Fault::invalid(
+        Common::PageTokenInvalid.as_str_name(),
+        "the page token is not one that this list gave; start without one",
+        "分页标记不是本列表给出的；请从第一页开始",
+    )
+    .at("pageToken")
+}
+
+/// The ids of a domain's cases that happened between two days.
+pub async fn of(db: &impl ConnectionTrait, domain: &str, from: &str, to: &str) -> Answer<Vec<String>> {
+    let text = "SELECT effect_case_id, happened_on, body FROM effect_cases \
+                WHERE domain = $1 AND happened_on BETWEEN $2 AND $3 ORDER BY happened_on, effect_case_id";
+    let rows = Row::find_by_statement(sql(db, text, [domain.into(), from.into(), to.into()])).all(db).await?;
+    Ok(rows.into_iter().map(|row| row.effect_case_id).collect())
 }

@@ -1,8 +1,10 @@
-//! Reporting 报送: work plans, coverage of the 22 domains, summaries from the services' own figures, cases of effect, deadlines.
+//! Reporting 报送: work plans, coverage, summaries, cases of effect, deadlines. The table of contents.
 mod coverage;
 mod deadlines;
 mod effect_cases;
-mod figures;
+
+mod refusals;
+mod sources;
 mod summaries;
 mod work_plans;
 
@@ -26,12 +28,9 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tonic::{Request, Response, Status, service::RoutesBuilder};
 
 /// The service.
-pub struct Reporting {
+struct Reporting {
     store: Store,
-    credit: Upstream,
-    grading: Upstream,
-    sampling: Upstream,
-    discipline: Upstream,
+    sources: sources::Sources,
 }
 
 impl App for Reporting {
@@ -40,8 +39,7 @@ impl App for Reporting {
     }
 }
 
-/// Its tables.
-pub struct Migrator;
+struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
@@ -52,62 +50,68 @@ impl MigratorTrait for Migrator {
 #[derive(Clone)]
 struct Calls(Arc<Reporting>);
 
-#[tonic::async_trait]
+type Reply<T> = Result<Response<T>, Status>;
+
+#[chassis::async_trait]
 impl WorkPlans for Calls {
-    async fn create_work_plan(&self, r: Request<api::CreateWorkPlanRequest>) -> Result<Response<api::WorkPlan>, Status> {
+    async fn create_work_plan(&self, r: Request<api::CreateWorkPlanRequest>) -> Reply<api::WorkPlan> {
         mutate(&self.0, r, work_plans::create).await
     }
-
-    async fn get_work_plan(&self, r: Request<api::GetWorkPlanRequest>) -> Result<Response<api::WorkPlan>, Status> {
+    async fn get_work_plan(&self, r: Request<api::GetWorkPlanRequest>) -> Reply<api::WorkPlan> {
         call(&self.0, r, work_plans::get).await
     }
-
-    async fn list_work_plans(&self, r: Request<api::ListWorkPlansRequest>) -> Result<Response<api::ListWorkPlansResponse>, Status> {
+    async fn list_work_plans(
+        &self,
+        r: Request<api::ListWorkPlansRequest>,
+    ) -> Reply<api::ListWorkPlansResponse> {
         call(&self.0, r, work_plans::list).await
     }
-
-    async fn submit_work_plan(&self, r: Request<api::SubmitWorkPlanRequest>) -> Result<Response<api::WorkPlan>, Status> {
+    async fn submit_work_plan(&self, r: Request<api::SubmitWorkPlanRequest>) -> Reply<api::WorkPlan> {
         mutate(&self.0, r, work_plans::submit).await
     }
 }
 
-#[tonic::async_trait]
+#[chassis::async_trait]
 impl Coverages for Calls {
-    async fn get_coverage(&self, r: Request<api::GetCoverageRequest>) -> Result<Response<api::Coverage>, Status> {
+    async fn get_coverage(&self, r: Request<api::GetCoverageRequest>) -> Reply<api::Coverage> {
         call(&self.0, r, coverage::get).await
     }
 }
 
-#[tonic::async_trait]
+#[chassis::async_trait]
 impl Summaries for Calls {
-    async fn create_summary(&self, r: Request<api::CreateSummaryRequest>) -> Result<Response<api::Summary>, Status> {
+    async fn create_summary(&self, r: Request<api::CreateSummaryRequest>) -> Reply<api::Summary> {
         mutate(&self.0, r, summaries::create).await
     }
-
-    async fn get_summary(&self, r: Request<api::GetSummaryRequest>) -> Result<Response<api::Summary>, Status> {
+    async fn get_summary(&self, r: Request<api::GetSummaryRequest>) -> Reply<api::Summary> {
         call(&self.0, r, summaries::get).await
     }
 }
 
-#[tonic::async_trait]
+#[chassis::async_trait]
 impl EffectCases for Calls {
-    async fn create_effect_case(&self, r: Request<api::CreateEffectCaseRequest>) -> Result<Response<api::EffectCase>, Status> {
+    async fn create_effect_case(&self, r: Request<api::CreateEffectCaseRequest>) -> Reply<api::EffectCase> {
         mutate(&self.0, r, effect_cases::create).await
     }
-
-    async fn list_effect_cases(&self, r: Request<api::ListEffectCasesRequest>) -> Result<Response<api::ListEffectCasesResponse>, Status> {
+    async fn list_effect_cases(
+        &self,
+        r: Request<api::ListEffectCasesRequest>,
+    ) -> Reply<api::ListEffectCasesResponse> {
         call(&self.0, r, effect_cases::list).await
     }
 }
 
-#[tonic::async_trait]
+#[chassis::async_trait]
 impl Deadlines for Calls {
-    async fn list_deadlines(&self, r: Request<api::ListDeadlinesRequest>) -> Result<Response<api::ListDeadlinesResponse>, Status> {
+    async fn list_deadlines(
+        &self,
+        r: Request<api::ListDeadlinesRequest>,
+    ) -> Reply<api::ListDeadlinesResponse> {
         call(&self.0, r, deadlines::list).await
     }
 }
 
-/// Opens the service.
+/// Opens the service; the four others are called under the service's own identity.
 pub async fn open(
     boot: &Boot,
     credit: Upstream,
@@ -116,12 +120,15 @@ pub async fn open(
     discipline: Upstream,
 ) -> anyhow::Result<Role> {
     let store = boot.store::<Migrator>("reporting").await?;
-    let calls = Calls(Arc::new(Reporting { store: store.clone(), credit, grading, sampling, discipline }));
+    let sources = sources::Sources { credit, grading, sampling, discipline };
+    let app = Arc::new(Reporting { store: store.clone(), sources });
+    let calls = || Calls(app.clone());
     let mut routes = RoutesBuilder::default();
-    routes.add_service(WorkPlansServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX));
-    routes.add_service(CoveragesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX));
-    routes.add_service(SummariesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX));
-    routes.add_service(EffectCasesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX));
-    routes.add_service(DeadlinesServer::new(calls).max_decoding_message_size(MESSAGE_MAX));
-    Ok(Role { name: "reporting", router: stack(boot, routes), background: Vec::new(), store })
+    routes
+        .add_service(WorkPlansServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(CoveragesServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(SummariesServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(EffectCasesServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(DeadlinesServer::new(calls()).max_decoding_message_size(MESSAGE_MAX));
+    Ok(Role { name: "reporting", router: stack(boot, routes), background: vec![], store })
 }

@@ -93,7 +93,7 @@ CREATE TABLE skipped_inspectors (
   inspector TEXT NOT NULL,
   reason INTEGER NOT NULL,        -- the contract's number
   skill TEXT NOT NULL,
-  PRIMARY KEY (draw, visit, inspector)
+  PRIMARY KEY (visit, draw, inspector)
 );
 
 -- Findings 检查结果, and how far each is on its way back to credit: nothing that was published is lost by a crash.

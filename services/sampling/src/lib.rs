@@ -6,6 +6,7 @@ mod grading;
 mod inspectors;
 mod items;
 mod plans;
+mod register;
 mod rights;
 mod visits;
 
@@ -13,7 +14,6 @@ use std::sync::Arc;
 
 use chassis::{
     App, Store, call,
-    clock::Clock,
     mutate, mutate_prepared,
     serve::{Boot, MESSAGE_MAX, Role, stack},
     storage,
@@ -35,7 +35,6 @@ use tonic::{Request, Response, Status, service::RoutesBuilder};
 /// The service.
 struct Sampling {
     store: Store,
-    clock: Clock,
     grading: grading::Grading,
     credit: Upstream,
 }
@@ -157,7 +156,7 @@ impl Effects for Calls {
 pub async fn open(boot: &Boot, grading: Upstream, credit: Upstream) -> anyhow::Result<Role> {
     let store = boot.store::<Migrator>("sampling").await?;
     let grading = grading::Grading::new(grading);
-    let app = Arc::new(Sampling { store: store.clone(), clock: boot.clock.clone(), grading, credit });
+    let app = Arc::new(Sampling { store: store.clone(), grading, credit });
     let calls = Calls(app.clone());
     let mut routes = RoutesBuilder::default();
     routes

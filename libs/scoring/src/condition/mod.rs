@@ -1,5 +1,5 @@
-//! Conditions over a record (CONDITIONS.md): a subset of CEL, type-checked when a draft is saved, so that a published
-//! scheme cannot fail on a record.
+//! Conditions over a record (CONDITIONS.md): a subset of CEL, type-checked when a draft is saved, so that a
+//! published scheme cannot fail on a record.
 mod eval;
 mod lexer;
 mod parser;

@@ -1,4 +1,5 @@
-//! Reads tokens into a typed tree. Whatever could fail or mean nothing on a record is refused here, with its column.
+//! Reads tokens into a typed tree. Whatever could fail or mean nothing on a record is refused here, with its
+//! column.
 use super::lexer::{Token, tokens};
 use super::{Comparison, Condition, ConditionFault, Literal, MAX_DEPTH, MAX_FIELDS, Node, Operand, TextTest};
 use crate::{

@@ -131,7 +131,8 @@ fn whatever_compares_an_absent_field_is_false() {
     }
 }
 
-/// A catalogue that changes the type of a field leaves records of the former type: they compare as absent ones do.
+/// A catalogue that changes the type of a field leaves records of the former type: they compare as absent
+/// ones do.
 #[test]
 fn a_value_of_another_type_than_the_schemas_is_false() {
     let changed = Fact { fields: vec![("kind".into(), Value::Number(Decimal::whole(1)))], ..fact() };
@@ -194,6 +195,19 @@ fn faults_tell_the_column_and_what_to_do() {
         assert_eq!(fault.column, column, "{source}: {fault:?}");
         assert!(fault.message.en.contains(en), "{source}: {}", fault.message.en);
         assert!(fault.message.zh.contains(zh), "{source}: {}", fault.message.zh);
+    }
+}
+
+/// The examples of the language's page, the first block of it, are in the language.
+#[test]
+fn the_documented_examples_compile() {
+    let mut schemas = Schemas::new();
+    schemas.insert("penalty", [("kind", FieldType::Text), ("grade", FieldType::Text)]);
+    let page = include_str!("../../CONDITIONS.md").lines();
+    let examples: Vec<_> = page.filter(|line| line.starts_with("    ")).take(3).collect();
+    assert!(examples[2].contains("has("), "{examples:?}");
+    for example in examples {
+        Condition::compile(example, &Schema::of(&schemas, ["penalty"])).expect(example);
     }
 }
 
@@ -268,8 +282,8 @@ proptest! {
         let _ = compile(&source);
     }
 
-    /// Words of the language in any order reach deeper into the parser; what compiles judges without failing, and a fault
-    /// points into the text.
+    /// Words of the language in any order reach deeper into the parser; what compiles judges without failing,
+    /// and a fault points into the text.
     #[test]
     fn any_words_are_compiled_or_refused(words in prop::collection::vec(word(), 0..24)) {
         let source = words.join(" ");

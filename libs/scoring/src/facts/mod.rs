@@ -49,7 +49,8 @@ pub struct Fact {
     pub fields: Vec<(String, Value)>,
     /// The place in the order of recording: decides between records of the same day.
     pub order: u64,
-    /// The first day on which this version stands: none if always, the day of the correction for a corrected version.
+    /// The first day on which this version stands: none if always, the day of the correction for a corrected
+    /// version.
     pub effective_from: Option<Date>,
     /// The first day on which it no longer stands (withdrawn, corrected away, repaired); none if it stands.
     pub effective_until: Option<Date>,
@@ -58,8 +59,8 @@ pub struct Fact {
 /// One step in a subject's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A version of a record: replaces the same version, and ends the versions before it on its `effective_from`. Put in
-    /// any order, the versions of a record come to the same.
+    /// A version of a record: replaces the same version, and ends the versions before it on its
+    /// `effective_from`. Put in any order, the versions of a record come to the same.
     Put(Fact),
     /// The record no longer counts from this day on (withdrawn, repaired); for days before, it still does.
     End { record: String, on: Date },

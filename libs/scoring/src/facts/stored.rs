@@ -1,5 +1,5 @@
-//! The stored form of a sheet. Dates are packed days, numbers ten-thousandths; a group keeps the field keys of its item
-//! once, and a row the values by the place of their key.
+//! The stored form of a sheet. Dates are packed days, numbers ten-thousandths; a group keeps the field keys
+//! of its item once, and a row the values by the place of their key.
 use super::{Fact, Value};
 use crate::{day::Day, decimal::Decimal};
 

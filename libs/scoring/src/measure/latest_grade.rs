@@ -1,5 +1,5 @@
-//! LATEST_GRADE 最近等级: the field `grade` of the latest record by `occurredOn`, then by recording order. Where that record
-//! carries no grade there is none: an older one is not taken for it.
+//! LATEST_GRADE 最近等级: the field `grade` of the latest record by `occurredOn`, then by recording order. Where
+//! that record carries no grade there is none: an older one is not taken for it.
 use super::{Counted, Measure, Measured, Wire, Yields};
 use crate::facts::Scalar;
 

@@ -1,5 +1,5 @@
-//! The kinds of measure 计量方式: what is made of the records that count (CONTRACT §4.1.2). One file a kind, and one line
-//! in [`MEASURES`].
+//! The kinds of measure 计量方式: what is made of the records that count (CONTRACT §4.1.2). One file a kind, and
+//! one line in [`MEASURES`].
 mod count;
 mod exists;
 pub(crate) mod latest_grade;

@@ -1,4 +1,5 @@
-//! SUM_AMOUNT 金额合计: the sum of the records' amounts, each by its percent. A record without an amount adds nothing.
+//! SUM_AMOUNT 金额合计: the sum of the records' amounts, each by its percent. A record without an amount adds
+//! nothing.
 use super::{Counted, Measure, Measured, Wire, Yields};
 use crate::decimal::Exact;
 

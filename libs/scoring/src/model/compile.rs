@@ -1,6 +1,6 @@
-//! Judges a model from the wire and compiles it. All that is wrong is told at once; what the contract's arithmetic leaves
-//! open is refused, what it defines passes, needless settings included (it gives bands the precedence over
-//! `pointsPerUnit`, and lets `gradePoints` speak for LATEST_GRADE alone).
+//! Judges a model from the wire and compiles it. All that is wrong is told at once; what the contract's
+//! arithmetic leaves open is refused, what it defines passes, needless settings included (it gives bands the
+//! precedence over `pointsPerUnit`, and lets `gradePoints` speak for LATEST_GRADE alone).
 use std::collections::{BTreeSet, HashSet};
 
 use contract::grading::v1 as wire;
@@ -267,7 +267,8 @@ impl Compiler<'_> {
         compiled
     }
 
-    /// A score below every threshold would have no grade. Scores are rounded to two places before they are graded.
+    /// A score below every threshold would have no grade. Scores are rounded to two places before they are
+    /// graded.
     fn covers_every_score(&mut self, grades: &[Grade], min_score: Option<Decimal>) {
         let Some(worst) = grades.last() else {
             return self.refuse(

@@ -25,8 +25,8 @@ pub const MAX_ITEMS: usize = 256;
 /// The indicators of a model at most.
 pub const MAX_INDICATORS: usize = 200;
 
-/// The points that one indicator gives or takes at most, whatever its value: far above what any scheme means, and so small
-/// that the sum of all indicators stays exact.
+/// The points that one indicator gives or takes at most, whatever its value: far above what any scheme means,
+/// and so small that the sum of all indicators stays exact.
 const MOST_POINTS: i64 = 100_000_000_000;
 
 /// A scheme that is known to work on every sheet.
@@ -137,7 +137,8 @@ impl Points {
             (Self::Grades(points), Measured::Grade(Some(grade))) => {
                 points.get(grade).map_or(Exact::ZERO, |points| (*points).into())
             }
-            // Compiling pairs each measure with the points of what it yields; what is left is a value that is absent.
+            // Compiling pairs each measure with the points of what it yields; what is left is a value that is
+            // absent.
             _ => Exact::ZERO,
         }
     }

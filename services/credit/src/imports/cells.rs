@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use prost_types::{Struct, Value, value::Kind};
 
 use super::headings::Columns;
-use crate::items::rules::FieldType;
+use crate::{items::rules::FieldType, outcomes::shown};
 
 /// What files write where there is nothing.
 const NOTHING: [&str; 12] = ["/", "-", "--", "—", "无", "暂无", "空", "null", "NULL", "N/A", "\\N", "None"];
@@ -101,8 +101,7 @@ fn severity(cell: &str) -> Result<i32, Violation> {
         return Ok(0);
     }
     cell.parse().map_err(|_| {
-        let shown: String =
-            if personal::occurs_in(cell) { "…".to_owned() } else { cell.chars().take(32).collect() };
+        let shown = shown(cell);
         Violation::new(
             "severity",
             format!("\"{shown}\" is no severity class; give a whole number"),

@@ -10,7 +10,7 @@ mod work;
 
 use std::sync::Arc;
 
-use chassis::{Answer, Context, Fault, Store, clock, ids, operations, operations::Work, validation};
+use chassis::{Answer, Context, Fault, Store, ids, operations, operations::Work, validation};
 use contract::{credit::v1 as api, google::longrunning::Operation, r#type::v1::ErrorReason as Common};
 use jiff::{SignedDuration, Timestamp};
 use tonic::Streaming;
@@ -18,7 +18,7 @@ use tonic::Streaming;
 pub use rejects::download as download_rejects;
 
 use crate::{
-    Credit, items,
+    Credit, changes, items,
     outcomes::{self, Submitter},
     records,
 };
@@ -75,7 +75,7 @@ async fn start(app: &Arc<Credit>, context: &Context, import: &str, plan: &Plan) 
     let metadata = api::ImportMetadata {
         import_id: import.to_owned(),
         progress: Some(api::ImportProgress::default()),
-        create_time: Some(clock::wire(context.now)),
+        create_time: Some(changes::stamp(context.now)),
     };
     let tx = app.store.begin().await?;
     let operation = operations::start_as(&tx, context, import, work::KIND, plan, &metadata).await?;

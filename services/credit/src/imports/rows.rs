@@ -41,11 +41,11 @@ pub async fn sweep(store: &Store, before: Timestamp) -> Answer<()> {
     tx.commit().await
 }
 
-/// Keeps a file's headings for its list of refused rows.
+/// Keeps a file's headings for its list of refused rows; where the first line is a row, no identity number of a person.
 pub async fn put_headings(store: &Store, import: &str, headings: &[String]) -> Answer<()> {
     let text = "INSERT INTO import_headings (import, cells) VALUES ($1, $2) ON CONFLICT (import) DO NOTHING";
     let tx = store.begin().await?;
-    tx.execute_raw(sql(&*tx, text, [import.into(), json(headings)?.into()])).await?;
+    tx.execute_raw(sql(&*tx, text, [import.into(), json(&masked(headings))?.into()])).await?;
     tx.commit().await
 }
 

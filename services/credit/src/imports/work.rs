@@ -23,7 +23,11 @@ use super::{
     rows,
     sheet::{self, Line, Part},
 };
-use crate::{Credit, changes, items, outcomes::Verdict, records, subjects};
+use crate::{
+    Credit, changes, items,
+    outcomes::{self, Verdict},
+    records, subjects,
+};
 
 /// The work's kind in the table of operations.
 pub const KIND: &str = "import";
@@ -242,8 +246,7 @@ fn metadata(job: &Job, plan: &Plan, checkpoint: &Checkpoint) -> api::ImportMetad
 }
 
 fn column_missing((name, heading): (&str, &str), headings: &[String]) -> Fault {
-    let shown: Vec<String> =
-        headings.iter().take(40).map(|heading| heading.chars().take(40).collect()).collect();
+    let shown: Vec<String> = headings.iter().take(40).map(|heading| outcomes::shown(heading)).collect();
     Fault::invalid(
         api::ErrorReason::ColumnMissing.as_str_name(),
         format!("no column is headed {name} (or {heading}); the file's headings are: {}", shown.join(", ")),

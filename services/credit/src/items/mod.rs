@@ -5,7 +5,7 @@ pub mod rules;
 
 use std::sync::Arc;
 
-use chassis::{Answer, Context, Fault, Store, Tx, clock, decisions, decisions::Decision, page::Page};
+use chassis::{Answer, Context, Fault, Store, Tx, decisions, decisions::Decision, page::Page};
 use contract::{credit::v1 as api, r#type::v1::ErrorReason as Common};
 use jiff::Timestamp;
 use serde_json::json;
@@ -14,7 +14,7 @@ pub use contract::credit::v1::catalogue_item::Nature;
 pub use rows::{Item, in_force, named};
 
 use crate::{
-    Credit,
+    Credit, changes,
     outcomes::{self, Submitter},
 };
 
@@ -82,7 +82,7 @@ pub async fn put(
             return Err(in_use(&body.item, field));
         }
     }
-    body.update_time = Some(clock::wire(context.now));
+    body.update_time = Some(changes::stamp(context.now));
     let version = before.as_ref().map_or(1, |before| before.version + 1);
     let owner = before.map_or(submitter.department, |before| before.owner);
     let item = Item { version, owner, body };

@@ -6,7 +6,7 @@ use contract::credit::v1::{self as api, catalogue_item::Nature};
 use prost_types::{Struct, Value, value::Kind};
 
 use crate::{
-    outcomes::{free_text, refusal},
+    outcomes::{free_text, refusal, shown},
     subjects::day,
 };
 
@@ -98,7 +98,7 @@ fn judge_field(index: usize, field: &mut api::CatalogueField) -> Result<(), Viol
         ));
     }
     let Some(kind) = FieldType::parse(&field.r#type) else {
-        let shown: String = field.r#type.chars().take(32).collect();
+        let shown = shown(&field.r#type);
         return Err(Violation::new(
             path("type"),
             format!("\"{shown}\" is no type; give STRING, INTEGER, DECIMAL, BOOLEAN or DATE"),
@@ -184,7 +184,7 @@ fn unknown_field(item: &api::CatalogueItem, key: &str) -> Violation {
         [] => (String::from("it has none"), String::from("该事项没有数据项")),
         known => (format!("it has {}", known.join(", ")), format!("现有：{}", known.join("、"))),
     };
-    let key: String = key.chars().take(64).collect();
+    let key = shown(key);
     nonconforming(
         &key,
         format!("is no field of item \"{}\"; {en}", item.item),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use chassis::{
-    Answer, Context, Fault, Tx, clock,
+    Answer, Context, Fault, Tx,
     clock::business_day,
     decisions::{self, Decision},
     fault::Violation,
@@ -82,7 +82,7 @@ pub async fn take(
             Entry::Vacant(place) => {
                 // The rest of a fresh id, with the row's place at its end: ids of one batch stand in its order.
                 row.record.record = format!("{}{:04x}", &ids[..28], fresh.len());
-                row.record.recorded_at = Some(clock::wire(now));
+                row.record.recorded_at = Some(changes::stamp(now));
                 place.insert(rows::Known::fresh(&row.record.record, &row.digest));
                 verdicts.push(Verdict::Accepted(row.record.record.clone()));
                 fresh.push(row);
@@ -127,7 +127,7 @@ async fn write(tx: &Tx, now: Timestamp, rows: Vec<Judged>) -> Answer<()> {
 }
 
 fn item_unknown(item: &str) -> Violation {
-    let item: String = item.chars().take(63).collect();
+    let item = outcomes::shown(item);
     refusal(
         api::ErrorReason::ItemUnknown,
         "item",
@@ -256,7 +256,7 @@ async fn replace(
     next: Next<'_>,
 ) -> Answer<api::Record> {
     let Next { mut record, item_version, kind, reason } = next;
-    record.recorded_at = Some(clock::wire(context.now));
+    record.recorded_at = Some(changes::stamp(context.now));
     record.position.clear();
     changes::append_records(tx, kind, context.now, std::slice::from_ref(&record)).await?;
     changes::in_order(tx, [present.record.position.as_str()])?;

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::content::write_json;
 use crate::{
     items::rules::judge_fields,
-    outcomes::{Submitter, code, free_text, refusal},
+    outcomes::{Submitter, code, free_text, refusal, shown},
     subjects::{day, past_day},
 };
 
@@ -157,7 +157,7 @@ fn amount(given: &str) -> Result<String, Violation> {
     {
         return Ok(given.to_owned());
     }
-    let shown: String = given.chars().take(32).collect();
+    let shown = shown(given);
     Err(Violation::new(
         "amount",
         format!(
@@ -299,6 +299,20 @@ mod tests {
             let mut row = row();
             spoil(&mut row);
             assert_eq!(judged(&row).unwrap_err().field, field);
+        }
+    }
+
+    #[test]
+    fn no_refusal_repeats_an_identity_number() {
+        let personal = || String::from("11010519491231002X");
+        for row in [
+            api::RecordInput { amount: personal(), ..row() },
+            api::RecordInput { occurred_on: personal(), ..row() },
+            api::RecordInput { source_id: personal(), ..row() },
+            api::RecordInput { uscc: personal(), ..row() },
+        ] {
+            let refused = judged(&row).unwrap_err();
+            assert!(!format!("{refused:?}").contains("1949"), "{refused:?}");
         }
     }
 

@@ -46,7 +46,7 @@ pub async fn take(tx: &Tx, now: Timestamp, rows: &[api::SubjectInput]) -> Answer
             Err(violation) => Verdict::Refused(violation),
             Ok(None) => Verdict::Duplicate(String::new()),
             Ok(Some(mut subject)) => {
-                subject.recorded_at = Some(chassis::clock::wire(now));
+                subject.recorded_at = Some(changes::stamp(now));
                 subject.position.clear();
                 present.insert(subject.uscc.clone(), subject.clone());
                 settled.push(subject);

@@ -91,8 +91,7 @@ pub fn day(field: &str, given: &str) -> Result<Date, Violation> {
     let text = given.trim();
     let parsed = text.parse::<Date>().ok().filter(|day| text.len() == 10 && day.to_string() == text);
     parsed.ok_or_else(|| {
-        let shown: String =
-            if personal::occurs_in(text) { String::from("…") } else { text.chars().take(32).collect() };
+        let shown = outcomes::shown(text);
         Violation::new(
             field,
             format!("\"{shown}\" is not a date; write it as 2026-02-13"),

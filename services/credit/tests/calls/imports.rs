@@ -93,10 +93,10 @@ async fn refused_rows_come_back_with_their_reasons_and_can_be_sent_again() {
     let corrected = list.replace(&broken(2), &code(2));
     let again = world.import(&who, "subjects", "", corrected.as_bytes()).await;
     assert_eq!(counts(&again)[1], 1, "{again:?}");
-    let other = world
-        .imports(&world.department("health"))
-        .download_rejects(api::DownloadRejectsRequest { id: done.import_id });
-    assert_eq!(other.await.unwrap_err().code(), Code::NotFound);
+    let mut other = world.imports(&world.department("health"));
+    let refused =
+        other.download_rejects(api::DownloadRejectsRequest { id: done.import_id }).await.unwrap_err();
+    assert_eq!(refused.code(), Code::NotFound);
 }
 
 #[tokio::test]

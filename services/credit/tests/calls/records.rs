@@ -101,10 +101,12 @@ async fn only_the_items_departments_submit() {
     let put = api::PutItemRequest { catalogue_item: Some(item), ..Default::default() };
     world.items(&world.office()).put_item(put).await.unwrap();
     let honour = || api::RecordInput { item: String::from("honour"), fields: None, ..penalty(1, "H-1") };
-    let end = async |who| ends(&world.submit(who, vec![honour()]).await.outcomes).remove(0);
-    assert_eq!(end(&world.department("transport")).await, "ITEM_NOT_OF_DEPARTMENT");
-    assert_eq!(end(&world.department("health")).await, "ACCEPTED");
-    assert_eq!(end(&world.office()).await, "ACCEPTED");
+    let end = async |who: chassis::trial::Bearer| {
+        ends(&world.submit(&who, vec![honour()]).await.outcomes).remove(0)
+    };
+    assert_eq!(end(world.department("transport")).await, "ITEM_NOT_OF_DEPARTMENT");
+    assert_eq!(end(world.department("health")).await, "ACCEPTED");
+    assert_eq!(end(world.office()).await, "ACCEPTED");
 }
 
 #[tokio::test]

@@ -201,8 +201,7 @@ async fn who_may_not_is_refused() {
         (tonic::Code::InvalidArgument, "PERSONAL_IDENTITY_NUMBER")
     );
     assert!(!wrong.message().contains("1949"));
-    let none = world
-        .subjects(&world.department("transport"))
-        .batch_upsert_subjects(api::BatchUpsertSubjectsRequest::default());
-    assert_eq!(reason(&none.await.unwrap_err()), "FIELD_INVALID");
+    let mut writer = world.subjects(&world.department("transport"));
+    let none = writer.batch_upsert_subjects(api::BatchUpsertSubjectsRequest::default()).await.unwrap_err();
+    assert_eq!(reason(&none), "FIELD_INVALID");
 }

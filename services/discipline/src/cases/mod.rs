@@ -8,7 +8,7 @@ use std::sync::Arc;
 use calendar::Calendar;
 use chassis::{
     Answer, Context, Fault, Tx,
-    clock::wire,
+    clock::{from_micros, micros, wire},
     decisions::{self, Decision},
     fault::Violation,
     ids,
@@ -235,7 +235,8 @@ fn step_of(context: &Context, kind: Kind, on: Date, document_number: &str, text:
         on: on.to_string(),
         document_number: document_number.trim().to_owned(),
         text: text.to_owned(),
-        recorded_at: Some(wire(context.now)),
+        // As the table keeps it, so that every answer says the same.
+        recorded_at: Some(wire(from_micros(micros(context.now)))),
     }
 }
 
@@ -293,7 +294,11 @@ async fn shown(db: &impl ConnectionTrait, stored: Stored, today: Date) -> Answer
 }
 
 /// Gives one case.
-pub async fn get(app: &Arc<Discipline>, context: &Context, request: api::GetCaseRequest) -> Answer<api::Case> {
+pub async fn get(
+    app: &Arc<Discipline>,
+    context: &Context,
+    request: api::GetCaseRequest,
+) -> Answer<api::Case> {
     let purpose = context.purpose(&request.purpose)?;
     let db = app.store.read();
     let found = rows::find(db, &request.case).await?.filter(|stored| may_see(context, &stored.case));

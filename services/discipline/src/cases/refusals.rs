@@ -6,7 +6,7 @@ use identifiers::CodeFault;
 use super::rules::{Earliest, Refusal, Standing, called};
 
 pub fn list_unknown(id: &str) -> Fault {
-    Fault::invalid(
+    Fault::missing(
         ErrorReason::ListUnknown.as_str_name(),
         format!("there is no list \"{id}\"; put it first, or list what exists"),
         format!("不存在名单“{id}”；请先登记该名单，或查询已有名单"),
@@ -19,7 +19,7 @@ pub fn code(fault: &CodeFault) -> Fault {
 }
 
 pub fn subject_unknown(uscc: &str) -> Fault {
-    Fault::invalid(
+    Fault::missing(
         ErrorReason::SubjectUnknown.as_str_name(),
         format!("credit knows no subject {uscc}; register it there first"),
         format!("信用信息中没有主体{uscc}；请先登记该主体"),
@@ -28,7 +28,8 @@ pub fn subject_unknown(uscc: &str) -> Fault {
 }
 
 pub fn not_entitled(list: &api::List) -> Fault {
-    let who = if list.decided_by.is_empty() { String::from("a department") } else { list.decided_by.join(", ") };
+    let who =
+        if list.decided_by.is_empty() { String::from("a department") } else { list.decided_by.join(", ") };
     Fault::denied(
         ErrorReason::DeciderNotEntitled.as_str_name(),
         format!("your department may not decide on list \"{}\"; these may: {who}", list.list_id),
@@ -40,7 +41,10 @@ pub fn not_entitled(list: &api::List) -> Fault {
 pub fn not_of_department(case: &api::Case) -> Fault {
     Fault::denied(
         ErrorReason::NotOfDepartment.as_str_name(),
-        format!("this case is {}'s; only that department, the list's deciders or the credit office go on with it", case.department),
+        format!(
+            "this case is {}'s; only that department, the list's deciders or the credit office go on with it",
+            case.department
+        ),
         format!("本案由{}提出；只有该部门、名单认定单位或信用联办可以办理", case.department),
     )
     .with("department", &case.department)
@@ -106,8 +110,11 @@ fn out_of_order(standing: &Standing<'_>, asked: Kind, earliest: Option<Earliest>
         ),
     };
     let hearing = standing.hearing_requested && asked == Kind::Decide && standing.state == State::Defended;
-    let (why_en, why_zh) =
-        if hearing { (", and the subject has asked for a hearing", "，当事人已申请听证") } else { ("", "") };
+    let (why_en, why_zh) = if hearing {
+        (", and the subject has asked for a hearing", "，当事人已申请听证")
+    } else {
+        ("", "")
+    };
     let fault = Fault::precondition(
         ErrorReason::StepOutOfOrder.as_str_name(),
         format!("{asked_en} does not follow now: the case is {state_en}{why_en}; {then_en}"),

@@ -138,8 +138,23 @@ impl From<StepRow> for api::Step {
 pub async fn insert(tx: &Tx, stored: &Stored, step: &api::Step, now: Timestamp) -> Answer<()> {
     let case = &stored.case;
     let columns = [
-        "case_id", "list_id", "list_version", "uscc", "name", "region", "state", "facts", "evidence", "proposer",
-        "department", "hearing_requested", "outcome", "opened_on", "dropped_on", "steps", "position",
+        "case_id",
+        "list_id",
+        "list_version",
+        "uscc",
+        "name",
+        "region",
+        "state",
+        "facts",
+        "evidence",
+        "proposer",
+        "department",
+        "hearing_requested",
+        "outcome",
+        "opened_on",
+        "dropped_on",
+        "steps",
+        "position",
     ];
     let row: Vec<Value> = vec![
         case.case_id.as_str().into(),
@@ -189,8 +204,17 @@ pub async fn append(tx: &Tx, case: &api::Case, step: &api::Step, now: Timestamp)
 }
 
 async fn insert_step(tx: &Tx, case_id: &str, number: i32, step: &api::Step, now: Timestamp) -> Answer<()> {
-    let columns =
-        ["case_id", "number", "kind", "done_by", "department", "done_on", "document_number", "text", "recorded_at"];
+    let columns = [
+        "case_id",
+        "number",
+        "kind",
+        "done_by",
+        "department",
+        "done_on",
+        "document_number",
+        "text",
+        "recorded_at",
+    ];
     let row = vec![
         case_id.into(),
         number.into(),

@@ -175,7 +175,8 @@ mod tests {
     }
 
     fn steps(done: &[(Kind, &str)]) -> Vec<Step> {
-        let step = |&(kind, on): &(Kind, &str)| Step { kind: kind.into(), on: on.into(), ..Default::default() };
+        let step =
+            |&(kind, on): &(Kind, &str)| Step { kind: kind.into(), on: on.into(), ..Default::default() };
         done.iter().map(step).collect()
     }
 
@@ -219,7 +220,10 @@ mod tests {
         let asked = standing(State::Defended, &done, true);
         assert_eq!(asked.judge(Kind::Decide, day("2026-03-01"), day(TODAY)), Err(Refusal::OutOfOrder));
         assert_eq!(asked.judge(Kind::HoldHearing, day("2026-01-20"), day(TODAY)), Ok(()));
-        assert_eq!(standing(State::Heard, &done, true).judge(Kind::Decide, day("2026-03-01"), day(TODAY)), Ok(()));
+        assert_eq!(
+            standing(State::Heard, &done, true).judge(Kind::Decide, day("2026-03-01"), day(TODAY)),
+            Ok(())
+        );
     }
 
     #[test]
@@ -266,7 +270,10 @@ mod tests {
         assert_eq!(judge("2026-04-01"), Err(Refusal::InFuture(day(TODAY))));
         // The notice may be older than the case's entry here.
         let fresh = steps(&[(Kind::Propose, "2026-03-30")]);
-        assert_eq!(standing(State::Proposed, &fresh, false).judge(Kind::Notify, day("2026-02-13"), day(TODAY)), Ok(()));
+        assert_eq!(
+            standing(State::Proposed, &fresh, false).judge(Kind::Notify, day("2026-02-13"), day(TODAY)),
+            Ok(())
+        );
     }
 
     #[test]

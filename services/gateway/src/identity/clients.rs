@@ -14,7 +14,11 @@ use serde_json::json;
 use super::{App, rows, rules};
 
 /// Registers a client and shows its secret, this once. The repetition of a registration by its request id shows it again.
-pub async fn create(app: &Arc<App>, context: &Context, request: api::CreateClientRequest) -> Answer<api::Client> {
+pub async fn create(
+    app: &Arc<App>,
+    context: &Context,
+    request: api::CreateClientRequest,
+) -> Answer<api::Client> {
     let wanted = request.client.unwrap_or_default();
     let faults = rules::faults(&wanted.client_id, &wanted.scopes, &wanted.roles, &app.scopes);
     if !faults.is_empty() {
@@ -38,7 +42,10 @@ pub async fn create(app: &Arc<App>, context: &Context, request: api::CreateClien
         return again.map(|known| with_secret(app, &known)).ok_or_else(|| {
             Fault::exists(
                 Common::AlreadyExists.as_str_name(),
-                format!("the client {} is registered already; choose another id or remove it first", client.client_id),
+                format!(
+                    "the client {} is registered already; choose another id or remove it first",
+                    client.client_id
+                ),
                 format!("客户端{}已登记；请更换名称或先删除", client.client_id),
             )
             .at("clientId")
@@ -67,21 +74,35 @@ async fn record(tx: &Tx, context: &Context, kind: &str, client: &rows::Client) -
 }
 
 /// Lists the registered clients.
-pub async fn list(app: &Arc<App>, _: &Context, request: api::ListClientsRequest) -> Answer<api::ListClientsResponse> {
+pub async fn list(
+    app: &Arc<App>,
+    _: &Context,
+    request: api::ListClientsRequest,
+) -> Answer<api::ListClientsResponse> {
     let page = Page::of(request.page_size, &request.page_token)?;
     let mut clients = rows::list(app.store(), &page.after, page.fetch()).await?;
     let next_page_token = page.cut(&mut clients, |client| client.client_id.clone());
-    Ok(api::ListClientsResponse { clients: clients.iter().map(rows::Client::message).collect(), next_page_token })
+    Ok(api::ListClientsResponse {
+        clients: clients.iter().map(rows::Client::message).collect(),
+        next_page_token,
+    })
 }
 
 /// Gives one.
 pub async fn get(app: &Arc<App>, _: &Context, request: api::GetClientRequest) -> Answer<api::Client> {
     let known = rows::find(app.store().read(), &request.client_id).await?;
-    known.map(|client| client.message()).ok_or_else(|| Fault::not_found("client", "客户端", &request.client_id))
+    known
+        .map(|client| client.message())
+        .ok_or_else(|| Fault::not_found("client", "客户端", &request.client_id))
 }
 
 /// Removes one; its tokens hold until they end.
-pub async fn delete(app: &Arc<App>, context: &Context, tx: &Tx, request: api::DeleteClientRequest) -> Answer<()> {
+pub async fn delete(
+    app: &Arc<App>,
+    context: &Context,
+    tx: &Tx,
+    request: api::DeleteClientRequest,
+) -> Answer<()> {
     let _ = app;
     if request.client_id == rules::ADMIN {
         return Err(Fault::precondition(

@@ -1,7 +1,7 @@
 //! Identity: the suite's own token issuer, for where the city has none. OAuth 2 client credentials, EdDSA, a public key set.
 mod clients;
-mod rules;
 mod rows;
+mod rules;
 mod tokens;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -62,11 +62,17 @@ struct Calls(Arc<App>);
 
 #[tonic::async_trait]
 impl Tokens for Calls {
-    async fn issue_token(&self, r: Request<api::IssueTokenRequest>) -> Result<Response<api::IssueTokenResponse>, Status> {
+    async fn issue_token(
+        &self,
+        r: Request<api::IssueTokenRequest>,
+    ) -> Result<Response<api::IssueTokenResponse>, Status> {
         call(&self.0, r, tokens::issue).await
     }
 
-    async fn get_keys(&self, r: Request<api::GetKeysRequest>) -> Result<Response<api::GetKeysResponse>, Status> {
+    async fn get_keys(
+        &self,
+        r: Request<api::GetKeysRequest>,
+    ) -> Result<Response<api::GetKeysResponse>, Status> {
         call(&self.0, r, tokens::keys).await
     }
 }
@@ -74,11 +80,17 @@ impl Tokens for Calls {
 #[tonic::async_trait]
 impl Clients for Calls {
     // Not by `mutate`, which would keep the answer and with it the secret.
-    async fn create_client(&self, r: Request<api::CreateClientRequest>) -> Result<Response<api::Client>, Status> {
+    async fn create_client(
+        &self,
+        r: Request<api::CreateClientRequest>,
+    ) -> Result<Response<api::Client>, Status> {
         call(&self.0, r, clients::create).await
     }
 
-    async fn list_clients(&self, r: Request<api::ListClientsRequest>) -> Result<Response<api::ListClientsResponse>, Status> {
+    async fn list_clients(
+        &self,
+        r: Request<api::ListClientsRequest>,
+    ) -> Result<Response<api::ListClientsResponse>, Status> {
         call(&self.0, r, clients::list).await
     }
 
@@ -96,7 +108,8 @@ pub async fn open(boot: &Boot, secrets: BTreeMap<String, String>) -> anyhow::Res
     let store = boot.store::<Migrator>("gateway").await?;
     let fresh = ids::secret().map_err(told)?;
     let seed = rows::seed(&store, &fresh).await.map_err(told)?;
-    let bytes: [u8; 32] = hex::decode(&seed)?.try_into().map_err(|_| anyhow::anyhow!("the stored seed is not 32 bytes"))?;
+    let bytes: [u8; 32] =
+        hex::decode(&seed)?.try_into().map_err(|_| anyhow::anyhow!("the stored seed is not 32 bytes"))?;
     let signer = Signer::from_seed(&bytes);
     boot.verifier.trust(signer.public())?;
     let mut scopes: Vec<String> = boot.rules.scopes().into_iter().map(str::to_owned).collect();

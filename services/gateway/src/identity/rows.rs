@@ -53,7 +53,9 @@ pub async fn seed(store: &Store, fresh: &str) -> Answer<String> {
 }
 
 pub async fn find(db: &impl ConnectionTrait, id: &str) -> Answer<Option<Client>> {
-    Ok(Client::find_by_statement(sql(db, "SELECT * FROM clients WHERE client_id = $1", [id.into()])).one(db).await?)
+    Ok(Client::find_by_statement(sql(db, "SELECT * FROM clients WHERE client_id = $1", [id.into()]))
+        .one(db)
+        .await?)
 }
 
 /// Registered clients after an id, in order; the suite's own services are not among them.
@@ -98,7 +100,13 @@ async fn put(store: &Store, client: &Client) -> Answer<()> {
 }
 
 /// Registers one of the suite's own services; its secret is the operator's, so that the nonce holds it as it is.
-pub async fn put_service(store: &Store, id: &str, secret: &str, scopes: &[&str], now: Timestamp) -> Answer<()> {
+pub async fn put_service(
+    store: &Store,
+    id: &str,
+    secret: &str,
+    scopes: &[&str],
+    now: Timestamp,
+) -> Answer<()> {
     let client = Client {
         client_id: id.to_owned(),
         display_name: id.to_owned(),

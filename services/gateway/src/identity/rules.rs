@@ -96,7 +96,9 @@ mod tests {
     #[test]
     fn the_suites_own_names_and_roles_are_not_given_away() {
         let known = [String::from("credit.read")];
-        let of = |id: &str, scope: &str, role: &str| faults(id, &[scope.to_owned()], &[role.to_owned()], &known).len();
+        let of = |id: &str, scope: &str, role: &str| {
+            faults(id, &[scope.to_owned()], &[role.to_owned()], &known).len()
+        };
         assert_eq!(of("a-client", "credit.read", "office"), 0);
         assert_eq!(of("svc-credit", "credit.read", "office"), 1);
         assert_eq!(of("a client", "credit.reed", "service"), 3);

@@ -7,7 +7,11 @@ use contract::identity::v1 as api;
 use super::{App, rows, rules};
 
 /// Issues a token to a client that knows its secret.
-pub async fn issue(app: &Arc<App>, context: &Context, request: api::IssueTokenRequest) -> Answer<api::IssueTokenResponse> {
+pub async fn issue(
+    app: &Arc<App>,
+    context: &Context,
+    request: api::IssueTokenRequest,
+) -> Answer<api::IssueTokenResponse> {
     if request.grant_type != "client_credentials" {
         return Err(Fault::invalid(
             api::ErrorReason::GrantTypeUnsupported.as_str_name(),

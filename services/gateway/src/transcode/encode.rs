@@ -74,11 +74,15 @@ impl<'j> Encoder<'_, 'j> {
                     "应为 RFC 3339 时刻，例如 2026-02-13T08:00:00+08:00",
                 )),
             },
-            (Form::Timestamp, _) => self.expected("an RFC 3339 instant in a string", "RFC 3339 时刻字符串", json),
+            (Form::Timestamp, _) => {
+                self.expected("an RFC 3339 instant in a string", "RFC 3339 时刻字符串", json)
+            }
             (Form::Duration, Json::Text(text)) => match text.parse::<prost_types::Duration>() {
                 Ok(span) => put_moment(out, span.seconds, span.nanos),
-                Err(_) => self
-                    .refuse(Text::new("expected seconds with an s, for example 3.5s", "应为以 s 结尾的秒数，例如 3.5s")),
+                Err(_) => self.refuse(Text::new(
+                    "expected seconds with an s, for example 3.5s",
+                    "应为以 s 结尾的秒数，例如 3.5s",
+                )),
             },
             (Form::Duration, _) => {
                 self.expected("seconds in a string, for example \"3.5s\"", "秒数字符串，例如 \"3.5s\"", json);
@@ -90,7 +94,11 @@ impl<'j> Encoder<'_, 'j> {
                 }
             }
             (Form::FieldMask, _) => {
-                self.expected("field names separated by commas, in a string", "以逗号分隔的字段名字符串", json);
+                self.expected(
+                    "field names separated by commas, in a string",
+                    "以逗号分隔的字段名字符串",
+                    json,
+                );
             }
             (Form::Struct, Json::Object(_)) | (Form::ListValue, Json::List(_)) => {
                 self.only_field(plan, json, out);
@@ -273,12 +281,15 @@ impl<'j> Encoder<'_, 'j> {
             Json::Whole(whole) => Some(*whole),
             Json::Text(text) => text.parse().ok(),
             // 1.0 and 1e3 are whole, too; beyond 2^53 a double no longer says which.
-            Json::Real(real) if real.fract() == 0.0 && real.abs() <= 9_007_199_254_740_992.0 => Some(*real as i128),
+            Json::Real(real) if real.fract() == 0.0 && real.abs() <= 9_007_199_254_740_992.0 => {
+                Some(*real as i128)
+            }
             _ => None,
         };
         if value.and_then(|whole| put_whole(kind, whole, out)).is_none() {
             let (least, most) = bounds(kind);
-            let (en, zh) = (format!("a whole number from {least} to {most}"), format!("{least}至{most}的整数"));
+            let (en, zh) =
+                (format!("a whole number from {least} to {most}"), format!("{least}至{most}的整数"));
             self.expected(&en, &zh, json);
         }
     }
@@ -305,14 +316,19 @@ impl<'j> Encoder<'_, 'j> {
     }
 
     fn any(&mut self, json: &'j Json<'j>, out: &mut Vec<u8>) {
-        let Json::Object(members) = json else { return self.expected("an object with @type", "带 @type 的对象", json) };
+        let Json::Object(members) = json else {
+            return self.expected("an object with @type", "带 @type 的对象", json);
+        };
         let url = members.iter().find_map(|(name, value)| match value {
             Json::Text(text) if name == "@type" => Some(text.as_ref()),
             _ => None,
         });
         let known = url.and_then(|url| Some((url, self.plans.index(url.rsplit('/').next()?)?)));
         let Some((url, index)) = known else {
-            return self.refuse(Text::new("needs an \"@type\" that this contract knows", "缺少本接口契约已知的“@type”"));
+            return self.refuse(Text::new(
+                "needs an \"@type\" that this contract knows",
+                "缺少本接口契约已知的“@type”",
+            ));
         };
         put_tag(out, 1, 2);
         put_bytes(out, url.as_bytes());

@@ -17,12 +17,13 @@ mod template;
 mod wire;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use plan::{Index, Kind, Plans, Shape};
 pub use refusal::Refusal;
-pub use request::Incoming;
-pub use routes::{Outcome, http_rules, percent_decode};
+pub use request::{Incoming, Variables};
+use routes::Outcome;
+pub use routes::{HttpRule, http_rules};
 pub use wire::{Malformed, Reader, Wire, put_bytes, put_sized, put_tag};
 
 const HTTP_BODY: &str = "google.api.HttpBody";
@@ -31,7 +32,7 @@ const HTTP_BODY: &str = "google.api.HttpBody";
 pub struct Transcoder {
     plans: Plans,
     tree: routes::Routes,
-    routes: Vec<Route>,
+    routes: Vec<Arc<Route>>,
 }
 
 /// One route of a method.
@@ -92,12 +93,12 @@ impl Transcoder {
     }
 
     /// All routes.
-    pub fn routes(&self) -> &[Route] {
+    pub fn routes(&self) -> &[Arc<Route>] {
         &self.routes
     }
 
     /// Finds the route of a request.
-    pub fn find(&self, method: &Method, path: &str) -> Result<(&Route, Vec<(&str, Option<String>)>), Refusal> {
+    pub fn find(&self, method: &Method, path: &str) -> Result<(&Arc<Route>, Variables<'_>), Refusal> {
         // HEAD is GET without the body, which the server leaves out.
         let asked = if method == Method::HEAD { &Method::GET } else { method };
         match self.tree.find(asked, path) {
@@ -130,7 +131,7 @@ fn add_routes(
     plans: &Plans,
     method: &MethodDescriptor,
     tree: &mut routes::Routes,
-    routes: &mut Vec<Route>,
+    routes: &mut Vec<Arc<Route>>,
 ) -> Result<()> {
     let call = Arc::new(Call::new(plans, method)?);
     for rule in http_rules(&method.options())? {
@@ -139,14 +140,15 @@ fn add_routes(
             let others: Vec<&str> = routes.iter().map(|other| other.template.as_str()).collect();
             return Err(error.context(format!("routes so far: {}", others.join(", "))));
         }
-        routes.push(route);
+        routes.push(Arc::new(route));
     }
     Ok(())
 }
 
 impl Call {
     fn new(plans: &Plans, method: &MethodDescriptor) -> Result<Self> {
-        let index = |name: &str| plans.index(name).with_context(|| format!("the message {name} is not known"));
+        let index =
+            |name: &str| plans.index(name).with_context(|| format!("the message {name} is not known"));
         let (input, output) = (index(method.input().full_name())?, index(method.output().full_name())?);
         let place = |name: &str| plans.message(input).field(name).map(|(place, _)| place);
         let service = method.parent_service();
@@ -171,9 +173,12 @@ impl Route {
             "" => Body::None,
             "*" => Body::Whole,
             name => {
-                let (place, field) = input.field(name).with_context(|| format!("the body field {name} is missing"))?;
+                let (place, field) =
+                    input.field(name).with_context(|| format!("the body field {name} is missing"))?;
                 match field.kind {
-                    Kind::Message(inner) if field.shape == Shape::Single && plans.message(inner).name == HTTP_BODY => {
+                    Kind::Message(inner)
+                        if field.shape == Shape::Single && plans.message(inner).name == HTTP_BODY =>
+                    {
                         Body::File(field.number)
                     }
                     _ => Body::Field(place),
@@ -181,7 +186,10 @@ impl Route {
             }
         };
         let file = matches!(body, Body::File(_));
-        ensure!(file || !call.client_streaming, "a stream of requests over HTTP needs a body field of type {HTTP_BODY}");
+        ensure!(
+            file || !call.client_streaming,
+            "a stream of requests over HTTP needs a body field of type {HTTP_BODY}"
+        );
         let response_field = match rule.response_body.as_str() {
             "" => None,
             name => {

@@ -162,10 +162,16 @@ impl Plans {
     /// Compiles all messages of a pool.
     pub fn new(pool: &DescriptorPool) -> Self {
         let descriptors: Vec<MessageDescriptor> = pool.all_messages().collect();
-        let by_name: HashMap<String, Index> =
-            descriptors.iter().enumerate().map(|(index, message)| (message.full_name().to_owned(), index)).collect();
-        let enums: HashMap<String, Index> =
-            pool.all_enums().enumerate().map(|(index, found)| (found.full_name().to_owned(), index)).collect();
+        let by_name: HashMap<String, Index> = descriptors
+            .iter()
+            .enumerate()
+            .map(|(index, message)| (message.full_name().to_owned(), index))
+            .collect();
+        let enums: HashMap<String, Index> = pool
+            .all_enums()
+            .enumerate()
+            .map(|(index, found)| (found.full_name().to_owned(), index))
+            .collect();
         let messages = descriptors.iter().map(|message| compile(message, &by_name, &enums)).collect();
         let enums = pool
             .all_enums()
@@ -193,7 +199,11 @@ impl Plans {
     }
 }
 
-fn compile(message: &MessageDescriptor, messages: &HashMap<String, Index>, enums: &HashMap<String, Index>) -> Message {
+fn compile(
+    message: &MessageDescriptor,
+    messages: &HashMap<String, Index>,
+    enums: &HashMap<String, Index>,
+) -> Message {
     let oneofs: Vec<String> =
         message.oneofs().filter(|oneof| !oneof.is_synthetic()).map(|oneof| oneof.name().to_owned()).collect();
     let mut fields: Vec<Field> =
@@ -224,7 +234,8 @@ fn compile_field(
         Cardinality::Repeated => Shape::List,
         _ => Shape::Single,
     };
-    let oneof = field.containing_oneof().and_then(|oneof| oneofs.iter().position(|name| name == oneof.name()));
+    let oneof =
+        field.containing_oneof().and_then(|oneof| oneofs.iter().position(|name| name == oneof.name()));
     Field {
         number: field.number(),
         name: field.name().to_owned(),
@@ -270,8 +281,8 @@ fn form(full_name: &str) -> Form {
         Some("ListValue") => Form::ListValue,
         Some("Any") => Form::Any,
         Some(
-            "DoubleValue" | "FloatValue" | "Int64Value" | "UInt64Value" | "Int32Value" | "UInt32Value" | "BoolValue"
-            | "StringValue" | "BytesValue",
+            "DoubleValue" | "FloatValue" | "Int64Value" | "UInt64Value" | "Int32Value" | "UInt32Value"
+            | "BoolValue" | "StringValue" | "BytesValue",
         ) => Form::Wrapper,
         _ => Form::Fields,
     }

@@ -14,10 +14,13 @@ use super::{
     routes::percent_decode,
 };
 
+/// The path's variables: field paths and values; nothing where a value's escapes are broken.
+pub type Variables<'a> = Vec<(&'a str, Option<String>)>;
+
 /// What of an HTTP request fills the message.
 pub struct Incoming<'a> {
-    /// The path's variables: field paths and values; nothing where a value's escapes are broken.
-    pub variables: Vec<(&'a str, Option<String>)>,
+    /// The path's variables.
+    pub variables: Variables<'a>,
     /// What follows the question mark.
     pub query: &'a str,
     /// The headers.
@@ -74,7 +77,8 @@ enum Media {
 
 fn media_type(headers: &HeaderMap) -> Media {
     let Some(given) = headers.get(header::CONTENT_TYPE) else { return Media::Json };
-    let given = given.to_str().unwrap_or("?").split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let given =
+        given.to_str().unwrap_or("?").split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match given.as_str() {
         "" | "application/json" | "text/json" => Media::Json,
         "application/x-www-form-urlencoded" => Media::Form,
@@ -151,7 +155,8 @@ impl<'a> Tree<'a> {
         let Some(found) = self.resolve(path) else { return self.unknown(path) };
         let shown = json_path(&found);
         let Some((leaf, above)) = found.split_last() else { return };
-        let Some(value) = from_text(self.plans, leaf.kind, text.clone()).filter(|_| leaf.shape != Shape::Map) else {
+        let Some(value) = from_text(self.plans, leaf.kind, text.clone()).filter(|_| leaf.shape != Shape::Map)
+        else {
             return self.refuse(
                 &shown,
                 "is a structure and can't be given in the address; give it in the body",
@@ -229,7 +234,8 @@ impl<'a> Tree<'a> {
         }
         let Kind::Message(index) = body.kind else { return };
         let Json::Object(members) = &self.root else { return };
-        let Some(Json::Object(inner)) = members.iter().find(|(name, _)| *name == body.json).map(|(_, value)| value)
+        let Some(Json::Object(inner)) =
+            members.iter().find(|(name, _)| *name == body.json).map(|(_, value)| value)
         else {
             return;
         };

@@ -87,7 +87,13 @@ impl<'p, 'w> Writer<'p, 'w, '_> {
         }
     }
 
-    fn fields(&mut self, plan: &'p Message, wire: &'w [u8], mut first: bool, depth: usize) -> Result<(), Malformed> {
+    fn fields(
+        &mut self,
+        plan: &'p Message,
+        wire: &'w [u8],
+        mut first: bool,
+        depth: usize,
+    ) -> Result<(), Malformed> {
         let base = self.found.len();
         self.collect(plan, wire)?;
         let mut start = base;
@@ -115,15 +121,18 @@ impl<'p, 'w> Writer<'p, 'w, '_> {
     fn collect(&mut self, plan: &Message, wire: &'w [u8]) -> Result<(), Malformed> {
         let base = self.found.len();
         let (mut reader, mut sorted, mut last) = (Reader(wire), true, 0);
-        while let Some((number, value)) = reader.next()? {
-            let Some(place) = plan.place(number).filter(|&place| fits(&plan.fields[place], value)) else { continue };
+        while let Some((number, value)) = reader.field()? {
+            let Some(place) = plan.place(number).filter(|&place| fits(&plan.fields[place], value)) else {
+                continue;
+            };
             if plan.has_oneofs
                 && let Some(oneof) = plan.fields[place].oneof
             {
                 let rest = self.found.split_off(base);
                 self.found.extend(
-                    rest.into_iter()
-                        .filter(|found| found.place == place || plan.fields[found.place].oneof != Some(oneof)),
+                    rest.into_iter().filter(|found| {
+                        found.place == place || plan.fields[found.place].oneof != Some(oneof)
+                    }),
                 );
             }
             sorted &= place >= last;
@@ -194,7 +203,7 @@ impl<'p, 'w> Writer<'p, 'w, '_> {
         for found in &self.found[start..end] {
             let Wire::Bytes(bytes) = found.value else { return Err(Malformed) };
             let (mut key, mut value, mut reader) = (None, None, Reader(bytes));
-            while let Some((number, found)) = reader.next()? {
+            while let Some((number, found)) = reader.field()? {
                 match number {
                     1 => key = Some(found),
                     2 => value = Some(found),
@@ -234,7 +243,9 @@ impl<'p, 'w> Writer<'p, 'w, '_> {
     fn single(&mut self, kind: Kind, value: Wire<'w>, depth: usize) -> Result<(), Malformed> {
         match (kind, value) {
             (Kind::Message(index), Wire::Bytes(bytes)) => self.message(index, bytes, depth + 1),
-            (Kind::String, Wire::Bytes(bytes)) => self.json(std::str::from_utf8(bytes).map_err(|_| Malformed)?),
+            (Kind::String, Wire::Bytes(bytes)) => {
+                self.json(std::str::from_utf8(bytes).map_err(|_| Malformed)?)
+            }
             (Kind::Bytes, Wire::Bytes(bytes)) => self.json(&STANDARD.encode(bytes)),
             (_, Wire::Number(bits)) => self.number(kind, bits),
             _ => Err(Malformed),
@@ -289,15 +300,17 @@ impl<'p, 'w> Writer<'p, 'w, '_> {
         }
     }
 
-    // A float's shortest digits are not those of the same number as a double.
+    // A float's shortest digits are not those of the same number as a double, unless it is whole and small.
     fn float(&mut self, value: f32) -> Result<(), Malformed> {
-        if value.is_finite() && value.fract() != 0.0 { self.json(&value) } else { self.double(f64::from(value)) }
+        const WHOLE_BELOW: f32 = 16_777_216.0;
+        let whole = value.fract() == 0.0 && value.abs() < WHOLE_BELOW;
+        if whole || !value.is_finite() { self.double(f64::from(value)) } else { self.json(&value) }
     }
 
     fn field_mask(&mut self, wire: &'w [u8]) -> Result<(), Malformed> {
         let mut mask = String::new();
         let mut reader = Reader(wire);
-        while let Some((number, value)) = reader.next()? {
+        while let Some((number, value)) = reader.field()? {
             if let (1, Wire::Bytes(path)) = (number, value) {
                 if !mask.is_empty() {
                     mask.push(',');
@@ -332,7 +345,7 @@ impl<'p, 'w> Writer<'p, 'w, '_> {
 
     fn any(&mut self, wire: &'w [u8], depth: usize) -> Result<(), Malformed> {
         let (mut url, mut value, mut reader) = ("", &[][..], Reader(wire));
-        while let Some((number, found)) = reader.next()? {
+        while let Some((number, found)) = reader.field()? {
             match (number, found) {
                 (1, Wire::Bytes(bytes)) => url = std::str::from_utf8(bytes).map_err(|_| Malformed)?,
                 (2, Wire::Bytes(bytes)) => value = bytes,
@@ -374,7 +387,7 @@ fn fits(field: &Field, value: Wire<'_>) -> bool {
 
 fn moment(wire: &[u8]) -> Result<(i64, i32), Malformed> {
     let (mut seconds, mut nanos, mut reader) = (0, 0, Reader(wire));
-    while let Some((number, value)) = reader.next()? {
+    while let Some((number, value)) = reader.field()? {
         match (number, value) {
             (1, Wire::Number(bits)) => seconds = bits as i64,
             (2, Wire::Number(bits)) => nanos = bits as i32,

@@ -5,7 +5,10 @@ use anyhow::{Context, Result, bail};
 use http::Method;
 use prost_reflect::{DynamicMessage, ReflectMessage};
 
-use super::template::{Segment, Template, Variable};
+use super::{
+    request::Variables,
+    template::{Segment, Template, Variable},
+};
 
 /// What a request's method and path lead to.
 #[derive(Debug)]
@@ -14,8 +17,8 @@ pub enum Outcome<'t> {
     Found {
         /// The place that it was added with.
         route: usize,
-        /// Field paths and their percent-decoded values; nothing where a value can't be decoded.
-        variables: Vec<(&'t str, Option<String>)>,
+        /// The path's variables.
+        variables: Variables<'t>,
     },
     /// The path exists with these methods only.
     MethodNotAllowed(Vec<String>),
@@ -76,7 +79,11 @@ impl Routes {
                 return Outcome::Found { route: end.route, variables };
             }
         }
-        if allowed.is_empty() { Outcome::NotFound } else { Outcome::MethodNotAllowed(allowed.into_iter().collect()) }
+        if allowed.is_empty() {
+            Outcome::NotFound
+        } else {
+            Outcome::MethodNotAllowed(allowed.into_iter().collect())
+        }
     }
 
     // A colon in the last segment begins a verb if a verb of that name exists; else it belongs to a value.
@@ -159,7 +166,8 @@ pub fn percent_decode(text: &str) -> Option<String> {
 /// Reads the HTTP rules of a method: verb, template, and which fields are the body and the answer.
 pub fn http_rules(options: &DynamicMessage) -> Result<Vec<HttpRule>> {
     let pool = options.descriptor().parent_pool().clone();
-    let Some(extension) = pool.get_extension_by_name("google.api.http").filter(|known| options.has_extension(known))
+    let Some(extension) =
+        pool.get_extension_by_name("google.api.http").filter(|known| options.has_extension(known))
     else {
         return Ok(Vec::new());
     };
@@ -191,7 +199,10 @@ pub struct HttpRule {
 
 fn http_rule(rule: &DynamicMessage) -> Result<HttpRule> {
     let text = |message: &DynamicMessage, name: &str| {
-        message.get_field_by_name(name).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+        message
+            .get_field_by_name(name)
+            .and_then(|value| value.as_str().map(str::to_owned))
+            .unwrap_or_default()
     };
     let plain = ["get", "put", "post", "delete", "patch"]
         .into_iter()
@@ -226,8 +237,10 @@ mod tests {
     fn found(routes: &Routes, method: &str, path: &str) -> String {
         match routes.find(&method.parse().expect("a method"), path) {
             Outcome::Found { route, variables } => {
-                let shown: Vec<String> =
-                    variables.iter().map(|(field, value)| format!("{field}={}", value.as_deref().unwrap_or("?"))).collect();
+                let shown: Vec<String> = variables
+                    .iter()
+                    .map(|(field, value)| format!("{field}={}", value.as_deref().unwrap_or("?")))
+                    .collect();
                 format!("{route} {}", shown.join(" ")).trim().to_owned()
             }
             Outcome::MethodNotAllowed(allowed) => format!("405 {}", allowed.join(",")),
@@ -288,6 +301,8 @@ mod tests {
     fn ambiguous_routes_are_refused() {
         assert!(routes(&[("GET", "/a/{x}"), ("GET", "/a/{y}")]).is_err());
         assert!(routes(&[("GET", "/a/{x}"), ("GET", "/a/*")]).is_err());
-        assert!(routes(&[("GET", "/a/{x}"), ("PUT", "/a/{y}"), ("GET", "/a/{x}:v"), ("GET", "/a/b")]).is_ok());
+        assert!(
+            routes(&[("GET", "/a/{x}"), ("PUT", "/a/{y}"), ("GET", "/a/{x}:v"), ("GET", "/a/b")]).is_ok()
+        );
     }
 }

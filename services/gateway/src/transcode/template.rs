@@ -110,7 +110,8 @@ mod tests {
     #[test]
     fn templates_are_taken_apart() {
         let literal = |text: &str| Segment::Literal(text.to_owned());
-        let parsed = Template::parse("/credit/v1/subjects/{uscc}/grades/{scheme}:explain").expect("a template");
+        let parsed =
+            Template::parse("/credit/v1/subjects/{uscc}/grades/{scheme}:explain").expect("a template");
         assert_eq!(parsed.verb.as_deref(), Some("explain"));
         assert_eq!(parsed.segments.len(), 6);
         assert_eq!(parsed.variables, [variable("uscc", 3, Some(4)), variable("scheme", 5, Some(6))]);

@@ -18,7 +18,7 @@ pub struct Reader<'w>(pub &'w [u8]);
 
 impl<'w> Reader<'w> {
     /// The next field's number and value; nothing at the end.
-    pub fn next(&mut self) -> Result<Option<(u32, Wire<'w>)>, Malformed> {
+    pub fn field(&mut self) -> Result<Option<(u32, Wire<'w>)>, Malformed> {
         if self.0.is_empty() {
             return Ok(None);
         }
@@ -142,7 +142,7 @@ mod tests {
             put_tag(&mut out, 3, 2);
             put_sized(&mut out, |out| out.resize(out.len() + length, 7));
             let mut reader = Reader(&out);
-            match reader.next() {
+            match reader.field() {
                 Ok(Some((3, Wire::Bytes(bytes)))) => assert_eq!(bytes.len(), length),
                 other => panic!("{other:?}"),
             }
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn cut_bytes_are_malformed() {
         for bytes in [&[0x08][..], &[0x12, 5, 1], &[0x80; 11], &[0x0b], &[0x0d, 0, 0]] {
-            assert!(Reader(bytes).next().is_err(), "{bytes:?}");
+            assert!(Reader(bytes).field().is_err(), "{bytes:?}");
         }
     }
 }

@@ -17,13 +17,13 @@ use scoring::{Compiled, Decimal, UNGRADED};
 
 use crate::{
     Grading, accesses,
-    evaluation::{self, rows::Row},
+    evaluation::{self, evaluate, rows::Row},
     schemes::{self, Version, audience, rules},
     sheets::{self, Sheet},
     subject,
 };
 
-/// Waits until the reader's own write has arrived and the grades are today's.
+/// Waits until the reader's own write has arrived and everybody's grade is today's.
 async fn current(app: &Grading, context: &Context, min_position: &str) -> Answer<()> {
     app.progress.reach(min_position).await?;
     app.due.reach(context.today()).await
@@ -42,7 +42,7 @@ pub async fn of_subject(
 ) -> Answer<api::SubjectGrades> {
     let purpose = context.purpose(&request.purpose)?;
     let code = subject::code(&request.uscc, "uscc")?;
-    current(app, context, &request.min_position).await?;
+    app.progress.reach(&request.min_position).await?;
     let reading = Reading::of(app, context, &[code], "").await?;
     let grades = reading.grades(code.as_str())?.ok_or_else(|| subject::unknown(&code))?;
     accesses::note(app, context, purpose, &[code.as_str()], "grades").await?;
@@ -62,7 +62,7 @@ pub async fn of_subjects(
     if !request.scheme.is_empty() {
         schemes::published(app, context, &request.scheme).await?;
     }
-    current(app, context, &request.min_position).await?;
+    app.progress.reach(&request.min_position).await?;
     let reading = Reading::of(app, context, &codes, &request.scheme).await?;
     let unknown = |code: &Uscc| api::SubjectGrades { uscc: code.to_string(), ..Default::default() };
     let result = |code: &Uscc| Ok(reading.grades(code.as_str())?.unwrap_or_else(|| unknown(code)));
@@ -103,7 +103,11 @@ impl<'a> Reading<'a> {
         let (audience, today) = (audience(self.context), self.context.today());
         let told =
             self.versions.iter().filter(|version| rules::discloses(version.disclosure, audience, uscc));
-        let rows = told.filter_map(|version| self.grades.get(&(uscc.to_owned(), version.scheme.clone())));
+        let rows = told.filter_map(|version| {
+            let row = self.grades.get(&(uscc.to_owned(), version.scheme.clone()))?;
+            // What fell due today may still wait for its turn; who asks does not.
+            if is_due(row, today) { evaluate(sheet, version, today) } else { Some(row.clone()) }
+        });
         let grades = rows.map(|row| grade(row, today)).collect::<Answer<_>>()?;
         // The state's results are shared among departments 政务共享; nobody else is told.
         let national = match audience {
@@ -116,15 +120,19 @@ impl<'a> Reading<'a> {
     }
 }
 
-// What was evaluated on an earlier day holds today: whatever a day could change was evaluated anew.
-fn grade(row: &Row, today: Date) -> Answer<api::SubjectGrade> {
+fn is_due(row: &Row, today: Date) -> bool {
+    row.next_change_on.as_ref().is_some_and(|day| *day <= today.to_string())
+}
+
+// What was evaluated on an earlier day and is not due holds today.
+fn grade(row: Row, today: Date) -> Answer<api::SubjectGrade> {
     Ok(api::SubjectGrade {
-        scheme: row.scheme.clone(),
-        version: row.version,
-        grade: row.grade.clone(),
         score: score(row.score.as_deref())?,
+        scheme: row.scheme,
+        version: row.version,
+        grade: row.grade,
         as_of: today.to_string(),
-        next_change_on: row.next_change_on.clone().unwrap_or_default(),
+        next_change_on: row.next_change_on.unwrap_or_default(),
     })
 }
 
@@ -150,7 +158,7 @@ pub async fn explain(
     let versions = schemes::shown(app, context, &request.scheme).await?;
     let version = version_on(&versions, as_of)?.ok_or_else(|| ungraded(&code, &request.scheme, as_of))?;
     disclosed(context, version, &code, as_of)?;
-    current(app, context, &request.min_position).await?;
+    app.progress.reach(&request.min_position).await?;
     let row = sheets::rows::find(db, &[code.as_str()]).await?.pop().ok_or_else(|| subject::unknown(&code))?;
     if !sheets::rules::in_population(&row.domains, &version.domain) {
         return Err(ungraded(&code, &request.scheme, as_of));

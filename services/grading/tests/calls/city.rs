@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chassis::{
     access::Claims,
+    serve::Boot,
     trial::{Authorized, Bearer, Trial},
     upstream::Upstream,
 };
@@ -22,6 +23,7 @@ use http::{HeaderValue, header::AUTHORIZATION};
 use identifiers::Uscc;
 use prost::Message;
 use prost_types::{Struct, Value, value};
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 pub const ALL: &str = "grading.read grading.write grading.publish credit.read credit.write";
@@ -29,7 +31,11 @@ pub const ALL: &str = "grading.read grading.write grading.publish credit.read cr
 pub struct City {
     pub trial: Trial,
     credit: Upstream,
+    /// Credit as grading calls it.
+    as_grading: Upstream,
     grading: Upstream,
+    /// Ends grading alone.
+    stopping: CancellationToken,
 }
 
 impl City {
@@ -52,12 +58,18 @@ impl City {
         });
         let as_grading = Upstream::local(role.router.clone().layer(known));
         let credit = trial.run(role);
-        let grading = trial.run(::grading::open(&trial.boot, as_grading).await.unwrap());
-        let city = Self { trial, credit, grading };
+        let (grading, stopping) = open(&trial, &as_grading).await;
+        let city = Self { trial, credit, as_grading, grading, stopping };
         city.put_item("penalty", &[("kind", "STRING"), ("days", "INTEGER")]).await;
         city.put_item("tax-grade", &[("grade", "string")]).await;
         city.put_item("black-listing", &[]).await;
         city
+    }
+
+    /// Ends grading where it stands and opens it again.
+    pub async fn restart(&mut self) {
+        self.stopping.cancel();
+        (self.grading, self.stopping) = open(&self.trial, &self.as_grading).await;
     }
 
     async fn put_item(&self, item: &str, fields: &[(&str, &str)]) {
@@ -226,6 +238,17 @@ impl City {
         self.grades(self.office()).get_distribution(request).await.unwrap().into_inner().distribution
     }
 
+    /// Waits until the run that publishing began has given so many an A; nobody asks for another run.
+    pub async fn all_graded(&self, scheme: &str, count: i32) {
+        for _ in 0..200 {
+            if self.distribution(scheme).await == [("A".to_owned(), count)].into() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{scheme}: {:?}", self.distribution(scheme).await);
+    }
+
     /// Runs a scheme over everybody and waits for the end.
     pub async fn run(&self, request: api::CreateRunRequest) -> Result<api::RunResponse, Status> {
         let started = self.runs(self.office()).create_run(request).await?.into_inner();
@@ -258,6 +281,12 @@ impl City {
     }
 }
 
+async fn open(trial: &Trial, credit: &Upstream) -> (Upstream, CancellationToken) {
+    let boot = Boot { stopping: CancellationToken::new(), ..trial.boot.clone() };
+    let role = ::grading::open(&boot, credit.clone()).await.unwrap();
+    (trial.run(role), boot.stopping)
+}
+
 pub fn code(serial: u32) -> String {
     Uscc::fictional(serial).to_string()
 }
@@ -266,8 +295,8 @@ pub fn subject(serial: u32, domains: &[&str]) -> credit::SubjectInput {
     credit::SubjectInput {
         uscc: code(serial),
         name: format!("试验企业{serial}"),
-        region: String::from(if serial % 2 == 0 { "640302" } else { "640303" }),
-        industry: String::from(if serial % 3 == 0 { "G5431" } else { "5211" }),
+        region: String::from(if serial.is_multiple_of(2) { "640302" } else { "640303" }),
+        industry: String::from(if serial.is_multiple_of(3) { "G5431" } else { "5211" }),
         domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
         ..Default::default()
     }

@@ -112,10 +112,10 @@ async fn records_of_one_day_are_ordered_as_they_were_recorded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scheme_grades_its_domain_and_who_is_not_classified() {
     let city = City::at(NOW).await;
-    city.register(vec![subject(1, &["D09"]), subject(2, &[]), subject(3, &["D01"])]).await;
+    let position = city.register(vec![subject(1, &["D09"]), subject(2, &[]), subject(3, &["D01"])]).await;
     city.publish(scheme("s")).await;
     for serial in [1, 2] {
-        assert_eq!(city.graded(&code(serial), "s", "").await.0, "A");
+        assert_eq!(city.graded(&code(serial), "s", &position).await.0, "A");
     }
     assert_eq!(city.look(&code(3), "").await.grades, []);
     let stranger = city.explain(&code(3), "s", "").await.unwrap_err();

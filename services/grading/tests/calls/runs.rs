@@ -16,7 +16,7 @@ fn run(as_of: &str) -> api::CreateRunRequest {
 async fn everybody_is_graded_and_counted() {
     let city = City::at("2026-02-01T02:00:00Z").await;
     // More than a run's batch, and a tenth of another domain.
-    let domains = |serial: u32| if serial % 10 == 0 { ["D01"] } else { ["D09"] };
+    let domains = |serial: u32| if serial.is_multiple_of(10) { ["D01"] } else { ["D09"] };
     city.register((1..=2_500).map(|serial| subject(serial, &domains(serial))).collect()).await;
     let penalties = (1..=5).map(|n| record(7, "penalty", &format!("P-{n}"), "2026-01-01"));
     city.arrive(&city.submit(penalties.collect()).await.1).await;
@@ -51,15 +51,71 @@ async fn everybody_is_graded_and_counted() {
 async fn publishing_grades_everybody_without_being_asked() {
     let city = City::at("2026-02-01T02:00:00Z").await;
     let position = city.register((1..=20).map(|serial| subject(serial, &["D09"])).collect()).await;
-    city.look(&code(1), &position).await;
+    city.arrive(&position).await;
     city.publish(scheme("s")).await;
-    for _ in 0..100 {
-        if city.distribution("s").await == [("A".to_owned(), 20)].into() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    city.all_graded("s", 20).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_cut_off_goes_on_where_it_stood() {
+    let mut city = City::at("2026-02-01T02:00:00Z").await;
+    for first in [1, 4_001] {
+        let subjects = (first..first + 4_000).map(|serial| subject(serial, &["D09"]));
+        city.arrive(&city.register(subjects.collect()).await).await;
     }
-    panic!("{:?}", city.distribution("s").await);
+    city.publish(scheme("s")).await;
+    let started = city.runs(city.office()).create_run(run("")).await.unwrap().into_inner();
+    let id = started.name.strip_prefix("operations/").unwrap().to_owned();
+    let mut cuts = 0;
+    loop {
+        let request = api::GetOperationRequest { id: id.clone() };
+        let now = city.operations(city.office()).get_operation(request).await.unwrap().into_inner();
+        let metadata = api::RunMetadata::decode(now.metadata.unwrap().value.as_slice()).unwrap();
+        let evaluated = metadata.progress.unwrap_or_default().evaluated;
+        if now.done {
+            break;
+        }
+        if evaluated / 2_000 > cuts {
+            cuts += 1;
+            city.restart().await;
+        }
+    }
+    assert!(cuts > 0, "the run ended before it could be cut off");
+    let ended = city.finish(&started).await;
+    let Some(contract::google::longrunning::operation::Result::Response(response)) = ended.result else {
+        panic!()
+    };
+    let response = api::RunResponse::decode(response.value.as_slice()).unwrap();
+    assert_eq!((response.evaluated, response.distribution), (8_000, [("A".to_owned(), 8_000)].into()));
+    assert_eq!(city.distribution("s").await, [("A".to_owned(), 8_000)].into());
+    for serial in [1, 2_000, 2_001, 8_000] {
+        assert_eq!(city.history(&code(serial), "s").await.len(), 1, "{serial} is graded once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_missed_who_arrives_while_a_scheme_is_published() {
+    let city = City::at("2026-02-01T02:00:00Z").await;
+    let arriving = async {
+        let mut position = String::new();
+        for first in (0..1_000).step_by(20) {
+            position = city
+                .register((first + 1..=first + 20).map(|serial| subject(serial, &["D09"])).collect())
+                .await;
+        }
+        position
+    };
+    let publishing = async {
+        for id in ["s", "t", "u"] {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            city.publish(scheme(id)).await;
+        }
+    };
+    let (position, ()) = tokio::join!(arriving, publishing);
+    city.arrive(&position).await;
+    for id in ["s", "t", "u"] {
+        city.all_graded(id, 1_000).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,8 @@ async fn a_window_that_closes_grades_anew_on_that_day() {
     assert_eq!(city.graded(&code(1), "s", &position).await, ("D".to_owned(), Some(85.0)));
     let due = async || {
         let seen = city.look(&code(1), "").await;
+        // Who asks for the whole waits for the day's evaluations, which the history then tells.
+        city.distribution("s").await;
         let grade = &seen.grades[0];
         (grade.grade.clone(), grade.score, grade.as_of.clone(), grade.next_change_on.clone())
     };

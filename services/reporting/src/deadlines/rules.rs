@@ -1,129 +1,122 @@
-//! What is owed by when: the yearly obligations as dated data, and the tasks of submitted plans.
-use contract::reporting::v1::{Deadline, WorkPlan, deadline, work_plan};
-use identifiers::Department;
-use jiff::civil::Date;
-use serde::Deserialize;
+//! What each department owes in a year, and by when: dated data, and the plan's departments and domains. Pure.
+use std::sync::LazyLock;
 
-/// What kind of report an obligation asks for.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Kind {
-    /// The year's work plan 工作方案.
+use identifiers::{Department, Domain};
+use jiff::civil::Date;
+
+/// What is owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Matter {
+    /// The department's work plan of the year 工作方案.
     WorkPlan,
-    /// The year's summaries 总结说明.
-    Summary,
+    /// The summary of a domain that the department leads 工作总结.
+    Summary(Domain),
 }
 
-/// A yearly obligation, in force between two days.
-#[derive(Debug, Deserialize)]
-pub struct Obligation {
-    kind: Kind,
+/// One thing owed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Debt {
+    /// By whom.
+    pub department: Department,
+    /// What.
+    pub matter: Matter,
+    /// By when.
+    pub due_on: Date,
+    /// The document that says so.
+    pub basis: &'static str,
+}
+
+/// A row of the dated data.
+struct Duty {
+    name: &'static str,
     month: i8,
     day: i8,
-    title: String,
-    // Dates as they stand in the table: in this form they compare as texts.
-    effective_from: String,
-    effective_to: String,
-    basis: String,
+    basis: &'static str,
+    effective_from: Date,
+    effective_to: Option<Date>,
 }
 
-/// The built-in obligations of the plan 吴信用联办〔2022〕8号, part 三.
-pub fn obligations() -> Result<Vec<Obligation>, csv::Error> {
-    csv::Reader::from_reader(include_str!("../../data/obligations.csv").as_bytes()).deserialize().collect()
+static DUTIES: LazyLock<Vec<Duty>> = LazyLock::new(|| {
+    let lines = include_str!("../../data/obligations.csv").lines().filter(|line| !line.starts_with('#'));
+    lines.skip(1).filter_map(duty).collect()
+});
+
+fn duty(line: &'static str) -> Option<Duty> {
+    let columns: Vec<&str> = line.split(',').collect();
+    let [name, due, basis, from, to, _status] = columns[..] else { return None };
+    let (month, day) = due.split_once('-')?;
+    Some(Duty {
+        name,
+        month: month.parse().ok()?,
+        day: day.parse().ok()?,
+        basis,
+        effective_from: from.parse().ok()?,
+        effective_to: to.parse().ok(),
+    })
 }
 
-/// What stands open on a day: the obligations of its year that a department has not met, and tasks of submitted plans.
-/// `reported` are the departments of the summaries with the days on which they were made.
-pub fn open(obligations: &[Obligation], plans: &[WorkPlan], reported: &[(String, String)], as_of: Date) -> Vec<Deadline> {
-    let mut open = Vec::new();
-    for obligation in obligations {
-        let Ok(due) = Date::new(as_of.year(), obligation.month, obligation.day) else { continue };
-        let day = due.to_string();
-        let ended = !obligation.effective_to.is_empty() && day > obligation.effective_to;
-        let in_force = day >= obligation.effective_from && !ended;
-        // The office receives what the departments report.
-        let owing = Department::all().filter(|department| *department != Department::CREDIT_OFFICE);
-        for department in owing.filter(|department| in_force && !met(obligation.kind, *department, plans, reported, as_of)) {
-            open.push(Deadline {
-                department: department.slug().to_owned(),
-                title: obligation.title.clone(),
-                due_on: due.to_string(),
-                state: state(due, as_of) as i32,
-                basis: obligation.basis.clone(),
-                ..Default::default()
-            });
-        }
-    }
-    for plan in plans.iter().filter(|plan| plan.state() == work_plan::State::Submitted) {
-        for task in &plan.tasks {
-            let Ok(due) = task.due_on.parse::<Date>() else { continue };
-            open.push(Deadline {
-                department: plan.department.clone(),
-                title: task.title.clone(),
-                due_on: task.due_on.clone(),
-                state: state(due, as_of) as i32,
-                work_plan: plan.work_plan_id.clone(),
-                owner: task.owner.clone(),
-                ..Default::default()
-            });
-        }
-    }
-    open
+/// What the departments owe in a year; of two rows in force for a duty the later one counts.
+pub fn owed(year: i16) -> Vec<Debt> {
+    let departments = Department::all().filter(|department| *department != Department::CREDIT_OFFICE);
+    let plans = departments.map(|department| (department, Matter::WorkPlan));
+    let summaries = Domain::all().flat_map(|domain| {
+        domain.lead_departments().map(move |department| (department, Matter::Summary(domain)))
+    });
+    let due = |name: &str| {
+        let dated = DUTIES.iter().filter(|duty| duty.name == name).filter_map(|duty| {
+            let due_on = Date::new(year, duty.month, duty.day).ok()?;
+            let in_force = duty.effective_from <= due_on && duty.effective_to.is_none_or(|end| due_on <= end);
+            in_force.then_some((duty.effective_from, due_on, duty.basis))
+        });
+        dated.max_by_key(|(from, ..)| *from).map(|(_, due_on, basis)| (due_on, basis))
+    };
+    let (plan, summary) = (due("work-plan"), due("summary"));
+    plans
+        .chain(summaries)
+        .filter_map(|(department, matter)| {
+            let (due_on, basis) = if matter == Matter::WorkPlan { plan? } else { summary? };
+            Some(Debt { department, matter, due_on, basis })
+        })
+        .collect()
 }
 
-fn met(kind: Kind, department: Department, plans: &[WorkPlan], reported: &[(String, String)], as_of: Date) -> bool {
-    match kind {
-        Kind::WorkPlan => plans.iter().any(|plan| {
-            plan.department == department.slug()
-                && plan.year == i32::from(as_of.year())
-                && plan.state() == work_plan::State::Submitted
-        }),
-        Kind::Summary => reported
-            .iter()
-            .any(|(slug, day)| slug == department.slug() && day.parse().is_ok_and(|day: Date| day.year() == as_of.year())),
-    }
-}
-
-// A deadline lasts to the end of its day.
-fn state(due: Date, as_of: Date) -> deadline::State {
-    if as_of > due { deadline::State::Overdue } else { deadline::State::Due }
+/// Whether a day that was due has passed at a date.
+pub fn is_overdue(due_on: Date, as_of: Date) -> bool {
+    due_on < as_of
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn on(text: &str) -> Date {
+    fn day(text: &str) -> Date {
         text.parse().expect("a date")
     }
 
     #[test]
-    fn the_plans_own_dates_fall_due_and_overdue() {
-        let obligations = obligations().expect("the built-in rows read");
-        for (day, plans_state, summaries_state) in [
-            ("2026-09-30", deadline::State::Due, deadline::State::Due),
-            ("2026-10-01", deadline::State::Overdue, deadline::State::Due),
-            ("2026-12-10", deadline::State::Overdue, deadline::State::Overdue),
-        ] {
-            let open = open(&obligations, &[], &[], on(day));
-            // 22 departments owe two reports each.
-            assert_eq!(open.len(), 44, "{day}");
-            let of = |due: &str| open.iter().find(|one| one.due_on == due).map(Deadline::state);
-            assert_eq!(of("2026-09-30"), Some(plans_state), "{day}");
-            assert_eq!(of("2026-12-09"), Some(summaries_state), "{day}");
-        }
-        assert!(open(&obligations, &[], &[], on("2022-08-31")).iter().all(|one| one.due_on.starts_with("2022-")));
-        assert!(open(&obligations, &[], &[], on("2021-12-31")).is_empty(), "not yet in force");
+    fn every_department_owes_a_plan_and_each_lead_a_summary() {
+        assert_eq!(DUTIES.len(), 2, "every row of the data is readable");
+        let owed = owed(2026);
+        let plans: Vec<_> = owed.iter().filter(|debt| debt.matter == Matter::WorkPlan).collect();
+        assert_eq!(plans.len(), 22);
+        assert!(plans.iter().all(|debt| debt.due_on == day("2026-09-30")));
+        let transport = Department::parse("transport").expect("a department");
+        let summaries: Vec<_> = owed
+            .iter()
+            .filter(|debt| debt.department == transport && debt.matter != Matter::WorkPlan)
+            .collect();
+        assert_eq!(summaries.len(), 2, "工程建设 and 交通运输");
+        assert!(summaries.iter().all(|debt| debt.due_on == day("2026-12-09")));
     }
 
     #[test]
-    fn what_was_reported_is_no_longer_owed() {
-        let obligations = obligations().expect("the built-in rows read");
-        let mut plan = WorkPlan { department: String::from("transport"), year: 2026, ..Default::default() };
-        plan.set_state(work_plan::State::Submitted);
-        let reported = [(String::from("transport"), String::from("2026-12-01"))];
-        let open = open(&obligations, &[plan], &reported, on("2026-12-31"));
-        assert!(open.iter().all(|one| one.department != "transport"));
-        assert_eq!(open.len(), 42);
+    fn nothing_is_owed_before_the_plan() {
+        assert_eq!(owed(2021), []);
+    }
+
+    #[test]
+    fn the_last_day_is_in_time() {
+        assert!(!is_overdue(day("2026-09-30"), day("2026-09-30")));
+        assert!(is_overdue(day("2026-09-30"), day("2026-10-01")));
     }
 }

@@ -350,7 +350,7 @@ fn verdict(bundle: &[u8]) -> anyhow::Result<String> {
     Ok(match draw::verify(&bundle) {
         Ok(_) => String::from("verified: commitment, seed, every ticket and the order recomputed"),
         Err(discrepancies) => {
-            let first = discrepancies.first().map(draw::Discrepancy::message_en).unwrap_or_default();
+            let first = discrepancies.first().map(|one| format!("{}: {}", one.path, one.en)).unwrap_or_default();
             format!("NOT verified, {} discrepancies: {first}", discrepancies.len())
         }
     })

@@ -1,0 +1,9 @@
+//! Discipline through its real stack, beside the real credit: each call good, bad and denied.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
+mod calls {
+    mod check;
+    mod directory;
+    mod procedure;
+    mod return_to_credit;
+    pub mod world;
+}

@@ -1,0 +1,246 @@
+//! One REST request: found, judged, transcoded, passed on, answered.
+use std::{sync::Arc, time::Duration};
+
+use axum::{body::Body, extract::Request, response::Response};
+use bytes::Bytes;
+use chassis::language::Language;
+use futures::stream;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use http_body_util::{BodyExt, Limited};
+use tonic::{Status, body::Body as GrpcBody};
+use tower::ServiceExt;
+
+use crate::{
+    Gateway,
+    errors::{self, Failure},
+    frames::{self, Frames},
+    transcode::{self, Call, Incoming, Malformed, Reader, Refusal, Route, Wire, refusal},
+    upload,
+};
+
+/// The largest JSON body.
+pub const BODY_MAX: usize = 8 * 1024 * 1024;
+
+// What is read, and thrown away, of a body that is refused for its size: a client that is still writing would see a
+// reset connection in place of the answer.
+const DRAINED_MAX: usize = 64 * 1024 * 1024;
+
+// Unary calls end in time even where a service hangs; streams and uploads take as long as they take.
+const TIMEOUT: (HeaderValue, Duration) = (HeaderValue::from_static("60S"), Duration::from_secs(65));
+
+const PASSED_ON: [HeaderName; 3] =
+    [header::AUTHORIZATION, header::ACCEPT_LANGUAGE, HeaderName::from_static("grpc-timeout")];
+
+/// Answers a request by transcoding.
+pub async fn answer(gateway: &Gateway, request: Request, language: Language) -> Response {
+    match transcode(gateway, request, language).await {
+        Ok(response) => response,
+        Err(failure) => errors::answer(&gateway.transcoder, failure, language),
+    }
+}
+
+async fn transcode(gateway: &Gateway, request: Request, language: Language) -> Result<Response, Failure> {
+    let (head, body) = request.into_parts();
+    let (route, variables) = gateway.transcoder.find(&head.method, head.uri.path())?;
+    // Before the body is read: who may not call need not be listened to.
+    gateway.authorize(&route.call.path, &head.headers).await?;
+    let query = head.uri.query().unwrap_or_default();
+    if let transcode::Body::File(number) = route.body {
+        let incoming = Incoming { variables, query, headers: &head.headers, body: b"" };
+        let fields = gateway.transcoder.request(route, incoming)?;
+        return upload(gateway, route, &head.headers, (fields, number), body).await;
+    }
+    let body = read(&head.headers, body).await?;
+    let incoming = Incoming { variables, query, headers: &head.headers, body: &body };
+    let message = gateway.transcoder.request(route, incoming)?;
+    drop(body);
+    let grpc = grpc_request(&route.call, &head.headers, frames::unary(&message))?;
+    if route.call.server_streaming {
+        let frames = Frames::of(send(gateway, &route.call, grpc).await?)?;
+        return if route.call.raw { file(frames).await } else { Ok(lines(gateway, route, frames, language)) };
+    }
+    let answered = async { Frames::of(send(gateway, &route.call, grpc).await?)?.only().await };
+    let late = || Status::deadline_exceeded("a service that hangs");
+    let message = tokio::time::timeout(TIMEOUT.1, answered).await.map_err(|_| late())??;
+    unary(gateway, route, &message)
+}
+
+async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, Refusal> {
+    let announced =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > BODY_MAX) {
+        drain(headers, body).await;
+        return Err(refusal::body_too_large(BODY_MAX));
+    }
+    let mut whole = Vec::with_capacity(announced.unwrap_or_default());
+    loop {
+        match body.frame().await {
+            None => return Ok(Bytes::from(whole)),
+            Some(Ok(frame)) => whole.extend_from_slice(frame.data_ref().map_or(&[], |data| data)),
+            Some(Err(_)) => return Err(refusal::body_broken()),
+        }
+        if whole.len() > BODY_MAX {
+            drain(headers, body).await;
+            return Err(refusal::body_too_large(BODY_MAX));
+        }
+    }
+}
+
+// Not for a client that waits to be asked for its body: it has sent nothing yet.
+async fn drain(headers: &HeaderMap, body: Body) {
+    if headers.contains_key(header::EXPECT) {
+        return;
+    }
+    let mut limited = Limited::new(body, DRAINED_MAX);
+    while let Some(Ok(_)) = limited.frame().await {}
+}
+
+fn grpc_request(
+    call: &Call,
+    headers: &HeaderMap,
+    body: GrpcBody,
+) -> Result<http::Request<GrpcBody>, Failure> {
+    let mut request = http::Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.version_mut() = Version::HTTP_2;
+    *request.uri_mut() = call.path.parse().map_err(|_| Status::internal("a method's path is no URI"))?;
+    let own = request.headers_mut();
+    own.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    own.insert(header::TE, HeaderValue::from_static("trailers"));
+    if !call.client_streaming && !call.server_streaming {
+        own.insert("grpc-timeout", TIMEOUT.0.clone());
+    }
+    for name in PASSED_ON {
+        if let Some(value) = headers.get(&name) {
+            own.insert(name, value.clone());
+        }
+    }
+    Ok(request)
+}
+
+async fn send(
+    gateway: &Gateway,
+    call: &Call,
+    request: http::Request<GrpcBody>,
+) -> Result<http::Response<GrpcBody>, Status> {
+    let upstream = gateway
+        .upstream(&call.package)
+        .ok_or_else(|| Status::unimplemented("no service serves this call"))?;
+    upstream.oneshot(request).await.map_err(|error| Status::unavailable(format!("{}: {error}", call.package)))
+}
+
+async fn upload(
+    gateway: &Gateway,
+    route: &Route,
+    headers: &HeaderMap,
+    (fields, number): (Vec<u8>, u32),
+    body: Body,
+) -> Result<Response, Failure> {
+    let announced =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > upload::FILE_MAX) {
+        return Err(upload::file_too_large().into());
+    }
+    let media_type =
+        headers.get(header::CONTENT_TYPE).and_then(|given| given.to_str().ok()).unwrap_or_default();
+    let (body, trouble) = upload::body(body, fields, media_type.to_owned(), number, upload::FILE_MAX);
+    let request = grpc_request(&route.call, headers, body)?;
+    let answered = async { Frames::of(send(gateway, &route.call, request).await?)?.only().await };
+    match (answered.await, trouble.refusal()) {
+        (_, Some(refusal)) => Err(refusal.into()),
+        (Ok(message), None) => unary(gateway, route, &message),
+        (Err(status), None) => Err(status.into()),
+    }
+}
+
+fn unary(gateway: &Gateway, route: &Route, message: &[u8]) -> Result<Response, Failure> {
+    if route.call.raw {
+        let (media_type, data) = http_body(message).map_err(|Malformed| malformed())?;
+        let data = data.to_vec();
+        return Ok(response(media_type, Body::from(data)));
+    }
+    let mut json = Vec::with_capacity(message.len() * 2 + 64);
+    gateway.transcoder.response(route, message, &mut json).map_err(|Malformed| malformed())?;
+    Ok(response("application/json", Body::from(json)))
+}
+
+fn malformed() -> Status {
+    Status::internal("an answer that is not the contract's message")
+}
+
+fn response(media_type: &str, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::OK;
+    let media_type = HeaderValue::from_str(media_type).ok().filter(|value| !value.is_empty());
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        media_type.unwrap_or_else(|| HeaderValue::from_static("application/octet-stream")),
+    );
+    // A file from a department is not to be taken for a page of ours.
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+// A stream as lines of JSON, each sent as it comes; a failure is the last line.
+fn lines(gateway: &Gateway, route: &Arc<Route>, frames: Frames, language: Language) -> Response {
+    let state = Some((gateway.clone(), route.clone(), frames));
+    let stream = stream::unfold(state, move |state| async move {
+        let (gateway, route, mut frames) = state?;
+        match next_line(&gateway, &route, &mut frames).await {
+            Ok(Some(line)) => Some((Ok::<_, Status>(line), Some((gateway, route, frames)))),
+            Ok(None) => None,
+            Err(status) => Some((Ok(errors::line(&gateway.transcoder, status, language)), None)),
+        }
+    });
+    response("application/x-ndjson", Body::from_stream(stream))
+}
+
+async fn next_line(gateway: &Gateway, route: &Route, frames: &mut Frames) -> Result<Option<Vec<u8>>, Status> {
+    let Some(message) = frames.next().await? else { return Ok(None) };
+    let mut line = Vec::with_capacity(message.len() * 2 + 64);
+    gateway.transcoder.response(route, &message, &mut line).map_err(|Malformed| malformed())?;
+    line.push(b'\n');
+    Ok(Some(line))
+}
+
+// A file out. A failure in its middle breaks the connection, so that nobody takes a part for the whole.
+async fn file(mut frames: Frames) -> Result<Response, Failure> {
+    let Some(first) = frames.next().await? else { return Ok(response("", Body::empty())) };
+    let (media_type, data) = http_body(&first).map_err(|Malformed| malformed())?;
+    let (media_type, data) = (media_type.to_owned(), Bytes::copy_from_slice(data));
+    let rest = stream::unfold(Some((Some(data), frames)), |state| async move {
+        let (first, mut frames) = state?;
+        if let Some(data) = first {
+            return Some((Ok(data), Some((None, frames))));
+        }
+        let piece = match frames.next().await {
+            Ok(None) => return None,
+            Ok(Some(message)) => {
+                http_body(&message).map(|(_, data)| Bytes::copy_from_slice(data)).map_err(|_| malformed())
+            }
+            Err(status) => Err(status),
+        };
+        match piece {
+            Ok(data) => Some((Ok(data), Some((None, frames)))),
+            Err(status) => {
+                tracing::error!(%status, "a file broke off");
+                Some((Err(status), None))
+            }
+        }
+    });
+    Ok(response(&media_type, Body::from_stream(rest)))
+}
+
+// The media type and the bytes of a google.api.HttpBody.
+fn http_body(message: &[u8]) -> Result<(&str, &[u8]), Malformed> {
+    let (mut media_type, mut data, mut reader) = ("", &[][..], Reader(message));
+    while let Some((number, value)) = reader.field()? {
+        match (number, value) {
+            (1, Wire::Bytes(bytes)) => media_type = std::str::from_utf8(bytes).map_err(|_| Malformed)?,
+            (2, Wire::Bytes(bytes)) => data = bytes,
+            _ => {}
+        }
+    }
+    Ok((media_type, data))
+}

@@ -1,0 +1,128 @@
+//! What reporting asks of the four services, under its own identity. One that does not answer is named: no half-true report.
+use std::time::Duration;
+
+use chassis::{Answer, Fault, upstream::Upstream};
+use contract::{
+    credit::v1::{self as credit, figures_client::FiguresClient as CreditFigures},
+    discipline::v1::{self as discipline, figures_client::FiguresClient as DisciplineFigures},
+    grading::v1::{self as grading, grades_client::GradesClient, schemes_client::SchemesClient},
+    sampling::v1::{self as sampling, draws_client::DrawsClient},
+    r#type::v1::ErrorReason as Common,
+};
+use tonic::{Request, Response, Status};
+
+/// The purpose that the others' access logs show.
+const PURPOSE: &str = "报送统计 reports";
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const PAGE: i32 = 1_000;
+
+/// The four services.
+pub struct Sources {
+    /// Facts.
+    pub credit: Upstream,
+    /// Grades.
+    pub grading: Upstream,
+    /// Draws.
+    pub sampling: Upstream,
+    /// Lists.
+    pub discipline: Upstream,
+}
+
+impl Sources {
+    /// Every scheme, in its published version or its newest.
+    pub async fn schemes(&self) -> Answer<Vec<grading::Scheme>> {
+        let mut client = SchemesClient::new(self.grading.clone());
+        let (mut schemes, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let request = grading::ListSchemesRequest {
+                page_size: PAGE,
+                page_token,
+                purpose: PURPOSE.into(),
+                ..Default::default()
+            };
+            let page = told("grading", client.list_schemes(patient(request)).await)?;
+            schemes.extend(page.schemes);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return Ok(schemes);
+            }
+        }
+    }
+
+    /// Whether measures follow from a scheme's grades.
+    pub async fn has_measures(&self, scheme: &str) -> Answer<bool> {
+        let request = grading::GetMeasuresRequest { scheme: scheme.into(), purpose: PURPOSE.into() };
+        let mut client = SchemesClient::new(self.grading.clone());
+        Ok(!told("grading", client.get_measures(patient(request)).await)?.measures.is_empty())
+    }
+
+    /// How many subjects have each grade under a scheme.
+    pub async fn distribution(&self, scheme: &str) -> Answer<grading::Distribution> {
+        let request = grading::GetDistributionRequest { scheme: scheme.into(), ..Default::default() };
+        told("grading", GradesClient::new(self.grading.clone()).get_distribution(patient(request)).await)
+    }
+
+    /// Draws that were committed between two days; an empty first day is the beginning.
+    pub async fn draws(&self, from: &str, to: &str) -> Answer<Vec<sampling::Draw>> {
+        let mut client = DrawsClient::new(self.sampling.clone());
+        let (mut draws, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let request = sampling::ListDrawsRequest {
+                from: from.into(),
+                to: to.into(),
+                page_size: PAGE,
+                page_token,
+                purpose: PURPOSE.into(),
+                ..Default::default()
+            };
+            let page = told("sampling", client.list_draws(patient(request)).await)?;
+            draws.extend(page.draws);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return Ok(draws);
+            }
+        }
+    }
+
+    /// Credit's counts.
+    pub async fn of_credit(&self, domain: &str, from: &str, to: &str) -> Answer<credit::GetFiguresResponse> {
+        let request = credit::GetFiguresRequest { domain: domain.into(), from: from.into(), to: to.into() };
+        told("credit", CreditFigures::new(self.credit.clone()).get_figures(patient(request)).await)
+    }
+
+    /// Discipline's counts.
+    pub async fn of_discipline(
+        &self,
+        domain: &str,
+        from: &str,
+        to: &str,
+    ) -> Answer<discipline::GetFiguresResponse> {
+        let request =
+            discipline::GetFiguresRequest { domain: domain.into(), from: from.into(), to: to.into() };
+        told(
+            "discipline",
+            DisciplineFigures::new(self.discipline.clone()).get_figures(patient(request)).await,
+        )
+    }
+}
+
+fn patient<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(PATIENCE);
+    request
+}
+
+// What we ask is well-formed and within our scopes, so that whatever else comes back means that the service can't answer now.
+fn told<T>(service: &'static str, answered: Result<Response<T>, Status>) -> Answer<T> {
+    answered.map(Response::into_inner).map_err(|status| {
+        tracing::warn!(service, %status, "a report waits for a service");
+        Fault::unavailable(
+            Common::UpstreamUnavailable.as_str_name(),
+            format!("{service} does not give its figures now, and a report without them would be half true; try again shortly"),
+            format!("{service} 服务暂时不能提供数据，缺少该数据的报告不完整；请稍后重试"),
+        )
+        .with("service", service)
+    })
+}

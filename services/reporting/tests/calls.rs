@@ -1,0 +1,7 @@
+//! Reporting through its real stack, beside four services that answer what each test says.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
+mod calls {
+    mod figures;
+    mod plans;
+    pub mod world;
+}

@@ -1,0 +1,209 @@
+//! The tables of draws and their rosters.
+use std::collections::HashMap;
+
+use chassis::{
+    Answer, Tx,
+    clock::{from_micros, wire},
+    page::Page,
+    storage::{placeholders, sql},
+};
+use contract::{
+    grading::v1::scheme::Disclosure,
+    sampling::v1::{Draw, draw::State},
+};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+
+/// A draw as stored. The secret is in it whatever its state.
+#[derive(FromQueryResult)]
+pub struct Stored {
+    pub draw_id: String,
+    pub plan: String,
+    pub scheme: String,
+    pub scheme_version: i32,
+    pub disclosure: i32,
+    pub state: i32,
+    pub roster_digest: String,
+    pub roster_size: i32,
+    pub quota_text: String,
+    pub commitment: String,
+    pub secret: String,
+    pub entropy_source: String,
+    pub committed_at: i64,
+    pub entropy: String,
+    pub seed: String,
+    pub revealed_at: i64,
+    pub abandon_reason: String,
+}
+
+const COLUMNS: &str = "draw_id, plan, scheme, scheme_version, disclosure, state, roster_digest, roster_size, quota_text, \
+                       commitment, secret, entropy_source, committed_at, entropy, seed, revealed_at, abandon_reason";
+
+impl Stored {
+    /// Where the draw stands.
+    pub fn state(&self) -> State {
+        State::try_from(self.state).unwrap_or_default()
+    }
+
+    /// Who may see the grades.
+    pub fn disclosure(&self) -> Disclosure {
+        Disclosure::try_from(self.disclosure).unwrap_or_default()
+    }
+
+    /// The secret, once it is open.
+    pub fn open_secret(&self) -> &str {
+        if self.state() == State::Revealed { &self.secret } else { "" }
+    }
+
+    /// The contract's message, without what other tables hold.
+    pub fn wire(&self) -> Draw {
+        Draw {
+            draw_id: self.draw_id.clone(),
+            plan: self.plan.clone(),
+            scheme: self.scheme.clone(),
+            scheme_version: self.scheme_version,
+            state: self.state,
+            roster_digest: self.roster_digest.clone(),
+            roster_size: self.roster_size,
+            quota_text: self.quota_text.clone(),
+            commitment: self.commitment.clone(),
+            entropy_source: self.entropy_source.clone(),
+            committed_at: Some(wire(from_micros(self.committed_at))),
+            seed: self.seed.clone(),
+            secret: self.open_secret().to_owned(),
+            entropy: self.entropy.clone(),
+            revealed_at: (self.revealed_at > 0).then(|| wire(from_micros(self.revealed_at))),
+            abandon_reason: self.abandon_reason.clone(),
+            ..Default::default()
+        }
+    }
+}
+
+/// A draw.
+pub async fn find(db: &impl ConnectionTrait, draw: &str) -> Answer<Option<Stored>> {
+    let text = format!("SELECT {COLUMNS} FROM draws WHERE draw_id = $1");
+    Ok(Stored::find_by_statement(sql(db, &text, [draw.into()])).one(db).await?)
+}
+
+/// The plan's open draw.
+pub async fn pending(db: &impl ConnectionTrait, plan: &str) -> Answer<Option<Stored>> {
+    let text = format!("SELECT {COLUMNS} FROM draws WHERE plan = $1 AND state = {}", State::Committed as i32);
+    Ok(Stored::find_by_statement(sql(db, &text, [plan.into()])).one(db).await?)
+}
+
+/// Which draws to list; instants in microseconds.
+pub struct Filter<'a> {
+    pub plan: &'a str,
+    pub scheme: &'a str,
+    pub from: i64,
+    pub before: i64,
+}
+
+/// A page of draws, the latest first.
+pub async fn page(db: &impl ConnectionTrait, filter: &Filter<'_>, page: &Page) -> Answer<Vec<Stored>> {
+    let text = format!(
+        "SELECT {COLUMNS} FROM draws WHERE ($1 = '' OR draw_id < $1) AND ($2 = '' OR plan = $2) AND ($3 = '' OR scheme = $3) \
+         AND committed_at >= $4 AND committed_at < $5 ORDER BY draw_id DESC LIMIT {}",
+        page.fetch()
+    );
+    let values = [
+        page.after.as_str().into(),
+        filter.plan.into(),
+        filter.scheme.into(),
+        filter.from.into(),
+        filter.before.into(),
+    ];
+    Ok(Stored::find_by_statement(sql(db, &text, values)).all(db).await?)
+}
+
+/// Inserts a draw and its roster; a violated index comes back as it is.
+pub async fn insert(tx: &Tx, draw: &Stored, roster: &str, names: &str) -> Result<(), DbErr> {
+    let text = format!("INSERT INTO draws ({COLUMNS}) VALUES ({})", placeholders(1, 17));
+    let values = [
+        draw.draw_id.as_str().into(),
+        draw.plan.as_str().into(),
+        draw.scheme.as_str().into(),
+        draw.scheme_version.into(),
+        draw.disclosure.into(),
+        draw.state.into(),
+        draw.roster_digest.as_str().into(),
+        draw.roster_size.into(),
+        draw.quota_text.as_str().into(),
+        draw.commitment.as_str().into(),
+        draw.secret.as_str().into(),
+        draw.entropy_source.as_str().into(),
+        draw.committed_at.into(),
+        draw.entropy.as_str().into(),
+        draw.seed.as_str().into(),
+        draw.revealed_at.into(),
+        draw.abandon_reason.as_str().into(),
+    ];
+    tx.execute_raw(sql(&**tx, &text, values)).await?;
+    let text = "INSERT INTO rosters (draw, roster, names) VALUES ($1, $2, $3)";
+    tx.execute_raw(sql(&**tx, text, [draw.draw_id.as_str().into(), roster.into(), names.into()])).await?;
+    Ok(())
+}
+
+/// Opens a committed draw; whether it still was one.
+pub async fn reveal(tx: &Tx, draw: &Stored) -> Answer<bool> {
+    let text = format!(
+        "UPDATE draws SET state = {}, entropy = $2, seed = $3, revealed_at = $4 WHERE draw_id = $1 AND state = {}",
+        State::Revealed as i32,
+        State::Committed as i32
+    );
+    let values =
+        [draw.draw_id.as_str().into(), draw.entropy.as_str().into(), draw.seed.as_str().into(), draw.revealed_at.into()];
+    Ok(tx.execute_raw(sql(&**tx, &text, values)).await?.rows_affected() == 1)
+}
+
+/// Gives a committed draw up; whether it still was one.
+pub async fn abandon(tx: &Tx, draw: &str, reason: &str) -> Answer<bool> {
+    let text = format!(
+        "UPDATE draws SET state = {}, abandon_reason = $2 WHERE draw_id = $1 AND state = {}",
+        State::Abandoned as i32,
+        State::Committed as i32
+    );
+    Ok(tx.execute_raw(sql(&**tx, &text, [draw.into(), reason.into()])).await?.rows_affected() == 1)
+}
+
+/// Holds the draw's row to the end of the transaction, so that replacements follow one another.
+pub async fn lock(tx: &Tx, draw: &str) -> Answer<()> {
+    tx.execute_raw(sql(&**tx, "UPDATE draws SET state = state WHERE draw_id = $1", [draw.into()])).await?;
+    Ok(())
+}
+
+/// A roster with the names beside it.
+#[derive(FromQueryResult)]
+pub struct Kept {
+    pub roster: String,
+    pub names: String,
+}
+
+/// The frozen roster of a draw.
+pub async fn roster(db: &impl ConnectionTrait, draw: &str) -> Answer<Option<Kept>> {
+    let text = "SELECT roster, names FROM rosters WHERE draw = $1";
+    Ok(Kept::find_by_statement(sql(db, text, [draw.into()])).one(db).await?)
+}
+
+/// What came of a draw.
+#[derive(Default, FromQueryResult)]
+pub struct Figures {
+    pub draw: String,
+    pub drawn: i64,
+    pub visited: i64,
+    pub found: i64,
+}
+
+/// What came of draws, by their ids; at most a page of them.
+pub async fn figures(db: &impl ConnectionTrait, draws: &[&str]) -> Answer<HashMap<String, Figures>> {
+    if draws.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let text = format!(
+        "SELECT draw, COUNT(CASE WHEN replaces = '' THEN 1 END) AS drawn, \
+         COUNT(CASE WHEN inspected_on <> '' THEN 1 END) AS visited, COUNT(CASE WHEN found THEN 1 END) AS found \
+         FROM visits WHERE draw IN ({}) GROUP BY draw",
+        placeholders(1, draws.len())
+    );
+    let rows = Figures::find_by_statement(sql(db, &text, draws.iter().map(|draw| (*draw).into()))).all(db).await?;
+    Ok(rows.into_iter().map(|row| (row.draw.clone(), row)).collect())
+}

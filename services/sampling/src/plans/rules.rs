@@ -1,0 +1,233 @@
+//! What a plan must say. Pure.
+use std::collections::BTreeSet;
+
+use chassis::fault::Violation;
+use contract::{
+    grading::v1::Scheme,
+    sampling::v1::{ErrorReason, InspectionItem, Plan, Quota},
+};
+use identifiers::{Industry, Region};
+
+/// The stratum of subjects without a grade.
+pub const UNGRADED: &str = "UNGRADED";
+
+/// 行政处罚法 42, 行政强制法 18: officials act in twos at least.
+const INSPECTORS_FEWEST: i32 = 2;
+
+const PERCENT_PLACES: usize = 4;
+
+/// Fills in what a plan leaves to the rules: two inspectors, and the ratios of the scheme's measures.
+pub fn complete(plan: &mut Plan, scheme: &Scheme) -> Vec<Violation> {
+    if plan.inspectors_per_visit == 0 {
+        plan.inspectors_per_visit = INSPECTORS_FEWEST;
+    }
+    if !plan.quotas.is_empty() {
+        return Vec::new();
+    }
+    let measures = scheme.measures.iter().map(|measure| (measure.grade.clone(), measure.sampling_percent));
+    plan.quotas = measures.map(|(grade, percent)| Quota { grade, percent, at_least: 0 }).collect();
+    if !plan.quotas.is_empty() {
+        return Vec::new();
+    }
+    vec![Violation::new(
+        "plan.quotas",
+        "are empty, and the scheme has no measures to take sampling percents from; give quotas, or put the measures first",
+        "为空，且评价制度没有规定抽查比例的监管措施；请填写抽查比例，或先制定监管措施",
+    )]
+}
+
+/// Judges a completed plan against its scheme and those of its inspection items that are on file.
+pub fn judge(plan: &Plan, scheme: &Scheme, known: &[InspectionItem]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    judge_departments(&plan.departments, &mut violations);
+    judge_scope(plan, &mut violations);
+    judge_items(&plan.inspection_items, known, &mut violations);
+    judge_period(plan, &mut violations);
+    if plan.inspectors_per_visit < INSPECTORS_FEWEST {
+        violations.push(Violation::new(
+            "plan.inspectorsPerVisit",
+            "must be at least 2: the law lets no official inspect alone (行政处罚法 art. 42)",
+            "至少为2：执法人员不得少于两人（行政处罚法第四十二条）",
+        ));
+    }
+    judge_quotas(&plan.quotas, scheme, &mut violations);
+    violations
+}
+
+fn judge_departments(departments: &[String], violations: &mut Vec<Violation>) {
+    let mut seen = BTreeSet::new();
+    for (index, department) in departments.iter().enumerate() {
+        let field = format!("plan.departments[{index}]");
+        if department.trim().is_empty() {
+            violations.push(Violation::new(field, "is empty; name a department or leave it out", "为空；请填写部门或删去该项"));
+        } else if !seen.insert(department) {
+            violations.push(twice(field, department));
+        }
+    }
+}
+
+fn judge_scope(plan: &Plan, violations: &mut Vec<Violation>) {
+    if !plan.region.is_empty()
+        && let Err(fault) = Region::parse(&plan.region)
+    {
+        violations.push(Violation::new("plan.region", fault.message_en(), fault.message_zh()));
+    }
+    for (index, industry) in plan.industries.iter().enumerate() {
+        if let Err(fault) = Industry::parse(industry) {
+            let field = format!("plan.industries[{index}]");
+            violations.push(Violation::new(field, fault.message_en(), fault.message_zh()));
+        }
+    }
+}
+
+fn judge_items(items: &[String], known: &[InspectionItem], violations: &mut Vec<Violation>) {
+    let mut seen = BTreeSet::new();
+    for (index, item) in items.iter().enumerate() {
+        let field = format!("plan.inspectionItems[{index}]");
+        if !known.iter().any(|known| known.inspection_item_id == *item) {
+            violations.push(Violation {
+                reason: ErrorReason::InspectionItemUnknown.as_str_name(),
+                ..Violation::new(
+                    field,
+                    format!("\"{item}\" is not on file; put it with PUT /sampling/v1/inspectionItems/{item} first"),
+                    format!("抽查事项“{item}”未登记；请先通过 PUT /sampling/v1/inspectionItems/{item} 登记"),
+                )
+            });
+        } else if !seen.insert(item) {
+            violations.push(twice(field, item));
+        }
+    }
+}
+
+fn judge_period(plan: &Plan, violations: &mut Vec<Violation>) {
+    // Dates of this form compare as texts.
+    if let Some(period) = plan.period.as_ref().filter(|period| period.from > period.to) {
+        violations.push(Violation::new(
+            "plan.period.to",
+            format!("{} is before the period's first day {}; swap them or correct one", period.to, period.from),
+            format!("{}早于起始日{}；请更正", period.to, period.from),
+        ));
+    }
+}
+
+fn judge_quotas(quotas: &[Quota], scheme: &Scheme, violations: &mut Vec<Violation>) {
+    let grades: Vec<&str> =
+        scheme.model.iter().flat_map(|model| &model.grades).map(|grade| grade.grade.as_str()).collect();
+    let mut seen = BTreeSet::new();
+    for (index, quota) in quotas.iter().enumerate() {
+        let (field, grade) = (format!("plan.quotas[{index}].grade"), quota.grade.as_str());
+        // A scheme that takes the state's grades as they are may leave them unnamed.
+        let known = grades.is_empty() || grades.contains(&grade) || grade == UNGRADED;
+        if !known || grade.contains([',', '\n']) {
+            let (id, listed) = (&scheme.scheme_id, grades.join(", "));
+            violations.push(Violation::new(
+                field,
+                format!("\"{grade}\" is no grade of scheme \"{id}\"; its grades are {listed}, and {UNGRADED}"),
+                format!("“{grade}”不是评价制度“{id}”的等级；可用等级为 {listed} 及 {UNGRADED}"),
+            ));
+        } else if !seen.insert(grade) {
+            violations.push(twice(field, grade));
+        }
+        if !is_percent(quota.percent) {
+            violations.push(Violation::new(
+                format!("plan.quotas[{index}].percent"),
+                format!("{} is no percent from 0 to 100 with at most {PERCENT_PLACES} decimal places", quota.percent),
+                format!("{}不是0至100之间、至多{PERCENT_PLACES}位小数的百分比", quota.percent),
+            ));
+        }
+    }
+}
+
+// The number means the shortest decimal that denotes it.
+fn is_percent(percent: f64) -> bool {
+    let places = percent.to_string().split_once('.').map_or(0, |(_, places)| places.len());
+    places <= PERCENT_PLACES && draw::Percent::from_f64(percent).is_ok()
+}
+
+fn twice(field: String, what: &str) -> Violation {
+    Violation::new(field, format!("\"{what}\" stands here twice; name it once"), format!("“{what}”重复；请只填一次"))
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::{
+        grading::v1::{Grade, Measure, Model},
+        sampling::v1::Period,
+    };
+
+    use super::*;
+
+    fn scheme() -> Scheme {
+        let grades = ["A", "B"].map(|grade| Grade { grade: grade.to_owned(), ..Default::default() });
+        let measures = vec![Measure { grade: "B".to_owned(), sampling_percent: 12.5, ..Default::default() }];
+        let model = Model { grades: grades.to_vec(), ..Default::default() };
+        Scheme { scheme_id: "s".to_owned(), model: Some(model), measures, ..Default::default() }
+    }
+
+    fn item() -> InspectionItem {
+        InspectionItem { inspection_item_id: "i".to_owned(), ..Default::default() }
+    }
+
+    fn quota(grade: &str, percent: f64) -> Quota {
+        Quota { grade: grade.to_owned(), percent, at_least: 0 }
+    }
+
+    fn plan() -> Plan {
+        Plan {
+            departments: vec!["transport".to_owned()],
+            inspection_items: vec!["i".to_owned()],
+            period: Some(Period { from: "2026-03-01".to_owned(), to: "2026-03-01".to_owned() }),
+            quotas: vec![quota("A", 5.5), quota(UNGRADED, 100.0)],
+            inspectors_per_visit: 2,
+            ..Default::default()
+        }
+    }
+
+    fn fields(plan: &Plan) -> Vec<String> {
+        judge(plan, &scheme(), &[item()]).into_iter().map(|violation| violation.field).collect()
+    }
+
+    #[test]
+    fn a_sound_plan_passes() {
+        assert_eq!(fields(&plan()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_fault_is_named_by_its_field() {
+        let period = Some(Period { from: "2026-03-02".to_owned(), to: "2026-03-01".to_owned() });
+        let cases = [
+            (Plan { departments: vec!["a".to_owned(), "a".to_owned()], ..plan() }, "plan.departments[1]"),
+            (Plan { departments: vec![" ".to_owned()], ..plan() }, "plan.departments[0]"),
+            (Plan { region: "000000".to_owned(), ..plan() }, "plan.region"),
+            (Plan { industries: vec!["Z9".to_owned()], ..plan() }, "plan.industries[0]"),
+            (Plan { inspection_items: vec!["i".to_owned(), "x".to_owned()], ..plan() }, "plan.inspectionItems[1]"),
+            (Plan { inspection_items: vec!["i".to_owned(), "i".to_owned()], ..plan() }, "plan.inspectionItems[1]"),
+            (Plan { period, ..plan() }, "plan.period.to"),
+            (Plan { inspectors_per_visit: 1, ..plan() }, "plan.inspectorsPerVisit"),
+            (Plan { quotas: vec![quota("C", 1.0)], ..plan() }, "plan.quotas[0].grade"),
+            (Plan { quotas: vec![quota("A", 1.0), quota("A", 2.0)], ..plan() }, "plan.quotas[1].grade"),
+            (Plan { quotas: vec![quota("A", 1.00001)], ..plan() }, "plan.quotas[0].percent"),
+            (Plan { quotas: vec![quota("A", 100.0001)], ..plan() }, "plan.quotas[0].percent"),
+        ];
+        for (plan, field) in cases {
+            assert_eq!(fields(&plan), [field]);
+        }
+    }
+
+    #[test]
+    fn four_places_are_exact_enough() {
+        for (percent, holds) in [(0.0001, true), (33.3333, true), (100.0, true), (-1.0, false), (f64::NAN, false)] {
+            assert_eq!(is_percent(percent), holds, "{percent}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_comes_from_the_law_and_the_measures() {
+        let mut bare = Plan { quotas: Vec::new(), inspectors_per_visit: 0, ..plan() };
+        assert!(complete(&mut bare, &scheme()).is_empty());
+        assert_eq!((bare.inspectors_per_visit, bare.quotas), (2, vec![quota("B", 12.5)]));
+        let mut nothing = Plan { quotas: Vec::new(), ..plan() };
+        let found = complete(&mut nothing, &Scheme { measures: Vec::new(), ..scheme() });
+        assert_eq!(found.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(), ["plan.quotas"]);
+    }
+}

@@ -1,0 +1,317 @@
+//! Visits 检查任务 and their results 抽查结果.
+pub mod returns;
+mod rows;
+mod rules;
+mod staffing;
+
+use std::sync::Arc;
+
+use chassis::{
+    Answer, Context, Fault, Tx,
+    clock::{business_day, from_micros, micros, wire},
+    decisions::{self, Decision},
+    page::Page,
+    storage::corrupt,
+};
+use contract::{
+    r#type::v1::ErrorReason as Common,
+    sampling::v1::{self as api, ErrorReason, visit::Status},
+};
+use draw::{Replacement, Seed, Selected};
+use identifiers::Uscc;
+use jiff::civil::Date;
+use sea_orm::ConnectionTrait;
+use serde_json::json;
+
+use self::{
+    rows::{Details, Stored},
+    rules::Bounds,
+};
+pub use self::{
+    rows::skipped_always,
+    staffing::{drawn, open, understaffed},
+};
+use crate::{Sampling, draws, plans, rights};
+
+/// Who was drawn in a draw, and who took whose place when.
+pub struct OfDraw {
+    /// The selection, in its order.
+    pub selected: Vec<Selected>,
+    /// The replacements in their order, each with its instant in microseconds.
+    pub replacements: Vec<(Replacement, i64)>,
+}
+
+/// The selection and the replacements of a draw.
+pub async fn of_draw(db: &impl ConnectionTrait, draw: &str) -> Answer<OfDraw> {
+    let mut of = OfDraw { selected: Vec::new(), replacements: Vec::new() };
+    for visit in rows::of_draw(db, draw).await? {
+        if visit.replaces.is_empty() {
+            of.selected.push(Selected { uscc: visit.uscc, stratum: visit.stratum, ticket: visit.ticket });
+        } else {
+            let replacement = Replacement {
+                uscc: visit.replaces,
+                replaced_by: visit.uscc,
+                stratum: visit.stratum,
+                ticket: visit.ticket,
+                reason: visit.replace_reason,
+            };
+            of.replacements.push((replacement, visit.replaced_at));
+        }
+    }
+    Ok(of)
+}
+
+/// Lists the visits of a draw.
+pub async fn list(app: &Arc<Sampling>, context: &Context, request: api::ListVisitsRequest) -> Answer<api::ListVisitsResponse> {
+    rights::official(context)?;
+    let purpose = context.purpose(&request.purpose)?;
+    let page = Page::of(request.page_size, &request.page_token)?;
+    let after = match page.after.as_str() {
+        "" => -1,
+        place => place.parse().map_err(|_| bad_token())?,
+    };
+    let db = app.store.read();
+    let draw = draws::find(db, &request.draw).await?.ok_or_else(|| draws::unknown(&request.draw))?;
+    let plan = plans::find(db, &draw.plan).await?.ok_or_else(|| corrupt("draw", "its plan is gone"))?;
+    rights::look(app, context, purpose, &draw.draw_id).await?;
+    let mut stored = rows::page(db, &draw.draw_id, after, &page).await?;
+    let next_page_token = page.cut(&mut stored, |visit| visit.place.to_string());
+    let visits = wires(db, context, &plan, stored).await?;
+    Ok(api::ListVisitsResponse { visits, next_page_token })
+}
+
+fn bad_token() -> Fault {
+    Fault::invalid(
+        Common::PageTokenInvalid.as_str_name(),
+        "the page token is not one that this list gave; start without one",
+        "分页标记不是本列表给出的；请从第一页开始",
+    )
+    .at("pageToken")
+}
+
+impl Details {
+    fn records(&self) -> Vec<String> {
+        self.findings.iter().filter(|one| !one.record.is_empty()).map(|one| one.record.clone()).collect()
+    }
+
+    fn refusal(&self) -> String {
+        self.findings.iter().map(|one| one.refusal.as_str()).find(|refusal| !refusal.is_empty()).unwrap_or("").to_owned()
+    }
+
+    fn findings(&self) -> Vec<api::Finding> {
+        let wire = |one: &rows::StoredFinding| api::Finding {
+            inspection_item: one.inspection_item.clone(),
+            result_code: one.result_code.clone(),
+            text: one.text.clone(),
+        };
+        self.findings.iter().map(wire).collect()
+    }
+}
+
+// Visits of one draw as the contract's messages.
+async fn wires(
+    db: &impl ConnectionTrait,
+    context: &Context,
+    plan: &api::Plan,
+    visits: Vec<Stored>,
+) -> Answer<Vec<api::Visit>> {
+    let Some(draw) = visits.first().map(|visit| visit.draw.clone()) else { return Ok(Vec::new()) };
+    let always = rows::skipped_always(db, &draw).await?.len();
+    let mut details = rows::details(db, &visits).await?;
+    let wire_of = |visit: Stored| {
+        let of = details.remove(&visit.visit_id).unwrap_or_default();
+        let shortage = rules::shortage(plan.inspectors_per_visit, of.inspectors.len(), of.skipped.len(), always);
+        api::Visit {
+            overdue: rules::overdue(visit.status(), &visit.publish_due_on, context.today()),
+            inspection_items: plan.inspection_items.clone(),
+            shortage: shortage.map(|text| text.get(context.language).to_owned()).unwrap_or_default(),
+            findings: of.findings(),
+            records: of.records(),
+            credit_error: of.refusal(),
+            inspectors: of.inspectors,
+            skipped_inspectors: of.skipped,
+            published_at: (visit.published_at > 0).then(|| wire(from_micros(visit.published_at))),
+            visit_id: visit.visit_id,
+            draw: visit.draw,
+            uscc: visit.uscc,
+            name: visit.name,
+            status: visit.status,
+            inspected_on: visit.inspected_on,
+            publish_due_on: visit.publish_due_on,
+            position: visit.position,
+            replaces: visit.replaces,
+        }
+    };
+    Ok(visits.into_iter().map(wire_of).collect())
+}
+
+async fn wire_one(tx: &Tx, context: &Context, plan: &api::Plan, visit: Stored) -> Answer<api::Visit> {
+    let mut wired = wires(&**tx, context, plan, vec![visit]).await?;
+    wired.pop().ok_or_else(|| corrupt("visit", "it is gone"))
+}
+
+// A visit and its plan, for who may act on it.
+async fn own(tx: &Tx, context: &Context, visit: &str) -> Answer<(Stored, api::Plan)> {
+    let found = rows::find(&**tx, visit).await?.ok_or_else(|| Fault::not_found("visit", "检查任务", visit))?;
+    let plan = plans::of_draws(&**tx, &[&found.draw]).await?.remove(&found.draw);
+    let plan = plan.ok_or_else(|| corrupt("visit", "its plan is gone"))?;
+    rights::act_for(context, plan.departments.iter().map(String::as_str))?;
+    Ok((found, plan))
+}
+
+// Refuses a step that the visit's state does not allow, and says which it is in.
+fn in_state(visit: &Stored, allowed: &[Status], todo_en: &str, todo_zh: &str) -> Answer<()> {
+    if allowed.contains(&visit.status()) {
+        return Ok(());
+    }
+    let (id, status) = (&visit.visit_id, visit.status().as_str_name());
+    Err(Fault::precondition(
+        ErrorReason::VisitState.as_str_name(),
+        format!("visit \"{id}\" is {status}; {todo_en}"),
+        format!("检查任务“{id}”当前状态为 {status}；{todo_zh}"),
+    )
+    .with("status", status))
+}
+
+fn overtaken() -> Fault {
+    Fault::aborted(
+        Common::ConcurrentChange.as_str_name(),
+        "the visit was changed by another call in the same moment; read it again",
+        "该检查任务刚被其他操作改变；请重新读取",
+    )
+}
+
+/// Records what a visit found.
+pub async fn record(_: &Arc<Sampling>, context: &Context, tx: &Tx, request: api::RecordVisitRequest) -> Answer<api::Visit> {
+    let (mut visit, plan) = own(tx, context, &request.visit).await?;
+    in_state(
+        &visit,
+        &[Status::Planned, Status::Recorded],
+        "only a visit that is planned, or recorded and not yet published, can be recorded",
+        "只有待检查或已录入而未公示的任务可以录入结果",
+    )?;
+    for (index, finding) in request.findings.iter().enumerate() {
+        rights::no_identity_number(&format!("findings[{index}].text"), &finding.text)?;
+    }
+    let draw = draws::find(&**tx, &visit.draw).await?.ok_or_else(|| corrupt("visit", "its draw is gone"))?;
+    let inspected_on: Date = request.inspected_on.parse().map_err(|error| corrupt("date", error))?;
+    let drawn_on = business_day(from_micros(draw.revealed_at));
+    let bounds = Bounds { plan: &plan, drawn_on, today: context.today() };
+    let codes = rules::judge(inspected_on, &request.findings, &bounds).map_err(Fault::fields)?;
+    let before = visit.status();
+    visit.status = Status::Recorded as i32;
+    visit.inspected_on = request.inspected_on;
+    visit.publish_due_on = rules::publish_due(inspected_on, &plan.region).last_day.to_string();
+    visit.found = codes.iter().any(|code| code.found);
+    if !rows::update(tx, &visit, before).await? {
+        return Err(overtaken());
+    }
+    rows::put_findings(tx, &visit.visit_id, &request.findings).await?;
+    let findings: Vec<_> =
+        request.findings.iter().map(|finding| json!([finding.inspection_item, finding.result_code])).collect();
+    decide(tx, context, "visit.recorded", &visit, json!({ "inspectedOn": visit.inspected_on, "findings": findings })).await?;
+    wire_one(tx, context, &plan, visit).await
+}
+
+async fn decide(tx: &Tx, context: &Context, kind: &str, visit: &Stored, mut detail: serde_json::Value) -> Answer<()> {
+    if let Some(detail) = detail.as_object_mut() {
+        detail.insert("visit".to_owned(), visit.visit_id.as_str().into());
+    }
+    decisions::record(tx, context, Decision { kind, subject: &visit.uscc, basis: &visit.draw, detail }).await
+}
+
+/// Publishes what a visit found; its findings are due to credit from then on.
+pub async fn publish(_: &Arc<Sampling>, context: &Context, tx: &Tx, request: api::PublishVisitRequest) -> Answer<api::Visit> {
+    let (mut visit, plan) = own(tx, context, &request.visit).await?;
+    in_state(
+        &visit,
+        &[Status::Recorded],
+        "only a visit that is recorded and not yet published can be published",
+        "只有已录入结果而未公示的任务可以公示",
+    )?;
+    visit.status = Status::Published as i32;
+    visit.published_at = micros(context.now);
+    if !rows::update(tx, &visit, Status::Recorded).await? {
+        return Err(overtaken());
+    }
+    returns::make_due(tx, &visit.visit_id).await?;
+    decide(tx, context, "visit.published", &visit, json!({ "dueOn": visit.publish_due_on })).await?;
+    wire_one(tx, context, &plan, visit).await
+}
+
+/// Replaces a subject that can't be visited by the next ticket of its stratum.
+pub async fn replace(_: &Arc<Sampling>, context: &Context, tx: &Tx, request: api::ReplaceVisitRequest) -> Answer<api::Visit> {
+    let (mut visit, plan) = own(tx, context, &request.visit).await?;
+    // Replacements of a draw build on one another: the next ticket is the one after those called so far.
+    draws::lock(tx, &visit.draw).await?;
+    in_state(&visit, &[Status::Planned], "only a visit that is still planned can be replaced", "只有待检查的任务可以替补")?;
+    rights::no_identity_number("reason", &request.reason)?;
+    let draw = draws::find(&**tx, &visit.draw).await?.ok_or_else(|| corrupt("visit", "its draw is gone"))?;
+    let before = rows::of_draw(&**tx, &visit.draw).await?;
+    let earlier = before.iter().filter(|one| !one.replaces.is_empty());
+    let mut impossible: Vec<(&str, &str)> =
+        earlier.map(|one| (one.replaces.as_str(), one.replace_reason.as_str())).collect();
+    impossible.push((&visit.uscc, &request.reason));
+    let kept = draws::kept(tx, &visit.draw).await?;
+    let (roster, quotas) = draws::read_back(&kept, &draw.quota_text)?;
+    let seed = Seed::of(draw.seed.clone());
+    let replacements = draw::replace(&seed, &roster, &quotas, &impossible);
+    let replacement = replacements.map_err(|fault| exhausted(&fault))?.pop().ok_or_else(|| corrupt("draw", "no ticket"))?;
+    let place = before.iter().map(|one| one.place).max().unwrap_or(-1) + 1;
+    let next = staffing::standing_in(place, &replacement, &roster, &kept.names);
+    let next = Stored { replaced_at: micros(context.now), ..next };
+    let detail = json!({ "replacedBy": next.uscc, "reason": request.reason, "ticket": next.ticket });
+    visit.status = Status::Replaced as i32;
+    if !rows::update(tx, &visit, Status::Planned).await? {
+        return Err(overtaken());
+    }
+    let opened = open(tx, context, &plan, &visit.draw, &seed, &[next]).await?;
+    decide(tx, context, "visit.replaced", &visit, detail).await?;
+    let opened = opened.into_iter().next().ok_or_else(|| corrupt("visit", "it is gone"))?;
+    wire_one(tx, context, &plan, opened).await
+}
+
+fn exhausted(fault: &draw::Fault) -> Fault {
+    Fault::precondition(ErrorReason::StratumExhausted.as_str_name(), fault.message_en(), fault.message_zh())
+}
+
+/// Lists published results.
+pub async fn list_public(
+    app: &Arc<Sampling>,
+    _: &Context,
+    request: api::ListPublicResultsRequest,
+) -> Answer<api::ListPublicResultsResponse> {
+    let uscc = match request.uscc.trim() {
+        "" => String::new(),
+        given => {
+            let code = Uscc::parse_tolerant(given).map_err(|fault| rights::code_fault("uscc", &fault))?;
+            code.0.as_str().to_owned()
+        }
+    };
+    let page = Page::of(request.page_size, &request.page_token)?;
+    let after = match page.after.split_once(' ') {
+        Some((at, id)) => (at.parse().map_err(|_| bad_token())?, id),
+        None if page.after.is_empty() => (i64::MAX, ""),
+        None => return Err(bad_token()),
+    };
+    let db = app.store.read();
+    let mut visits = rows::published(db, &uscc, after, &page).await?;
+    let next_page_token = page.cut(&mut visits, |visit| format!("{} {}", visit.published_at, visit.visit_id));
+    let mut draws: Vec<&str> = visits.iter().map(|visit| visit.draw.as_str()).collect();
+    draws.sort_unstable();
+    draws.dedup();
+    let plans = plans::of_draws(db, &draws).await?;
+    let details = rows::details(db, &visits).await?;
+    let result = |visit: Stored| api::PublicResult {
+        departments: plans.get(&visit.draw).map(|plan| plan.departments.clone()).unwrap_or_default(),
+        findings: details.get(&visit.visit_id).map(Details::findings).unwrap_or_default(),
+        published_at: Some(wire(from_micros(visit.published_at))),
+        uscc: visit.uscc,
+        name: visit.name,
+        visit_id: visit.visit_id,
+        draw_id: visit.draw,
+        inspected_on: visit.inspected_on,
+    };
+    let results = visits.into_iter().map(result).collect();
+    Ok(api::ListPublicResultsResponse { results, next_page_token })
+}
