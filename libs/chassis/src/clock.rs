@@ -63,12 +63,11 @@ pub fn start_of(day: Date) -> Timestamp {
     Offset::constant(8).to_timestamp(midnight).unwrap_or(Timestamp::MIN)
 }
 
-/// An instant as the contract's message.
+/// An instant as the contract's message, to the microsecond as our tables keep it: a first answer and a later read agree.
 pub fn wire(instant: Timestamp) -> prost_types::Timestamp {
-    prost_types::Timestamp {
-        seconds: instant.as_second(),
-        nanos: instant.subsec_nanosecond(),
-    }
+    let micros = micros(instant);
+    let nanos = i32::try_from(micros.rem_euclid(1_000_000) * 1_000).unwrap_or_default();
+    prost_types::Timestamp { seconds: micros.div_euclid(1_000_000), nanos }
 }
 
 /// An instant as our tables keep it: microseconds since 1970, which both databases compare fast.

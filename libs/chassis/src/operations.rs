@@ -59,7 +59,7 @@ const AT_ONCE: usize = 4;
 
 impl Job {
     /// Notes progress and checkpoint in the transaction of the effect. Fails when another worker has taken over, so that nothing is done twice.
-    pub async fn progress(&self, tx: &Tx, metadata: &(impl Message + Name), checkpoint: &[u8]) -> Answer<()> {
+    pub async fn progress(&self, tx: &Tx, metadata: &impl Name, checkpoint: &[u8]) -> Answer<()> {
         let text = "UPDATE operations SET metadata = $3, checkpoint = $4, lease_until = $5, updated_at = $6 \
                     WHERE id = $1 AND lease_owner = $2 AND done = FALSE";
         let now = micros(self.clock.now());
@@ -88,7 +88,7 @@ pub async fn start(
     context: &Context,
     kind: &str,
     request: &impl Message,
-    metadata: &(impl Message + Name),
+    metadata: &impl Name,
 ) -> Answer<Operation> {
     let id = ids::fresh(context.now)?;
     start_as(tx, context, &id, kind, request, metadata).await
@@ -101,7 +101,7 @@ pub async fn start_as(
     id: &str,
     kind: &str,
     request: &impl Message,
-    metadata: &(impl Message + Name),
+    metadata: &impl Name,
 ) -> Answer<Operation> {
     let text = "INSERT INTO operations (id, kind, caller, department, request, metadata, checkpoint, done, lease_owner, \
                 lease_until, language, created_at, updated_at) \

@@ -13,6 +13,9 @@ use crate::clock::Clock;
 /// The defaults, with a comment on each.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
 
+/// The default of `log`, as `defaults.toml` has it.
+pub const DEFAULT_LOG: &str = "info,sqlx=warn,sea_orm_migration=warn";
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
@@ -111,6 +114,7 @@ mod tests {
         let none = std::collections::BTreeMap::<String, String>::new();
         let settings = Settings::load(None, &none).expect("the defaults");
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.log, DEFAULT_LOG);
         let wrong = std::collections::BTreeMap::from([("lissten", "127.0.0.1:1")]);
         let refusal = Settings::load(None, &wrong).expect_err("an unknown key").to_string();
         assert!(refusal.contains("lissten"), "{refusal}");

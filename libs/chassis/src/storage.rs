@@ -6,7 +6,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqlxPostgresConnector,
     SqlxSqliteConnector, Statement, TransactionTrait, Value,
     sqlx::{
-        self,
+        self, ConnectOptions as _,
         postgres::{PgConnectOptions, PgPoolOptions},
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
     },
@@ -66,7 +66,9 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10))
             .foreign_keys(true)
-            .pragma("temp_store", "memory");
+            .pragma("temp_store", "memory")
+            // The chassis logs faults where they are handled; a bulk statement's text helps nobody.
+            .disable_statement_logging();
         let named = || format!("the SQLite file {}", file.display());
         let write = SqlitePoolOptions::new()
             .max_connections(1)
@@ -86,6 +88,7 @@ impl Store {
 
     async fn open_postgres(url: &str) -> anyhow::Result<Self> {
         let options: PgConnectOptions = url.parse().context("the database URL can't be read")?;
+        let options = options.disable_statement_logging();
         create_database(&options).await?;
         let pool = PgPoolOptions::new()
             .max_connections(16)

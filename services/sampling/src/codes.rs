@@ -16,9 +16,8 @@ pub struct ResultCode {
     pub name: &'static str,
 }
 
-static CODES: LazyLock<Vec<ResultCode>> = LazyLock::new(|| {
-    DATA.lines().filter(|line| !line.starts_with('#')).skip(1).filter_map(read).collect()
-});
+static CODES: LazyLock<Vec<ResultCode>> =
+    LazyLock::new(|| DATA.lines().filter(|line| !line.starts_with('#')).skip(1).filter_map(read).collect());
 
 fn read(line: &'static str) -> Option<ResultCode> {
     let mut cells = line.splitn(4, ',');

@@ -15,11 +15,19 @@ struct Counted {
 }
 
 /// Gives the effect of a scheme's draws.
-pub async fn get(app: &Arc<Sampling>, context: &Context, request: api::GetEffectRequest) -> Answer<api::Effect> {
+pub async fn get(
+    app: &Arc<Sampling>,
+    context: &Context,
+    request: api::GetEffectRequest,
+) -> Answer<api::Effect> {
     rights::official(context)?;
     let (from, to) = (&request.from, &request.to);
     if !from.is_empty() && !to.is_empty() && from > to {
-        return Err(Fault::field("to", format!("{to} is before from {from}"), format!("{to}早于 from {from}")));
+        return Err(Fault::field(
+            "to",
+            format!("{to} is before from {from}"),
+            format!("{to}早于 from {from}"),
+        ));
     }
     let db = app.store.read();
     let text = "SELECT v.stratum, COUNT(*) AS visited, COUNT(CASE WHEN v.found THEN 1 END) AS found \
@@ -61,7 +69,9 @@ mod tests {
 
     #[test]
     fn ratios_are_rounded_to_four_places() {
-        for (part, whole, expected) in [(1, 3, 0.3333), (2, 3, 0.6667), (0, 5, 0.0), (5, 5, 1.0), (3, 0, 0.0), (1, 20_000, 0.0001)] {
+        for (part, whole, expected) in
+            [(1, 3, 0.3333), (2, 3, 0.6667), (0, 5, 0.0), (5, 5, 1.0), (3, 0, 0.0), (1, 20_000, 0.0001)]
+        {
             assert!((ratio(part, whole) - expected).abs() < 1e-12, "{part}/{whole}");
         }
     }

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use chassis::{Answer, Context, upstream::Upstream};
 use contract::grading::v1::{
-    ExportGradesRequest, ExportedGrade, GetSchemeRequest, Scheme, grades_client::GradesClient, schemes_client::SchemesClient,
+    ExportGradesRequest, ExportedGrade, GetSchemeRequest, Scheme, grades_client::GradesClient,
+    schemes_client::SchemesClient,
 };
 use tonic::{Code, Request, metadata::AsciiMetadataValue};
 
@@ -25,7 +26,8 @@ impl Grading {
 
     /// The scheme in its published version or, where there is none, its newest; nothing where it is not known.
     pub async fn scheme(&self, context: &Context, scheme: &str) -> Answer<Option<Scheme>> {
-        let request = GetSchemeRequest { scheme: scheme.to_owned(), purpose: PURPOSE.to_owned(), ..Default::default() };
+        let request =
+            GetSchemeRequest { scheme: scheme.to_owned(), purpose: PURPOSE.to_owned(), ..Default::default() };
         let mut request = spoken(context, request);
         request.set_timeout(PATIENCE);
         match SchemesClient::new(self.upstream.clone()).get_scheme(request).await {
@@ -36,7 +38,11 @@ impl Grading {
     }
 
     /// Every subject in scope with its grade.
-    pub async fn export(&self, context: &Context, request: ExportGradesRequest) -> Answer<Vec<ExportedGrade>> {
+    pub async fn export(
+        &self,
+        context: &Context,
+        request: ExportGradesRequest,
+    ) -> Answer<Vec<ExportedGrade>> {
         let request = spoken(context, ExportGradesRequest { purpose: PURPOSE.to_owned(), ..request });
         let mut stream = GradesClient::new(self.upstream.clone()).export_grades(request).await?.into_inner();
         let mut grades = Vec::new();

@@ -16,7 +16,12 @@ use crate::{Sampling, register, rights};
 const TABLE: &str = "inspectors";
 
 /// Puts an inspector.
-pub async fn put(_: &Arc<Sampling>, context: &Context, tx: &Tx, request: api::PutInspectorRequest) -> Answer<api::Inspector> {
+pub async fn put(
+    _: &Arc<Sampling>,
+    context: &Context,
+    tx: &Tx,
+    request: api::PutInspectorRequest,
+) -> Answer<api::Inspector> {
     let mut inspector = request.inspector.unwrap_or_default();
     rights::act_for(context, [inspector.department.as_str()])?;
     if let Some(before) = register::find::<api::Inspector>(&**tx, TABLE, &inspector.inspector_id).await? {
@@ -31,7 +36,11 @@ fn judge(inspector: &mut api::Inspector) -> Answer<()> {
     rights::no_identity_number("inspector.inspectorId", &inspector.inspector_id)?;
     // A line feed in an id would let two inspectors have one ticket.
     if inspector.inspector_id.chars().any(char::is_control) {
-        return Err(Fault::field("inspector.inspectorId", "holds a control character; give a plain number", "含有控制字符；请填写编号"));
+        return Err(Fault::field(
+            "inspector.inspectorId",
+            "holds a control character; give a plain number",
+            "含有控制字符；请填写编号",
+        ));
     }
     if !inspector.region.is_empty() {
         Region::parse(&inspector.region)
@@ -39,12 +48,18 @@ fn judge(inspector: &mut api::Inspector) -> Answer<()> {
     }
     if let Some(index) = inspector.skills.iter().position(|skill| skill.trim().is_empty()) {
         let field = format!("inspector.skills[{index}]");
-        return Err(Fault::field(field, "is empty; name a skill or leave it out", "为空；请填写专业资质或删去该项"));
+        return Err(Fault::field(
+            field,
+            "is empty; name a skill or leave it out",
+            "为空；请填写专业资质或删去该项",
+        ));
     }
     for (index, conflict) in inspector.conflicts.iter_mut().enumerate() {
         let strict = !inspector.accept_nonconforming;
-        let code = if strict { Uscc::parse(conflict) } else { Uscc::parse_tolerant(conflict).map(|(code, _)| code) };
-        let code = code.map_err(|fault| rights::code_fault(&format!("inspector.conflicts[{index}]"), &fault))?;
+        let code =
+            if strict { Uscc::parse(conflict) } else { Uscc::parse_tolerant(conflict).map(|(code, _)| code) };
+        let code =
+            code.map_err(|fault| rights::code_fault(&format!("inspector.conflicts[{index}]"), &fault))?;
         *conflict = code.as_str().to_owned();
     }
     let (from, until) = (&inspector.available_from, &inspector.available_until);
@@ -59,7 +74,11 @@ fn judge(inspector: &mut api::Inspector) -> Answer<()> {
 }
 
 /// Gives an inspector.
-pub async fn get(app: &Arc<Sampling>, context: &Context, request: api::GetInspectorRequest) -> Answer<api::Inspector> {
+pub async fn get(
+    app: &Arc<Sampling>,
+    context: &Context,
+    request: api::GetInspectorRequest,
+) -> Answer<api::Inspector> {
     rights::official(context)?;
     let found = register::find(app.store.read(), TABLE, &request.id).await?;
     found.ok_or_else(|| Fault::not_found("inspector", "执法检查人员", &request.id))
@@ -87,7 +106,11 @@ pub async fn candidates(db: &impl ConnectionTrait, plan: &api::Plan) -> Answer<V
     );
     let values = plan.departments.iter().map(|department| department.as_str().into()).collect();
     let registered: Vec<api::Inspector> = register::bodies(db, &text, values).await?;
-    registered.into_iter().filter(|inspector| overlap(&inspector.region, &plan.region)).map(candidate).collect()
+    registered
+        .into_iter()
+        .filter(|inspector| overlap(&inspector.region, &plan.region))
+        .map(candidate)
+        .collect()
 }
 
 // An empty region is everywhere; otherwise one lies in the other.

@@ -22,7 +22,9 @@ pub async fn put(
         item.department = context.caller.department().to_owned();
     }
     rights::act_for(context, [item.department.as_str()])?;
-    if let Some(before) = register::find::<api::InspectionItem>(&**tx, TABLE, &item.inspection_item_id).await? {
+    if let Some(before) =
+        register::find::<api::InspectionItem>(&**tx, TABLE, &item.inspection_item_id).await?
+    {
         rights::act_for(context, [before.department.as_str()])?;
     }
     if !item.domain.is_empty() {
@@ -44,7 +46,11 @@ pub async fn put(
 }
 
 /// Gives an item.
-pub async fn get(app: &Arc<Sampling>, _: &Context, request: api::GetInspectionItemRequest) -> Answer<api::InspectionItem> {
+pub async fn get(
+    app: &Arc<Sampling>,
+    _: &Context,
+    request: api::GetInspectionItemRequest,
+) -> Answer<api::InspectionItem> {
     let found = register::find(app.store.read(), TABLE, &request.id).await?;
     found.ok_or_else(|| Fault::not_found("inspection item", "抽查事项", &request.id))
 }

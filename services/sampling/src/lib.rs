@@ -13,8 +13,7 @@ mod visits;
 use std::sync::Arc;
 
 use chassis::{
-    App, Store, call,
-    mutate, mutate_prepared,
+    App, Store, call, mutate, mutate_prepared,
     serve::{Boot, MESSAGE_MAX, Role, stack},
     storage,
     upstream::Upstream,
@@ -60,10 +59,16 @@ type Reply<T> = Result<Response<T>, Status>;
 
 #[chassis::async_trait]
 impl InspectionItems for Calls {
-    async fn put_inspection_item(&self, r: Request<api::PutInspectionItemRequest>) -> Reply<api::InspectionItem> {
+    async fn put_inspection_item(
+        &self,
+        r: Request<api::PutInspectionItemRequest>,
+    ) -> Reply<api::InspectionItem> {
         mutate(&self.0, r, items::put).await
     }
-    async fn get_inspection_item(&self, r: Request<api::GetInspectionItemRequest>) -> Reply<api::InspectionItem> {
+    async fn get_inspection_item(
+        &self,
+        r: Request<api::GetInspectionItemRequest>,
+    ) -> Reply<api::InspectionItem> {
         call(&self.0, r, items::get).await
     }
     async fn list_inspection_items(
@@ -82,7 +87,10 @@ impl Inspectors for Calls {
     async fn get_inspector(&self, r: Request<api::GetInspectorRequest>) -> Reply<api::Inspector> {
         call(&self.0, r, inspectors::get).await
     }
-    async fn list_inspectors(&self, r: Request<api::ListInspectorsRequest>) -> Reply<api::ListInspectorsResponse> {
+    async fn list_inspectors(
+        &self,
+        r: Request<api::ListInspectorsRequest>,
+    ) -> Reply<api::ListInspectorsResponse> {
         call(&self.0, r, inspectors::list).await
     }
 }

@@ -13,19 +13,31 @@ struct Body {
 }
 
 /// Reads bodies by a query that selects `body`.
-pub async fn bodies<M: Message + Default>(db: &impl ConnectionTrait, text: &str, values: Vec<Value>) -> Answer<Vec<M>> {
+pub async fn bodies<M: Message + Default>(
+    db: &impl ConnectionTrait,
+    text: &str,
+    values: Vec<Value>,
+) -> Answer<Vec<M>> {
     let rows = Body::find_by_statement(sql(db, text, values)).all(db).await?;
     rows.iter().map(|row| M::decode(row.body.as_slice()).map_err(|error| corrupt("body", error))).collect()
 }
 
 /// One of a table's.
-pub async fn find<M: Message + Default>(db: &impl ConnectionTrait, table: &str, id: &str) -> Answer<Option<M>> {
+pub async fn find<M: Message + Default>(
+    db: &impl ConnectionTrait,
+    table: &str,
+    id: &str,
+) -> Answer<Option<M>> {
     let text = format!("SELECT body FROM {table} WHERE id = $1");
     Ok(bodies(db, &text, vec![id.into()]).await?.pop())
 }
 
 /// Those of the ids that are on file; at most a plan's hundred.
-pub async fn among<M: Message + Default>(db: &impl ConnectionTrait, table: &str, ids: &[String]) -> Answer<Vec<M>> {
+pub async fn among<M: Message + Default>(
+    db: &impl ConnectionTrait,
+    table: &str,
+    ids: &[String],
+) -> Answer<Vec<M>> {
     let text = format!("SELECT body FROM {table} WHERE id IN ({}) ORDER BY id", placeholders(1, ids.len()));
     bodies(db, &text, ids.iter().map(|id| id.as_str().into()).collect()).await
 }

@@ -18,7 +18,11 @@ use super::{
 use crate::{Sampling, rights, visits};
 
 /// Gives a bundle.
-pub async fn bundle(app: &Arc<Sampling>, context: &Context, request: api::GetBundleRequest) -> Answer<api::Bundle> {
+pub async fn bundle(
+    app: &Arc<Sampling>,
+    context: &Context,
+    request: api::GetBundleRequest,
+) -> Answer<api::Bundle> {
     let line_of = match request.uscc.trim() {
         "" => String::new(),
         given => {
@@ -103,7 +107,8 @@ async fn line(app: &Arc<Sampling>, draw: &str, uscc: &str) -> Answer<String> {
     let kept = rows::roster(app.store.read(), draw).await?;
     let roster = kept.ok_or_else(|| corrupt("draw", "its roster is gone"))?.roster;
     let roster = Roster::parse(roster).map_err(|fault| corrupt("roster", fault))?;
-    let stratum = roster.stratum_of(uscc).ok_or_else(|| Fault::not_found("line of the roster", "名单主体", uscc))?;
+    let stratum =
+        roster.stratum_of(uscc).ok_or_else(|| Fault::not_found("line of the roster", "名单主体", uscc))?;
     Ok(format!("{uscc},{stratum}\n"))
 }
 
@@ -111,10 +116,13 @@ fn withheld(uscc: &str) -> Fault {
     Fault::denied(
         ErrorReason::NotDisclosed.as_str_name(),
         format!(
-            "the line of {uscc} is for that subject's own client, where the scheme tells subjects their grades, for the credit office and \
-             for auditors; leave uscc out for the public bundle"
+            "the line of {uscc} is for that subject's own client, where the scheme tells subjects their grades, \
+             for the credit office and for auditors; leave uscc out for the public bundle"
         ),
-        format!("{uscc}的名单行仅供该主体自己的客户端（评价制度向主体告知等级的）、信用联办和审计人员查看；去掉 uscc 即得公开的验证材料"),
+        format!(
+            "{uscc}的名单行仅供该主体自己的客户端（评价制度向主体告知等级的）、\
+             信用联办和审计人员查看；去掉 uscc 即得公开的验证材料"
+        ),
     )
 }
 

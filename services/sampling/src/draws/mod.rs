@@ -34,7 +34,11 @@ pub struct Graded {
 }
 
 /// Fetches the grades of everybody in the plan's scope.
-pub async fn freeze(app: &Arc<Sampling>, context: &Context, request: &api::CommitPlanRequest) -> Answer<Graded> {
+pub async fn freeze(
+    app: &Arc<Sampling>,
+    context: &Context,
+    request: &api::CommitPlanRequest,
+) -> Answer<Graded> {
     let db = app.store.read();
     let plan = plans::find(db, &request.plan).await?.ok_or_else(|| plans::unknown(&request.plan))?;
     rights::act_for(context, plan.departments.iter().map(String::as_str))?;
@@ -61,7 +65,9 @@ async fn refuse_second(db: &impl ConnectionTrait, plan: &str) -> Answer<()> {
 fn second(plan: &str) -> Fault {
     Fault::precondition(
         ErrorReason::DrawPending.as_str_name(),
-        format!("plan \"{plan}\" has a committed draw that is not revealed; reveal it, or abandon it with a reason"),
+        format!(
+            "plan \"{plan}\" has a committed draw that is not revealed; reveal it, or abandon it with a reason"
+        ),
         format!("抽查计划“{plan}”已有承诺而未揭示的抽取；请先揭示，或说明原因作废"),
     )
 }
@@ -116,8 +122,8 @@ fn nobody(plan: &api::Plan) -> Fault {
     Fault::precondition(
         ErrorReason::RosterEmpty.as_str_name(),
         format!(
-            "nobody is in the scope of plan \"{}\" (scheme {}, region {}, industries {}); check its scope, or wait until grading has \
-             graded the subjects",
+            "nobody is in the scope of plan \"{}\" (scheme {}, region {}, industries {}); check its scope, or wait \
+             until grading has graded the subjects",
             plan.plan_id,
             plan.scheme,
             shown(&plan.region, "all"),
@@ -161,7 +167,9 @@ fn still_committed(draw: &Stored) -> Answer<()> {
     match draw.state() {
         State::Revealed => Err(Fault::precondition(
             ErrorReason::DrawAlreadyRevealed.as_str_name(),
-            format!("draw \"{id}\" was revealed already; nothing changes it any more, read it with GET /sampling/v1/draws/{id}"),
+            format!(
+                "draw \"{id}\" was revealed already and stays as it is; read it with GET /sampling/v1/draws/{id}"
+            ),
             format!("抽取“{id}”已揭示，结果不可更改；请通过 GET /sampling/v1/draws/{id} 查看"),
         )),
         State::Committed => Ok(()),
@@ -183,7 +191,12 @@ fn overtaken() -> Fault {
 }
 
 /// Adds the public entropy, opens the secret and draws subjects and inspectors.
-pub async fn reveal(_: &Arc<Sampling>, context: &Context, tx: &Tx, request: api::RevealDrawRequest) -> Answer<api::Draw> {
+pub async fn reveal(
+    _: &Arc<Sampling>,
+    context: &Context,
+    tx: &Tx,
+    request: api::RevealDrawRequest,
+) -> Answer<api::Draw> {
     let (mut draw, plan) = own(tx, context, &request.draw).await?;
     still_committed(&draw)?;
     let kept = kept(tx, &draw.draw_id).await?;
@@ -201,7 +214,8 @@ pub async fn reveal(_: &Arc<Sampling>, context: &Context, tx: &Tx, request: api:
     visits::open(tx, context, &plan, &draw.draw_id, &seed, &drawn).await?;
     let detail = json!({ "plan": draw.plan, "entropy": draw.entropy, "secret": draw.secret, "seed": draw.seed,
         "drawn": selected.len() });
-    let decision = Decision { kind: "draw.revealed", subject: &draw.draw_id, basis: &draw.commitment, detail };
+    let decision =
+        Decision { kind: "draw.revealed", subject: &draw.draw_id, basis: &draw.commitment, detail };
     decisions::record(tx, context, decision).await?;
     whole(&**tx, context, &draw, &plan).await
 }
@@ -219,7 +233,12 @@ pub fn read_back(kept: &rows::Kept, quota_text: &str) -> Answer<(Roster, Quotas)
 }
 
 /// Gives a committed draw up.
-pub async fn abandon(_: &Arc<Sampling>, context: &Context, tx: &Tx, request: api::AbandonDrawRequest) -> Answer<api::Draw> {
+pub async fn abandon(
+    _: &Arc<Sampling>,
+    context: &Context,
+    tx: &Tx,
+    request: api::AbandonDrawRequest,
+) -> Answer<api::Draw> {
     let (mut draw, _) = own(tx, context, &request.draw).await?;
     still_committed(&draw)?;
     rights::no_identity_number("reason", &request.reason)?;
@@ -229,7 +248,8 @@ pub async fn abandon(_: &Arc<Sampling>, context: &Context, tx: &Tx, request: api
     draw.state = State::Abandoned as i32;
     draw.abandon_reason = request.reason;
     let detail = json!({ "plan": draw.plan, "reason": draw.abandon_reason });
-    let decision = Decision { kind: "draw.abandoned", subject: &draw.draw_id, basis: &draw.commitment, detail };
+    let decision =
+        Decision { kind: "draw.abandoned", subject: &draw.draw_id, basis: &draw.commitment, detail };
     decisions::record(tx, context, decision).await?;
     Ok(draw.wire())
 }
@@ -246,7 +266,12 @@ pub async fn get(app: &Arc<Sampling>, context: &Context, request: api::GetDrawRe
 }
 
 // A draw with all that other tables hold of it.
-async fn whole(db: &impl ConnectionTrait, context: &Context, draw: &Stored, plan: &api::Plan) -> Answer<api::Draw> {
+async fn whole(
+    db: &impl ConnectionTrait,
+    context: &Context,
+    draw: &Stored,
+    plan: &api::Plan,
+) -> Answer<api::Draw> {
     let of = visits::of_draw(db, &draw.draw_id).await?;
     let figures = rows::figures(db, &[&draw.draw_id]).await?.remove(&draw.draw_id).unwrap_or_default();
     let skipped_inspectors = visits::skipped_always(db, &draw.draw_id).await?;
@@ -273,7 +298,11 @@ fn with_figures(mut draw: api::Draw, figures: rows::Figures) -> api::Draw {
 }
 
 /// Lists draws; no subject is named.
-pub async fn list(app: &Arc<Sampling>, context: &Context, request: api::ListDrawsRequest) -> Answer<api::ListDrawsResponse> {
+pub async fn list(
+    app: &Arc<Sampling>,
+    context: &Context,
+    request: api::ListDrawsRequest,
+) -> Answer<api::ListDrawsResponse> {
     rights::official(context)?;
     let page = Page::of(request.page_size, &request.page_token)?;
     let from = day(&request.from)?.map_or(i64::MIN, |from| micros(start_of(from)));

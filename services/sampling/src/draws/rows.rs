@@ -150,8 +150,12 @@ pub async fn reveal(tx: &Tx, draw: &Stored) -> Answer<bool> {
         State::Revealed as i32,
         State::Committed as i32
     );
-    let values =
-        [draw.draw_id.as_str().into(), draw.entropy.as_str().into(), draw.seed.as_str().into(), draw.revealed_at.into()];
+    let values = [
+        draw.draw_id.as_str().into(),
+        draw.entropy.as_str().into(),
+        draw.seed.as_str().into(),
+        draw.revealed_at.into(),
+    ];
     Ok(tx.execute_raw(sql(&**tx, &text, values)).await?.rows_affected() == 1)
 }
 
@@ -204,6 +208,7 @@ pub async fn figures(db: &impl ConnectionTrait, draws: &[&str]) -> Answer<HashMa
          FROM visits WHERE draw IN ({}) GROUP BY draw",
         placeholders(1, draws.len())
     );
-    let rows = Figures::find_by_statement(sql(db, &text, draws.iter().map(|draw| (*draw).into()))).all(db).await?;
+    let rows =
+        Figures::find_by_statement(sql(db, &text, draws.iter().map(|draw| (*draw).into()))).all(db).await?;
     Ok(rows.into_iter().map(|row| (row.draw.clone(), row)).collect())
 }

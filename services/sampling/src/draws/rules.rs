@@ -61,8 +61,8 @@ pub struct Asker<'a> {
     pub enterprise: &'a str,
 }
 
-/// What a bundle tells. A draw never tells more than grading would: where grades are for departments only, the subject is not told
-/// its own by the way of a draw either.
+/// What a bundle tells. A draw never tells more than grading would: where grades are for departments only, the
+/// subject is not told its own by the way of a draw either.
 pub fn sight(disclosure: Disclosure, asker: Asker<'_>, line_of: &str) -> Sight {
     if disclosure == Disclosure::Public || asker.auditor {
         return Sight::Whole;
@@ -79,7 +79,12 @@ mod tests {
     use super::*;
 
     fn graded(uscc: &str, grade: &str, name: &str) -> ExportedGrade {
-        ExportedGrade { uscc: uscc.to_owned(), grade: grade.to_owned(), name: name.to_owned(), ..Default::default() }
+        ExportedGrade {
+            uscc: uscc.to_owned(),
+            grade: grade.to_owned(),
+            name: name.to_owned(),
+            ..Default::default()
+        }
     }
 
     fn quota(grade: &str, percent: f64, at_least: i32) -> Quota {
@@ -97,7 +102,9 @@ mod tests {
 
     #[test]
     fn the_ungraded_are_drawn_where_a_quota_names_them() {
-        let frozen = freeze(vec![graded("A", UNGRADED, ""), graded("B", "D", "")], &[quota(UNGRADED, 0.0, 3)]).unwrap();
+        let frozen =
+            freeze(vec![graded("A", UNGRADED, ""), graded("B", "D", "")], &[quota(UNGRADED, 0.0, 3)])
+                .unwrap();
         assert_eq!(frozen.quotas.text(), "D,0\nUNGRADED,1\n");
     }
 

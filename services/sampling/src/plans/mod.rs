@@ -24,7 +24,11 @@ pub use self::rules::UNGRADED;
 use crate::{Sampling, items, rights};
 
 /// Asks grading for the plan's scheme, before the transaction begins.
-pub async fn scheme_of(app: &Arc<Sampling>, context: &Context, request: &api::CreatePlanRequest) -> Answer<Option<Scheme>> {
+pub async fn scheme_of(
+    app: &Arc<Sampling>,
+    context: &Context,
+    request: &api::CreatePlanRequest,
+) -> Answer<Option<Scheme>> {
     let scheme = request.plan.as_ref().map_or("", |plan| &plan.scheme);
     app.grading.scheme(context, scheme).await
 }
@@ -68,7 +72,8 @@ pub async fn create(
     let mut plan = request.plan.unwrap_or_default();
     if plan.departments.is_empty() {
         // The office has no inspectors of its own: its plans are the scheme's department's.
-        let theirs = scheme.as_ref().filter(|_| context.caller.is_office()).map(|scheme| scheme.department.as_str());
+        let theirs =
+            scheme.as_ref().filter(|_| context.caller.is_office()).map(|scheme| scheme.department.as_str());
         plan.departments = vec![theirs.unwrap_or(context.caller.department()).to_owned()];
     }
     rights::act_for(context, plan.departments.iter().map(String::as_str))?;
@@ -96,7 +101,10 @@ async fn insert(tx: &Tx, plan: &api::Plan) -> Answer<()> {
     let exists = || {
         Fault::exists(
             Common::AlreadyExists.as_str_name(),
-            format!("there is a plan \"{}\" already, and plans are not changed; choose another planId", plan.plan_id),
+            format!(
+                "there is a plan \"{}\" already, and plans are not changed; choose another planId",
+                plan.plan_id
+            ),
             format!("抽查计划“{}”已存在且不可更改；请另取 planId", plan.plan_id),
         )
         .at("plan.planId")
@@ -122,7 +130,11 @@ pub async fn get(app: &Arc<Sampling>, _: &Context, request: api::GetPlanRequest)
 }
 
 /// Lists plans.
-pub async fn list(app: &Arc<Sampling>, _: &Context, request: api::ListPlansRequest) -> Answer<api::ListPlansResponse> {
+pub async fn list(
+    app: &Arc<Sampling>,
+    _: &Context,
+    request: api::ListPlansRequest,
+) -> Answer<api::ListPlansResponse> {
     let page = Page::of(request.page_size, &request.page_token)?;
     let mut plans = rows::page(app.store.read(), &request.department, &request.scheme, &page).await?;
     let next_page_token = page.cut(&mut plans, |plan| plan.plan_id.clone());

@@ -18,7 +18,12 @@ pub async fn find(db: &impl ConnectionTrait, plan: &str) -> Answer<Option<Plan>>
 }
 
 /// A page of plans that the filters leave.
-pub async fn page(db: &impl ConnectionTrait, department: &str, scheme: &str, page: &Page) -> Answer<Vec<Plan>> {
+pub async fn page(
+    db: &impl ConnectionTrait,
+    department: &str,
+    scheme: &str,
+    page: &Page,
+) -> Answer<Vec<Plan>> {
     let text = format!(
         "SELECT body FROM plans WHERE plan_id > $1 AND ($2 = '' OR scheme = $2) \
          AND ($3 = '' OR plan_id IN (SELECT plan_id FROM plan_departments WHERE department = $3)) \
@@ -34,7 +39,9 @@ pub async fn insert(tx: &Tx, plan: &Plan) -> Result<(), DbErr> {
     let values = [plan.plan_id.as_str().into(), plan.scheme.as_str().into(), plan.encode_to_vec().into()];
     tx.execute_raw(sql(&**tx, text, values)).await?;
     let departments = plan.departments.iter();
-    let rows = departments.map(|department| vec![department.as_str().into(), plan.plan_id.as_str().into()]).collect();
+    let rows = departments
+        .map(|department| vec![department.as_str().into(), plan.plan_id.as_str().into()])
+        .collect();
     insert_rows(&**tx, "plan_departments", &["department", "plan_id"], rows, "").await?;
     Ok(())
 }
@@ -54,8 +61,11 @@ pub async fn of_draws(db: &impl ConnectionTrait, draws: &[&str]) -> Answer<HashM
         "SELECT d.draw_id, p.body FROM draws d JOIN plans p ON p.plan_id = d.plan WHERE d.draw_id IN ({})",
         placeholders(1, draws.len())
     );
-    let rows = OfDraw::find_by_statement(sql(db, &text, draws.iter().map(|draw| (*draw).into()))).all(db).await?;
+    let rows =
+        OfDraw::find_by_statement(sql(db, &text, draws.iter().map(|draw| (*draw).into()))).all(db).await?;
     rows.into_iter()
-        .map(|row| Ok((row.draw_id, Plan::decode(row.body.as_slice()).map_err(|error| corrupt("plan", error))?)))
+        .map(|row| {
+            Ok((row.draw_id, Plan::decode(row.body.as_slice()).map_err(|error| corrupt("plan", error))?))
+        })
         .collect()
 }

@@ -59,7 +59,11 @@ fn judge_departments(departments: &[String], violations: &mut Vec<Violation>) {
     for (index, department) in departments.iter().enumerate() {
         let field = format!("plan.departments[{index}]");
         if department.trim().is_empty() {
-            violations.push(Violation::new(field, "is empty; name a department or leave it out", "为空；请填写部门或删去该项"));
+            violations.push(Violation::new(
+                field,
+                "is empty; name a department or leave it out",
+                "为空；请填写部门或删去该项",
+            ));
         } else if !seen.insert(department) {
             violations.push(twice(field, department));
         }
@@ -89,7 +93,9 @@ fn judge_items(items: &[String], known: &[InspectionItem], violations: &mut Vec<
                 reason: ErrorReason::InspectionItemUnknown.as_str_name(),
                 ..Violation::new(
                     field,
-                    format!("\"{item}\" is not on file; put it with PUT /sampling/v1/inspectionItems/{item} first"),
+                    format!(
+                        "\"{item}\" is not on file; put it with PUT /sampling/v1/inspectionItems/{item} first"
+                    ),
                     format!("抽查事项“{item}”未登记；请先通过 PUT /sampling/v1/inspectionItems/{item} 登记"),
                 )
             });
@@ -104,7 +110,10 @@ fn judge_period(plan: &Plan, violations: &mut Vec<Violation>) {
     if let Some(period) = plan.period.as_ref().filter(|period| period.from > period.to) {
         violations.push(Violation::new(
             "plan.period.to",
-            format!("{} is before the period's first day {}; swap them or correct one", period.to, period.from),
+            format!(
+                "{} is before the period's first day {}; swap them or correct one",
+                period.to, period.from
+            ),
             format!("{}早于起始日{}；请更正", period.to, period.from),
         ));
     }
@@ -122,7 +131,9 @@ fn judge_quotas(quotas: &[Quota], scheme: &Scheme, violations: &mut Vec<Violatio
             let (id, listed) = (&scheme.scheme_id, grades.join(", "));
             violations.push(Violation::new(
                 field,
-                format!("\"{grade}\" is no grade of scheme \"{id}\"; its grades are {listed}, and {UNGRADED}"),
+                format!(
+                    "\"{grade}\" is no grade of scheme \"{id}\"; its grades are {listed}, and {UNGRADED}"
+                ),
                 format!("“{grade}”不是评价制度“{id}”的等级；可用等级为 {listed} 及 {UNGRADED}"),
             ));
         } else if !seen.insert(grade) {
@@ -131,7 +142,10 @@ fn judge_quotas(quotas: &[Quota], scheme: &Scheme, violations: &mut Vec<Violatio
         if !is_percent(quota.percent) {
             violations.push(Violation::new(
                 format!("plan.quotas[{index}].percent"),
-                format!("{} is no percent from 0 to 100 with at most {PERCENT_PLACES} decimal places", quota.percent),
+                format!(
+                    "{} is no percent from 0 to 100 with at most {PERCENT_PLACES} decimal places",
+                    quota.percent
+                ),
                 format!("{}不是0至100之间、至多{PERCENT_PLACES}位小数的百分比", quota.percent),
             ));
         }
@@ -145,7 +159,11 @@ fn is_percent(percent: f64) -> bool {
 }
 
 fn twice(field: String, what: &str) -> Violation {
-    Violation::new(field, format!("\"{what}\" stands here twice; name it once"), format!("“{what}”重复；请只填一次"))
+    Violation::new(
+        field,
+        format!("\"{what}\" stands here twice; name it once"),
+        format!("“{what}”重复；请只填一次"),
+    )
 }
 
 #[cfg(test)]
@@ -200,8 +218,14 @@ mod tests {
             (Plan { departments: vec![" ".to_owned()], ..plan() }, "plan.departments[0]"),
             (Plan { region: "000000".to_owned(), ..plan() }, "plan.region"),
             (Plan { industries: vec!["Z9".to_owned()], ..plan() }, "plan.industries[0]"),
-            (Plan { inspection_items: vec!["i".to_owned(), "x".to_owned()], ..plan() }, "plan.inspectionItems[1]"),
-            (Plan { inspection_items: vec!["i".to_owned(), "i".to_owned()], ..plan() }, "plan.inspectionItems[1]"),
+            (
+                Plan { inspection_items: vec!["i".to_owned(), "x".to_owned()], ..plan() },
+                "plan.inspectionItems[1]",
+            ),
+            (
+                Plan { inspection_items: vec!["i".to_owned(), "i".to_owned()], ..plan() },
+                "plan.inspectionItems[1]",
+            ),
             (Plan { period, ..plan() }, "plan.period.to"),
             (Plan { inspectors_per_visit: 1, ..plan() }, "plan.inspectorsPerVisit"),
             (Plan { quotas: vec![quota("C", 1.0)], ..plan() }, "plan.quotas[0].grade"),
@@ -216,7 +240,9 @@ mod tests {
 
     #[test]
     fn four_places_are_exact_enough() {
-        for (percent, holds) in [(0.0001, true), (33.3333, true), (100.0, true), (-1.0, false), (f64::NAN, false)] {
+        for (percent, holds) in
+            [(0.0001, true), (33.3333, true), (100.0, true), (-1.0, false), (f64::NAN, false)]
+        {
             assert_eq!(is_percent(percent), holds, "{percent}");
         }
     }
@@ -228,6 +254,9 @@ mod tests {
         assert_eq!((bare.inspectors_per_visit, bare.quotas), (2, vec![quota("B", 12.5)]));
         let mut nothing = Plan { quotas: Vec::new(), ..plan() };
         let found = complete(&mut nothing, &Scheme { measures: Vec::new(), ..scheme() });
-        assert_eq!(found.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(), ["plan.quotas"]);
+        assert_eq!(
+            found.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(),
+            ["plan.quotas"]
+        );
     }
 }

@@ -14,8 +14,8 @@ use chassis::{
     storage::corrupt,
 };
 use contract::{
-    r#type::v1::ErrorReason as Common,
     sampling::v1::{self as api, ErrorReason, visit::Status},
+    r#type::v1::ErrorReason as Common,
 };
 use draw::{Replacement, Seed, Selected};
 use identifiers::Uscc;
@@ -23,13 +23,13 @@ use jiff::civil::Date;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
-use self::{
-    rows::{Details, Stored},
-    rules::Bounds,
-};
 pub use self::{
     rows::skipped_always,
     staffing::{drawn, open, understaffed},
+};
+use self::{
+    rows::{Details, Stored},
+    rules::Bounds,
 };
 use crate::{Sampling, draws, plans, rights};
 
@@ -62,7 +62,11 @@ pub async fn of_draw(db: &impl ConnectionTrait, draw: &str) -> Answer<OfDraw> {
 }
 
 /// Lists the visits of a draw.
-pub async fn list(app: &Arc<Sampling>, context: &Context, request: api::ListVisitsRequest) -> Answer<api::ListVisitsResponse> {
+pub async fn list(
+    app: &Arc<Sampling>,
+    context: &Context,
+    request: api::ListVisitsRequest,
+) -> Answer<api::ListVisitsResponse> {
     rights::official(context)?;
     let purpose = context.purpose(&request.purpose)?;
     let page = Page::of(request.page_size, &request.page_token)?;
@@ -95,7 +99,12 @@ impl Details {
     }
 
     fn refusal(&self) -> String {
-        self.findings.iter().map(|one| one.refusal.as_str()).find(|refusal| !refusal.is_empty()).unwrap_or("").to_owned()
+        self.findings
+            .iter()
+            .map(|one| one.refusal.as_str())
+            .find(|refusal| !refusal.is_empty())
+            .unwrap_or("")
+            .to_owned()
     }
 
     fn findings(&self) -> Vec<api::Finding> {
@@ -120,7 +129,8 @@ async fn wires(
     let mut details = rows::details(db, &visits).await?;
     let wire_of = |visit: Stored| {
         let of = details.remove(&visit.visit_id).unwrap_or_default();
-        let shortage = rules::shortage(plan.inspectors_per_visit, of.inspectors.len(), of.skipped.len(), always);
+        let shortage =
+            rules::shortage(plan.inspectors_per_visit, of.inspectors.len(), of.skipped.len(), always);
         api::Visit {
             overdue: rules::overdue(visit.status(), &visit.publish_due_on, context.today()),
             inspection_items: plan.inspection_items.clone(),
@@ -152,7 +162,8 @@ async fn wire_one(tx: &Tx, context: &Context, plan: &api::Plan, visit: Stored) -
 
 // A visit and its plan, for who may act on it.
 async fn own(tx: &Tx, context: &Context, visit: &str) -> Answer<(Stored, api::Plan)> {
-    let found = rows::find(&**tx, visit).await?.ok_or_else(|| Fault::not_found("visit", "检查任务", visit))?;
+    let found =
+        rows::find(&**tx, visit).await?.ok_or_else(|| Fault::not_found("visit", "检查任务", visit))?;
     let plan = plans::of_draws(&**tx, &[&found.draw]).await?.remove(&found.draw);
     let plan = plan.ok_or_else(|| corrupt("visit", "its plan is gone"))?;
     rights::act_for(context, plan.departments.iter().map(String::as_str))?;
@@ -182,7 +193,12 @@ fn overtaken() -> Fault {
 }
 
 /// Records what a visit found.
-pub async fn record(_: &Arc<Sampling>, context: &Context, tx: &Tx, request: api::RecordVisitRequest) -> Answer<api::Visit> {
+pub async fn record(
+    _: &Arc<Sampling>,
+    context: &Context,
+    tx: &Tx,
+    request: api::RecordVisitRequest,
+) -> Answer<api::Visit> {
     let (mut visit, plan) = own(tx, context, &request.visit).await?;
     in_state(
         &visit,
@@ -207,13 +223,29 @@ pub async fn record(_: &Arc<Sampling>, context: &Context, tx: &Tx, request: api:
         return Err(overtaken());
     }
     rows::put_findings(tx, &visit.visit_id, &request.findings).await?;
-    let findings: Vec<_> =
-        request.findings.iter().map(|finding| json!([finding.inspection_item, finding.result_code])).collect();
-    decide(tx, context, "visit.recorded", &visit, json!({ "inspectedOn": visit.inspected_on, "findings": findings })).await?;
+    let findings: Vec<_> = request
+        .findings
+        .iter()
+        .map(|finding| json!([finding.inspection_item, finding.result_code]))
+        .collect();
+    decide(
+        tx,
+        context,
+        "visit.recorded",
+        &visit,
+        json!({ "inspectedOn": visit.inspected_on, "findings": findings }),
+    )
+    .await?;
     wire_one(tx, context, &plan, visit).await
 }
 
-async fn decide(tx: &Tx, context: &Context, kind: &str, visit: &Stored, mut detail: serde_json::Value) -> Answer<()> {
+async fn decide(
+    tx: &Tx,
+    context: &Context,
+    kind: &str,
+    visit: &Stored,
+    mut detail: serde_json::Value,
+) -> Answer<()> {
     if let Some(detail) = detail.as_object_mut() {
         detail.insert("visit".to_owned(), visit.visit_id.as_str().into());
     }
@@ -221,7 +253,12 @@ async fn decide(tx: &Tx, context: &Context, kind: &str, visit: &Stored, mut deta
 }
 
 /// Publishes what a visit found; its findings are due to credit from then on.
-pub async fn publish(_: &Arc<Sampling>, context: &Context, tx: &Tx, request: api::PublishVisitRequest) -> Answer<api::Visit> {
+pub async fn publish(
+    _: &Arc<Sampling>,
+    context: &Context,
+    tx: &Tx,
+    request: api::PublishVisitRequest,
+) -> Answer<api::Visit> {
     let (mut visit, plan) = own(tx, context, &request.visit).await?;
     in_state(
         &visit,
@@ -240,11 +277,21 @@ pub async fn publish(_: &Arc<Sampling>, context: &Context, tx: &Tx, request: api
 }
 
 /// Replaces a subject that can't be visited by the next ticket of its stratum.
-pub async fn replace(_: &Arc<Sampling>, context: &Context, tx: &Tx, request: api::ReplaceVisitRequest) -> Answer<api::Visit> {
+pub async fn replace(
+    _: &Arc<Sampling>,
+    context: &Context,
+    tx: &Tx,
+    request: api::ReplaceVisitRequest,
+) -> Answer<api::Visit> {
     let (mut visit, plan) = own(tx, context, &request.visit).await?;
     // Replacements of a draw build on one another: the next ticket is the one after those called so far.
     draws::lock(tx, &visit.draw).await?;
-    in_state(&visit, &[Status::Planned], "only a visit that is still planned can be replaced", "只有待检查的任务可以替补")?;
+    in_state(
+        &visit,
+        &[Status::Planned],
+        "only a visit that is still planned can be replaced",
+        "只有待检查的任务可以替补",
+    )?;
     rights::no_identity_number("reason", &request.reason)?;
     let draw = draws::find(&**tx, &visit.draw).await?.ok_or_else(|| corrupt("visit", "its draw is gone"))?;
     let before = rows::of_draw(&**tx, &visit.draw).await?;
@@ -256,7 +303,8 @@ pub async fn replace(_: &Arc<Sampling>, context: &Context, tx: &Tx, request: api
     let (roster, quotas) = draws::read_back(&kept, &draw.quota_text)?;
     let seed = Seed::of(draw.seed.clone());
     let replacements = draw::replace(&seed, &roster, &quotas, &impossible);
-    let replacement = replacements.map_err(|fault| exhausted(&fault))?.pop().ok_or_else(|| corrupt("draw", "no ticket"))?;
+    let replacement =
+        replacements.map_err(|fault| exhausted(&fault))?.pop().ok_or_else(|| corrupt("draw", "no ticket"))?;
     let place = before.iter().map(|one| one.place).max().unwrap_or(-1) + 1;
     let next = staffing::standing_in(place, &replacement, &roster, &kept.names);
     let next = Stored { replaced_at: micros(context.now), ..next };

@@ -1,5 +1,5 @@
-//! Findings go back to credit as records, each until credit has acknowledged it. The visit's id makes a record idempotent there, so
-//! that sending twice does no harm and a crash loses nothing.
+//! Findings go back to credit as records, each until credit has acknowledged it. The visit's id makes a record
+//! idempotent there, so that sending twice does no harm and a crash loses nothing.
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chassis::{
@@ -45,14 +45,24 @@ pub async fn make_due(tx: &Tx, visit: &str) -> Answer<()> {
     Ok(())
 }
 
-async fn due(db: &impl ConnectionTrait, visit: &str, with_refused: bool) -> Answer<Vec<Due>> {
+// What was refused is tried again: the catalogue or the register may have been put right since.
+async fn retry_refused(app: &Arc<Sampling>) -> Answer<()> {
+    let db = app.store.read();
+    if db.query_one_raw(sql(db, "SELECT visit FROM findings WHERE due = 2 LIMIT 1", [])).await?.is_none() {
+        return Ok(());
+    }
+    let tx = app.store.begin().await?;
+    tx.execute_raw(sql(&*tx, "UPDATE findings SET due = 1 WHERE due = 2", [])).await?;
+    tx.commit().await
+}
+
+async fn due(db: &impl ConnectionTrait, visit: &str) -> Answer<Vec<Due>> {
     let text = format!(
         "SELECT f.visit, f.place, f.inspection_item, f.result_code, f.text, v.draw, v.uscc, v.inspected_on \
          FROM findings f JOIN visits v ON v.visit_id = f.visit \
-         WHERE f.due >= 1 AND f.due <= $1 AND ($2 = '' OR f.visit = $2) ORDER BY f.due, f.visit, f.place LIMIT {BATCH}"
+         WHERE f.due = 1 AND ($1 = '' OR f.visit = $1) ORDER BY f.visit, f.place LIMIT {BATCH}"
     );
-    let values = [if with_refused { 2.into() } else { 1.into() }, visit.into()];
-    Ok(Due::find_by_statement(sql(db, &text, values)).all(db).await?)
+    Ok(Due::find_by_statement(sql(db, &text, [visit.into()])).all(db).await?)
 }
 
 impl Due {
@@ -69,9 +79,11 @@ impl Due {
         let field = |(key, text): (&str, &str)| {
             (key.to_owned(), Value { kind: Some(Kind::StringValue(text.to_owned())) })
         };
-        let fields: BTreeMap<String, Value> = texts.into_iter().filter(|(_, text)| !text.is_empty()).map(field).collect();
+        let fields: BTreeMap<String, Value> =
+            texts.into_iter().filter(|(_, text)| !text.is_empty()).map(field).collect();
         // The first finding goes by the visit's id, the others by their number as well.
-        let source_id = if self.place == 0 { self.visit.clone() } else { format!("{}-{}", self.visit, self.place + 1) };
+        let source_id =
+            if self.place == 0 { self.visit.clone() } else { format!("{}-{}", self.visit, self.place + 1) };
         RecordInput {
             uscc: self.uscc.clone(),
             item: ITEM.to_owned(),
@@ -87,9 +99,9 @@ impl Due {
 }
 
 // Sends what is due, of one visit or of all, and notes what credit said; gives how many findings that were.
-async fn deliver(app: &Arc<Sampling>, visit: &str, with_refused: bool) -> Answer<usize> {
+async fn deliver(app: &Arc<Sampling>, visit: &str) -> Answer<usize> {
     let db = app.store.read();
-    let due = due(db, visit, with_refused).await?;
+    let due = due(db, visit).await?;
     if due.is_empty() {
         return Ok(0);
     }
@@ -102,8 +114,10 @@ async fn deliver(app: &Arc<Sampling>, visit: &str, with_refused: bool) -> Answer
         let departments = plan.map(|plan| plan.departments.join(",")).unwrap_or_default();
         one.record(plan.map_or("", |plan| &plan.plan_id), &departments)
     };
-    let mut request =
-        Request::new(SubmitRecordsRequest { records: due.iter().map(record).collect(), ..Default::default() });
+    let mut request = Request::new(SubmitRecordsRequest {
+        records: due.iter().map(record).collect(),
+        ..Default::default()
+    });
     request.set_timeout(PATIENCE);
     let answer = RecordsClient::new(app.credit.clone()).submit_records(request).await?.into_inner();
     note(app, &due, &answer.outcomes, &answer.position).await?;
@@ -114,11 +128,20 @@ async fn note(app: &Arc<Sampling>, due: &[Due], outcomes: &[Outcome], position: 
     let tx = app.store.begin().await?;
     let mut taken: Vec<&str> = Vec::new();
     for outcome in outcomes {
-        let Some(one) = usize::try_from(outcome.index).ok().and_then(|index| due.get(index)) else { continue };
-        let refusal = outcome.error.as_ref().map_or(String::new(), |error| format!("{}: {}", error.reason, error.message));
+        let Some(one) = usize::try_from(outcome.index).ok().and_then(|index| due.get(index)) else {
+            continue;
+        };
+        let refusal = outcome
+            .error
+            .as_ref()
+            .map_or(String::new(), |error| format!("{}: {}", error.reason, error.message));
         let refused = outcome.status() == outcome::Status::Rejected;
         if refused {
-            tracing::warn!(visit = one.visit, refusal, "credit refused a finding's record; it is sent again later");
+            tracing::warn!(
+                visit = one.visit,
+                refusal,
+                "credit refused a finding's record; it is sent again later"
+            );
         } else {
             taken.push(&one.visit);
         }
@@ -135,17 +158,18 @@ async fn note(app: &Arc<Sampling>, due: &[Due], outcomes: &[Outcome], position: 
     }
     taken.dedup();
     if !taken.is_empty() {
-        let text = format!("UPDATE visits SET position = $1 WHERE visit_id IN ({})", placeholders(2, taken.len()));
+        let text =
+            format!("UPDATE visits SET position = $1 WHERE visit_id IN ({})", placeholders(2, taken.len()));
         let values = [position].into_iter().chain(taken).map(sea_orm::Value::from);
         tx.execute_raw(sql(&*tx, &text, values)).await?;
     }
     tx.commit().await
 }
 
-/// A published visit with its records, where credit takes them at once; without them where it does not: then the background goes on.
+/// A published visit with its records, where credit takes them at once; where it does not, the background goes on.
 pub async fn acknowledged(app: &Arc<Sampling>, published: Response<Visit>) -> Response<Visit> {
     let id = published.get_ref().visit_id.clone();
-    let sent = tokio::time::timeout(GRACE, deliver(app, &id, true)).await;
+    let sent = tokio::time::timeout(GRACE, deliver(app, &id)).await;
     if let Ok(Err(fault)) = &sent {
         tracing::warn!(visit = id, %fault, "credit does not take a finding yet; it is sent again");
     }
@@ -172,24 +196,30 @@ async fn records(app: &Arc<Sampling>, id: &str) -> Answer<(Vec<String>, String, 
 pub async fn run(app: Arc<Sampling>, stopping: CancellationToken) {
     let mut commits = app.store.commits();
     let mut pause = FIRST_PAUSE;
-    let mut with_refused = true;
     loop {
         commits.borrow_and_update();
-        let failed = match deliver(&app, "", with_refused).await {
-            Ok(count) if count == BATCH => continue,
-            Ok(_) => false,
-            Err(fault) => {
+        let failed = tokio::select! {
+            sent = deliver_all(&app) => sent.inspect_err(|fault| {
                 tracing::warn!(%fault, "findings can't be sent to credit; they are sent again");
-                true
-            }
+            }).is_err(),
+            () = stopping.cancelled() => return,
         };
         let wait = if failed { pause } else { AGAIN_AFTER };
         pause = if failed { (pause * 2).min(AGAIN_AFTER) } else { FIRST_PAUSE };
         tokio::select! {
             // A service that just failed is not asked again for each commit.
-            changed = commits.changed(), if !failed => with_refused = changed.is_err(),
-            () = tokio::time::sleep(wait) => with_refused = true,
+            _ = commits.changed(), if !failed => {}
+            () = tokio::time::sleep(wait) => {
+                if let Err(fault) = retry_refused(&app).await {
+                    tracing::warn!(%fault, "refused findings can't be tried again yet");
+                }
+            }
             () = stopping.cancelled() => return,
         }
     }
+}
+
+async fn deliver_all(app: &Arc<Sampling>) -> Answer<()> {
+    while deliver(app, "").await? == BATCH {}
+    Ok(())
 }

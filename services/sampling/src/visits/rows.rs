@@ -31,8 +31,22 @@ pub struct Stored {
 }
 
 const COLUMNS: [&str; 16] = [
-    "visit_id", "draw", "place", "uscc", "name", "stratum", "ticket", "status", "replaces", "replace_reason", "replaced_at",
-    "inspected_on", "publish_due_on", "found", "published_at", "position",
+    "visit_id",
+    "draw",
+    "place",
+    "uscc",
+    "name",
+    "stratum",
+    "ticket",
+    "status",
+    "replaces",
+    "replace_reason",
+    "replaced_at",
+    "inspected_on",
+    "publish_due_on",
+    "found",
+    "published_at",
+    "position",
 ];
 
 impl Stored {
@@ -85,7 +99,12 @@ pub async fn page(db: &impl ConnectionTrait, draw: &str, after: i32, page: &Page
 }
 
 /// A page of published visits, the latest first, after an instant and an id.
-pub async fn published(db: &impl ConnectionTrait, uscc: &str, after: (i64, &str), page: &Page) -> Answer<Vec<Stored>> {
+pub async fn published(
+    db: &impl ConnectionTrait,
+    uscc: &str,
+    after: (i64, &str),
+    page: &Page,
+) -> Answer<Vec<Stored>> {
     let rest = format!(
         "WHERE status = {} AND ($1 = '' OR uscc = $1) AND (published_at < $2 OR (published_at = $2 AND visit_id < $3)) \
          ORDER BY published_at DESC, visit_id DESC LIMIT {}",
@@ -178,7 +197,9 @@ pub async fn details(db: &impl ConnectionTrait, visits: &[Stored]) -> Answer<Has
     }
     let marks = placeholders(1, visits.len());
     let ids = || visits.iter().map(|visit| Value::from(visit.visit_id.as_str()));
-    let text = format!("SELECT visit, inspector FROM visit_inspectors WHERE visit IN ({marks}) ORDER BY visit, place");
+    let text = format!(
+        "SELECT visit, inspector FROM visit_inspectors WHERE visit IN ({marks}) ORDER BY visit, place"
+    );
     for row in Drawn::find_by_statement(sql(db, &text, ids())).all(db).await? {
         all.entry(row.visit).or_default().inspectors.push(row.inspector);
     }
@@ -202,7 +223,9 @@ pub async fn details(db: &impl ConnectionTrait, visits: &[Stored]) -> Answer<Has
 /// Writes who was drawn for a visit, tickets ascending.
 pub async fn insert_inspectors(tx: &Tx, drawn: &[(&str, &[String])]) -> Answer<()> {
     let of = |(visit, ids): &(&str, &[String])| {
-        let rows = (0..).zip(ids.iter()).map(|(place, id): (i32, _)| vec![(*visit).into(), place.into(), id.as_str().into()]);
+        let rows = (0..)
+            .zip(ids.iter())
+            .map(|(place, id): (i32, _)| vec![(*visit).into(), place.into(), id.as_str().into()]);
         rows.collect::<Vec<Vec<Value>>>()
     };
     let rows = drawn.iter().flat_map(of).collect();
@@ -226,7 +249,14 @@ pub async fn insert_skipped(tx: &Tx, draw: &str, passed: &[Passed<'_>]) -> Answe
     };
     let columns = ["draw", "visit", "inspector", "reason", "skill"];
     let rows = passed.iter().map(row).collect();
-    insert_rows(&**tx, "skipped_inspectors", &columns, rows, "ON CONFLICT (draw, visit, inspector) DO NOTHING").await?;
+    insert_rows(
+        &**tx,
+        "skipped_inspectors",
+        &columns,
+        rows,
+        "ON CONFLICT (draw, visit, inspector) DO NOTHING",
+    )
+    .await?;
     Ok(())
 }
 
@@ -234,7 +264,8 @@ pub async fn insert_skipped(tx: &Tx, draw: &str, passed: &[Passed<'_>]) -> Answe
 pub async fn skipped_always(db: &impl ConnectionTrait, draw: &str) -> Answer<Vec<SkippedInspector>> {
     let text = "SELECT visit, inspector, reason, skill FROM skipped_inspectors WHERE draw = $1 AND visit = '' ORDER BY inspector";
     let rows = Skipped::find_by_statement(sql(db, text, [draw.into()])).all(db).await?;
-    let wire = |row: Skipped| SkippedInspector { inspector_id: row.inspector, reason: row.reason, skill: row.skill };
+    let wire =
+        |row: Skipped| SkippedInspector { inspector_id: row.inspector, reason: row.reason, skill: row.skill };
     Ok(rows.into_iter().map(wire).collect())
 }
 

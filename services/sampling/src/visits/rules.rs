@@ -54,7 +54,11 @@ pub struct Bounds<'a> {
 }
 
 /// Judges what is recorded of a visit; gives each finding's code, in their order.
-pub fn judge(inspected_on: Date, findings: &[Finding], bounds: &Bounds<'_>) -> Result<Vec<ResultCode>, Vec<Violation>> {
+pub fn judge(
+    inspected_on: Date,
+    findings: &[Finding],
+    bounds: &Bounds<'_>,
+) -> Result<Vec<ResultCode>, Vec<Violation>> {
     let mut violations = Vec::new();
     violations.extend(misdated(inspected_on, bounds));
     let mut codes = Vec::new();
@@ -67,7 +71,8 @@ pub fn judge(inspected_on: Date, findings: &[Finding], bounds: &Bounds<'_>) -> R
             Some(code) => codes.push(code),
             None => violations.push(unknown_code(index, &finding.result_code)),
         }
-        let same = |other: &&Finding| other.inspection_item == *item && other.result_code == finding.result_code;
+        let same =
+            |other: &&Finding| other.inspection_item == *item && other.result_code == finding.result_code;
         if findings.iter().take(index).any(|other| same(&other)) {
             let code = &finding.result_code;
             violations.push(Violation::new(
@@ -133,12 +138,12 @@ pub fn shortage(wanted: i32, drawn: usize, skipped: usize, skipped_always: usize
         let registered = drawn + skipped + skipped_always;
         Text::new(
             format!(
-                "{drawn} of {wanted} inspectors: the register has {registered} of the plan's departments and region, of whom \
-                 {skipped_always} lack a skill or are not in service and {skipped} have a conflict or as many visits as allowed"
+                "{drawn} of {wanted} inspectors: the register has {registered} of the plan's departments and region, \
+                 of whom {skipped_always} lack a skill or are not in service and {skipped} have a conflict or as many visits as allowed"
             ),
             format!(
-                "应抽{wanted}名检查人员，仅抽得{drawn}名：名录库中本计划部门和区域内共{registered}名，其中{skipped_always}名不具备资质或不在岗，\
-                 {skipped}名须回避或已达工作量上限"
+                "应抽{wanted}名检查人员，仅抽得{drawn}名：名录库中本计划部门和区域内共{registered}名，\
+                 其中{skipped_always}名不具备资质或不在岗，{skipped}名须回避或已达工作量上限"
             ),
         )
     })
@@ -188,7 +193,10 @@ mod tests {
     #[test]
     fn findings_are_of_the_plan_and_of_the_standard() {
         let day = date(2026, 3, 20);
-        assert_eq!(fields(day, &[finding("a", "R01"), finding("b", "R08"), finding("b", "R02")]), Vec::<String>::new());
+        assert_eq!(
+            fields(day, &[finding("a", "R01"), finding("b", "R08"), finding("b", "R02")]),
+            Vec::<String>::new()
+        );
         assert_eq!(fields(day, &[finding("c", "R01")]), ["findings[0].inspectionItem"]);
         assert_eq!(fields(day, &[finding("a", "R01"), finding("b", "R99")]), ["findings[1].resultCode"]);
         assert_eq!(fields(day, &[finding("a", "R02"), finding("a", "R02")]), ["findings[1]"]);

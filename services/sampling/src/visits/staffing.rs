@@ -1,4 +1,6 @@
 //! Visits come into being: each with the inspectors that its ticket draws, and with who was passed over and why.
+use std::collections::{HashMap, HashSet};
+
 use chassis::{Answer, Context, Tx, ids, language::Text, storage::corrupt};
 use contract::sampling::v1::{self as api, skipped_inspector::Reason, visit::Status};
 use draw::{Assignment, Roster, Seed, Selected, Skip};
@@ -12,15 +14,15 @@ use crate::{inspectors, items};
 
 /// The visits of a selection, in its order, yet without ids.
 pub fn drawn(selected: &[Selected], roster: &Roster, names: &str) -> Vec<Stored> {
-    let of = |(place, one): (i32, &Selected)| visit(place, one, name(roster, names, &one.uscc));
-    (0..).zip(selected).map(of).collect()
+    let names = names_of(selected, roster, names);
+    (0..).zip(selected).map(|(place, one)| visit(place, one, &names)).collect()
 }
 
-fn visit(place: i32, one: &Selected, name: &str) -> Stored {
+fn visit(place: i32, one: &Selected, names: &HashMap<&str, &str>) -> Stored {
     Stored {
         place,
         uscc: one.uscc.clone(),
-        name: name.to_owned(),
+        name: names.get(one.uscc.as_str()).copied().unwrap_or_default().to_owned(),
         stratum: one.stratum.clone(),
         ticket: one.ticket.clone(),
         status: Status::Planned as i32,
@@ -35,18 +37,15 @@ pub fn standing_in(place: i32, replacement: &draw::Replacement, roster: &Roster,
         stratum: replacement.stratum.clone(),
         ticket: replacement.ticket.clone(),
     };
-    let name = name(roster, names, &one.uscc);
-    Stored {
-        replaces: replacement.uscc.clone(),
-        replace_reason: replacement.reason.clone(),
-        ..visit(place, &one, name)
-    }
+    let visit = visit(place, &one, &names_of(std::slice::from_ref(&one), roster, names));
+    Stored { replaces: replacement.uscc.clone(), replace_reason: replacement.reason.clone(), ..visit }
 }
 
-// The name that the roster was frozen with.
-fn name<'a>(roster: &Roster, names: &'a str, uscc: &str) -> &'a str {
-    let line = roster.members().position(|(code, _)| code == uscc);
-    line.and_then(|line| names.lines().nth(line)).unwrap_or_default()
+// The names that the roster was frozen with, of those who are drawn.
+fn names_of<'a>(selected: &[Selected], roster: &'a Roster, names: &'a str) -> HashMap<&'a str, &'a str> {
+    let drawn: HashSet<&str> = selected.iter().map(|one| one.uscc.as_str()).collect();
+    let lines = roster.members().map(|(uscc, _)| uscc).zip(names.lines());
+    lines.filter(|(uscc, _)| drawn.contains(uscc)).collect()
 }
 
 /// Opens visits of a draw, in the order given: draws their inspectors and writes all of it.
@@ -68,12 +67,17 @@ pub async fn open(
     let assigned = draw::assign(seed, visits.iter().map(|visit| visit.uscc.as_str()), &candidates, &team);
     let opened: Answer<Vec<Stored>> = visits
         .iter()
-        .map(|visit| Ok(Stored { visit_id: ids::fresh(context.now)?, draw: draw.to_owned(), ..visit.clone() }))
+        .map(|visit| {
+            Ok(Stored { visit_id: ids::fresh(context.now)?, draw: draw.to_owned(), ..visit.clone() })
+        })
         .collect();
     let opened = opened?;
     rows::insert(tx, &opened).await?;
-    let teams: Vec<(&str, &[String])> =
-        opened.iter().zip(&assigned).map(|(visit, of)| (visit.visit_id.as_str(), of.inspectors.as_slice())).collect();
+    let teams: Vec<(&str, &[String])> = opened
+        .iter()
+        .zip(&assigned)
+        .map(|(visit, of)| (visit.visit_id.as_str(), of.inspectors.as_slice()))
+        .collect();
     rows::insert_inspectors(tx, &teams).await?;
     rows::insert_skipped(tx, draw, &passed(&opened, &assigned)).await?;
     Ok(opened)
@@ -112,11 +116,12 @@ pub async fn understaffed(
     Ok((visits > 0).then(|| {
         Text::new(
             format!(
-                "{visits} visits have fewer than {wanted} inspectors: register more of the plan's departments, with the skills of its \
-                 inspection items and in service over its period; {skipped_always} on the register are not eligible"
+                "{visits} visits have fewer than {wanted} inspectors: register more of the plan's departments, with the \
+                 skills of its inspection items and in service over its period; {skipped_always} on the register are not eligible"
             ),
             format!(
-                "{visits}项检查任务的检查人员不足{wanted}名：请登记更多本计划部门、具备抽查事项所需资质且计划期内在岗的检查人员；\
+                "{visits}项检查任务的检查人员不足{wanted}名：\
+                 请登记更多本计划部门、具备抽查事项所需资质且计划期内在岗的检查人员；\
                  名录库中{skipped_always}名不符合条件"
             ),
         )

@@ -65,8 +65,11 @@ async fn replacements_stand_in_the_bundle_and_verify() {
     let second = world.replace(&first.visit_id, "迁出").await.unwrap();
     let third = world.replace(&visits[4].visit_id, "停业").await.unwrap();
     let bundle = public(&world, &draw.draw_id).await;
-    let told: Vec<_> =
-        bundle.replacements.iter().map(|one| (one.uscc.as_str(), one.replaced_by.as_str(), one.reason.as_str())).collect();
+    let told: Vec<_> = bundle
+        .replacements
+        .iter()
+        .map(|one| (one.uscc.as_str(), one.replaced_by.as_str(), one.reason.as_str()))
+        .collect();
     assert_eq!(
         told,
         [
@@ -87,7 +90,10 @@ async fn where_grades_are_departments_own_a_bundle_tells_none() {
     let id = draw.draw_id.as_str();
     world.replace(&world.visits_of(id).await[0].visit_id, "已注销").await.unwrap();
     let bundle = public(&world, id).await;
-    assert_eq!((bundle.roster.as_deref(), bundle.roster_digest.as_str()), (None, draw.roster_digest.as_str()));
+    assert_eq!(
+        (bundle.roster.as_deref(), bundle.roster_digest.as_str()),
+        (None, draw.roster_digest.as_str())
+    );
     assert!(bundle.selected.iter().all(|one| one.stratum.is_none()));
     assert!(bundle.replacements.iter().all(|one| one.stratum.is_none()) && bundle.replacements.len() == 1);
     let tickets: Vec<&str> = bundle.selected.iter().map(|one| one.ticket.as_str()).collect();
@@ -97,7 +103,8 @@ async fn where_grades_are_departments_own_a_bundle_tells_none() {
 
     // A department without the auditor's scope sees what everybody sees; the auditor, for a purpose, the whole.
     assert_eq!(world.bundle(world.transport(), id, "", "").await.unwrap(), bundle);
-    let audit = || Claims { scope: "sampling.audit".into(), department: "justice".into(), ..world.trial.claims() };
+    let audit =
+        || Claims { scope: "sampling.audit".into(), department: "justice".into(), ..world.trial.claims() };
     let purposeless = world.bundle(world.trial.token_of(audit()), id, "", "").await.unwrap_err();
     assert_eq!(reason(&purposeless), "PURPOSE_REQUIRED");
     let whole = world.bundle(world.trial.token_of(audit()), id, "", "年度审计").await.unwrap();

@@ -17,8 +17,9 @@ fn hash(text: &str) -> String {
 
 // The codes of the city with their grades, as a roster.
 fn roster() -> String {
-    let mut lines: Vec<String> =
-        (1..=SUBJECTS).map(|serial| format!("{},{}\n", code(serial), if serial % 5 == 0 { "B" } else { "A" })).collect();
+    let mut lines: Vec<String> = (1..=SUBJECTS)
+        .map(|serial| format!("{},{}\n", code(serial), if serial % 5 == 0 { "B" } else { "A" }))
+        .collect();
     lines.sort();
     lines.concat()
 }
@@ -65,17 +66,26 @@ async fn a_draw_is_what_the_contract_says_to_the_byte() {
     assert_eq!(hash(&revealed.secret), committed.commitment);
     assert_eq!(revealed.secret.len(), 64);
     assert_eq!(revealed.entropy, entropy);
-    let seed = hash(&format!("{}\n{entropy}\n{}\n{}", revealed.secret, committed.roster_digest, committed.quota_text));
+    let seed = hash(&format!(
+        "{}\n{entropy}\n{}\n{}",
+        revealed.secret, committed.roster_digest, committed.quota_text
+    ));
     assert_eq!(revealed.seed, seed);
     let expected = selection(&seed, &roster(), "A,3\nB,6\n");
-    let stated: Vec<_> =
-        revealed.selected.iter().map(|one| (one.stratum().to_owned(), one.ticket.clone(), one.uscc.clone())).collect();
+    let stated: Vec<_> = revealed
+        .selected
+        .iter()
+        .map(|one| (one.stratum().to_owned(), one.ticket.clone(), one.uscc.clone()))
+        .collect();
     assert_eq!(stated, expected);
     assert_eq!((revealed.drawn, revealed.visited, revealed.found), (9, 0, 0));
     let visits = world.visits_of(&revealed.draw_id).await;
     let order: Vec<&str> = visits.iter().map(|visit| visit.uscc.as_str()).collect();
     assert_eq!(order, expected.iter().map(|(_, _, uscc)| uscc.as_str()).collect::<Vec<_>>());
-    assert!(visits.iter().all(|visit| visit.name.starts_with("试验企业")), "names come from the frozen roster");
+    assert!(
+        visits.iter().all(|visit| visit.name.starts_with("试验企业")),
+        "names come from the frozen roster"
+    );
     let own = (1..=SUBJECTS).find(|serial| code(*serial) == visits[0].uscc).unwrap();
     assert_eq!(visits[0].name, format!("试验企业{own}"));
     assert_eq!(world.draws(world.transport()).get_draw(request).await.unwrap().into_inner(), revealed);
@@ -111,31 +121,49 @@ async fn a_draw_goes_one_way() {
     assert_eq!((second.code(), reason(&second).as_str()), (Code::FailedPrecondition, "DRAW_PENDING"));
     let blank = world.reveal(&first.draw_id, " ").await.unwrap_err();
     assert_eq!(blank.code(), Code::InvalidArgument);
-    let abandon = |draw: &str| api::AbandonDrawRequest { draw: draw.to_owned(), reason: "计划调整".into(), ..Default::default() };
-    let given_up = world.draws(world.transport()).abandon_draw(abandon(&first.draw_id)).await.unwrap().into_inner();
+    let abandon = |draw: &str| api::AbandonDrawRequest {
+        draw: draw.to_owned(),
+        reason: "计划调整".into(),
+        ..Default::default()
+    };
+    let given_up =
+        world.draws(world.transport()).abandon_draw(abandon(&first.draw_id)).await.unwrap().into_inner();
     assert_eq!((given_up.state(), given_up.abandon_reason.as_str()), (State::Abandoned, "计划调整"));
     let late = world.reveal(&first.draw_id, "x").await.unwrap_err();
     assert_eq!((late.code(), reason(&late).as_str()), (Code::FailedPrecondition, "DRAW_NOT_COMMITTED"));
-    assert_eq!(world.bundle(world.office("sampling.audit"), &first.draw_id, "", "").await.unwrap().secret, "");
+    assert_eq!(
+        world.bundle(world.office("sampling.audit"), &first.draw_id, "", "").await.unwrap().secret,
+        ""
+    );
 
     let next = world.commit("p").await.unwrap();
     assert_ne!(next.commitment, first.commitment, "each draw has a secret of its own");
     world.reveal(&next.draw_id, "x").await.unwrap();
     for entropy in ["x", "y"] {
         let again = world.reveal(&next.draw_id, entropy).await.unwrap_err();
-        assert_eq!((again.code(), reason(&again).as_str()), (Code::FailedPrecondition, "DRAW_ALREADY_REVEALED"));
+        assert_eq!(
+            (again.code(), reason(&again).as_str()),
+            (Code::FailedPrecondition, "DRAW_ALREADY_REVEALED")
+        );
     }
     let late = world.draws(world.transport()).abandon_draw(abandon(&next.draw_id)).await.unwrap_err();
     assert_eq!(reason(&late), "DRAW_ALREADY_REVEALED");
     // A revealed plan may be drawn once more; both stay on record, the latest first.
     let third = world.commit("p").await.unwrap();
-    let list = |request: api::ListDrawsRequest| async { world.draws(world.transport()).list_draws(request).await.unwrap().into_inner().draws };
+    let list = |request: api::ListDrawsRequest| async {
+        world.draws(world.transport()).list_draws(request).await.unwrap().into_inner().draws
+    };
     let listed = list(api::ListDrawsRequest { plan: "p".into(), ..Default::default() }).await;
     let ids: Vec<&str> = listed.iter().map(|draw| draw.draw_id.as_str()).collect();
     assert_eq!(ids, [third.draw_id.as_str(), &next.draw_id, &first.draw_id]);
     assert_eq!((listed[1].drawn, listed[1].selected.len(), listed[0].secret.as_str()), (9, 0, ""));
     for (from, to, count) in [("2026-03-02", "2026-03-02", 3), ("2026-03-03", "", 0), ("", "2026-03-01", 0)] {
-        let request = api::ListDrawsRequest { from: from.into(), to: to.into(), scheme: "s".into(), ..Default::default() };
+        let request = api::ListDrawsRequest {
+            from: from.into(),
+            to: to.into(),
+            scheme: "s".into(),
+            ..Default::default()
+        };
         assert_eq!(list(request).await.len(), count, "{from} {to}");
     }
 }
@@ -177,7 +205,8 @@ async fn only_the_plans_departments_draw() {
     let world = World::new(Disclosure::Public).await;
     world.put_item("operation", &[]).await;
     world.create_plan(plan("p")).await;
-    let commit = || api::CommitPlanRequest { plan: "p".into(), entropy_source: "彩票".into(), ..Default::default() };
+    let commit =
+        || api::CommitPlanRequest { plan: "p".into(), entropy_source: "彩票".into(), ..Default::default() };
     let water = world.trial.token("water", super::world::ALL);
     let denied = world.plans(water.clone()).commit_plan(commit()).await.unwrap_err();
     assert_eq!((denied.code(), reason(&denied).as_str()), (Code::PermissionDenied, "OTHER_DEPARTMENT"));
@@ -185,15 +214,23 @@ async fn only_the_plans_departments_draw() {
     let denied = world.plans(undrawing).commit_plan(commit()).await.unwrap_err();
     assert_eq!(reason(&denied), "SCOPE_MISSING");
     let sourceless = api::CommitPlanRequest { entropy_source: String::new(), ..commit() };
-    assert_eq!(world.plans(world.transport()).commit_plan(sourceless).await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(
+        world.plans(world.transport()).commit_plan(sourceless).await.unwrap_err().code(),
+        Code::InvalidArgument
+    );
     let draw = world.plans(world.office("sampling.draw")).commit_plan(commit()).await.unwrap().into_inner();
-    let reveal = api::RevealDrawRequest { draw: draw.draw_id.clone(), entropy: "x".into(), ..Default::default() };
+    let reveal =
+        api::RevealDrawRequest { draw: draw.draw_id.clone(), entropy: "x".into(), ..Default::default() };
     let denied = world.draws(water).reveal_draw(reveal).await.unwrap_err();
     assert_eq!(reason(&denied), "OTHER_DEPARTMENT");
     let get = api::GetDrawRequest { draw: draw.draw_id.clone(), ..Default::default() };
     let denied = world.draws(world.enterprise(&code(1))).get_draw(get.clone()).await.unwrap_err();
     assert_eq!(reason(&denied), "NOT_DISCLOSED");
-    let claims = chassis::access::Claims { department: "transport".into(), scope: "sampling.read".into(), ..world.trial.claims() };
+    let claims = chassis::access::Claims {
+        department: "transport".into(),
+        scope: "sampling.read".into(),
+        ..world.trial.claims()
+    };
     let purposeless = world.trial.token_of(claims);
     let refused = world.draws(purposeless.clone()).get_draw(get).await.unwrap_err();
     assert_eq!(reason(&refused), "PURPOSE_REQUIRED");
@@ -209,8 +246,11 @@ fn teams(seed: &str, visits: &[api::Visit], pool: &[(&str, Vec<String>)], cap: u
         let may = |(id, conflicts): &&(&str, Vec<String>)| {
             !conflicts.contains(&visit.uscc) && load.get(id).copied().unwrap_or(0) < cap
         };
-        let mut tickets: Vec<(String, &str)> =
-            pool.iter().filter(may).map(|(id, _)| (hash(&format!("{seed}\n{}\n{id}", visit.uscc)), *id)).collect();
+        let mut tickets: Vec<(String, &str)> = pool
+            .iter()
+            .filter(may)
+            .map(|(id, _)| (hash(&format!("{seed}\n{}\n{id}", visit.uscc)), *id))
+            .collect();
         tickets.sort();
         tickets.truncate(2);
         for (_, id) in &tickets {
@@ -231,7 +271,9 @@ async fn inspectors_are_drawn_by_ticket_among_those_who_may() {
         world.put_inspector(api::Inspector { conflicts: conflicts.clone(), ..inspector(id) }).await;
     }
     world.put_inspector(api::Inspector { skills: vec!["food".into()], ..inspector("unskilled") }).await;
-    world.put_inspector(api::Inspector { available_until: "2026-06-29".into(), ..inspector("leaving") }).await;
+    world
+        .put_inspector(api::Inspector { available_until: "2026-06-29".into(), ..inspector("leaving") })
+        .await;
     world.put_inspector(api::Inspector { region: "640100".into(), ..inspector("elsewhere") }).await;
     let water = api::PutInspectorRequest {
         inspector: Some(api::Inspector { department: "water".into(), ..inspector("foreign") }),
@@ -248,8 +290,11 @@ async fn inspectors_are_drawn_by_ticket_among_those_who_may() {
     let expected = teams(&draw.seed, &visits, &pool, cap);
     let stated: Vec<_> = visits.iter().map(|visit| visit.inspectors.clone()).collect();
     assert_eq!(stated, expected);
-    let always: Vec<_> =
-        draw.skipped_inspectors.iter().map(|one| (one.inspector_id.as_str(), one.reason(), one.skill.as_str())).collect();
+    let always: Vec<_> = draw
+        .skipped_inspectors
+        .iter()
+        .map(|one| (one.inspector_id.as_str(), one.reason(), one.skill.as_str()))
+        .collect();
     assert_eq!(always, [("leaving", Reason::NotAvailable, ""), ("unskilled", Reason::LacksSkill, "road")]);
     for visit in &visits {
         let kept: Vec<&str> = visit.skipped_inspectors.iter().map(|one| one.inspector_id.as_str()).collect();
@@ -269,7 +314,11 @@ async fn without_inspectors_the_draw_stands_and_warns() {
     assert!(draw.warnings[0].starts_with("9 visits have fewer than 2 inspectors"), "{:?}", draw.warnings);
     let visits = world.visits_of(&draw.draw_id).await;
     assert_eq!(visits.len() as u32, 3 + GRADE_B / 2);
-    assert!(visits.iter().all(|visit| visit.inspectors.is_empty() && visit.shortage.starts_with("0 of 2 inspectors")));
+    assert!(
+        visits
+            .iter()
+            .all(|visit| visit.inspectors.is_empty() && visit.shortage.starts_with("0 of 2 inspectors"))
+    );
     // Pages walk the same order.
     let (mut token, mut walked) = (String::new(), Vec::new());
     loop {

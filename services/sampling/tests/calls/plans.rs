@@ -15,9 +15,14 @@ async fn a_plan_is_created_completed_and_listed() {
     let bare = api::Plan { plan_id: String::new(), departments: Vec::new(), ..plan("") };
     let made = world.create_plan(bare).await;
     assert!(!made.plan_id.is_empty() && made.create_time.is_some());
-    assert_eq!((made.departments.as_slice(), made.department.as_str()), (["transport".to_owned()].as_slice(), "transport"));
+    assert_eq!(
+        (made.departments.as_slice(), made.department.as_str()),
+        (["transport".to_owned()].as_slice(), "transport")
+    );
     assert_eq!(made.inspectors_per_visit, 2);
-    let joint = world.create_plan(api::Plan { departments: vec!["transport".into(), "water".into()], ..plan("zz") }).await;
+    let joint = world
+        .create_plan(api::Plan { departments: vec!["transport".into(), "water".into()], ..plan("zz") })
+        .await;
     let get = |id: &str| api::GetPlanRequest { plan: id.to_owned(), ..Default::default() };
     let got = world.plans(world.transport()).get_plan(get("zz")).await.unwrap().into_inner();
     assert_eq!(got, joint);
@@ -26,7 +31,13 @@ async fn a_plan_is_created_completed_and_listed() {
         scheme: scheme.to_owned(),
         ..Default::default()
     };
-    for (filter, count) in [(list("", ""), 2), (list("water", ""), 1), (list("wat", ""), 0), (list("transport", "s"), 2), (list("", "t"), 0)] {
+    for (filter, count) in [
+        (list("", ""), 2),
+        (list("water", ""), 1),
+        (list("wat", ""), 0),
+        (list("transport", "s"), 2),
+        (list("", "t"), 0),
+    ] {
         let listed = world.plans(world.transport()).list_plans(filter.clone()).await.unwrap().into_inner();
         assert_eq!(listed.plans.len(), count, "{filter:?}");
     }
@@ -55,7 +66,10 @@ async fn quotas_left_out_are_the_measures() {
     let put = grading::PutMeasuresRequest { scheme: "s".into(), measures, ..Default::default() };
     world.schemes(world.office("grading.write")).put_measures(put).await.unwrap();
     // The office's plan is the scheme's department's.
-    let made = world.try_plan(world.office("sampling.write"), api::Plan { departments: Vec::new(), ..without() }).await.unwrap();
+    let made = world
+        .try_plan(world.office("sampling.write"), api::Plan { departments: Vec::new(), ..without() })
+        .await
+        .unwrap();
     assert_eq!(made.quotas, [quota("A", 2.5, 0), quota("B", 33.3333, 0)]);
     assert_eq!((made.departments, made.department.as_str()), (vec!["transport".to_owned()], "credit-office"));
 }
@@ -72,16 +86,25 @@ async fn a_plan_is_refused_with_its_field_and_reason() {
     let draft = refused(api::Plan { scheme: "draft".into(), ..plan("p") }).await;
     assert_eq!((draft.code(), reason(&draft).as_str()), (Code::FailedPrecondition, "SCHEME_NOT_PUBLISHED"));
     let item = refused(api::Plan { inspection_items: vec!["none".into()], ..plan("p") }).await;
-    assert_eq!((reason(&item).as_str(), wrong_fields(&item)), ("INSPECTION_ITEM_UNKNOWN", vec!["plan.inspectionItems[0]".to_owned()]));
+    assert_eq!(
+        (reason(&item).as_str(), wrong_fields(&item)),
+        ("INSPECTION_ITEM_UNKNOWN", vec!["plan.inspectionItems[0]".to_owned()])
+    );
     let grade = refused(api::Plan { quotas: vec![quota("E", 1.0, 0)], ..plan("p") }).await;
-    assert_eq!((grade.code(), wrong_fields(&grade)), (Code::InvalidArgument, vec!["plan.quotas[0].grade".to_owned()]));
+    assert_eq!(
+        (grade.code(), wrong_fields(&grade)),
+        (Code::InvalidArgument, vec!["plan.quotas[0].grade".to_owned()])
+    );
     let many = refused(api::Plan {
         quotas: vec![quota("A", 0.12345, 0)],
         inspectors_per_visit: 1,
         period: Some(api::Period { from: "2026-03-02".into(), to: "2026-03-01".into() }),
         ..plan("p")
     });
-    assert_eq!(wrong_fields(&many.await), ["plan.period.to", "plan.inspectorsPerVisit", "plan.quotas[0].percent"]);
+    assert_eq!(
+        wrong_fields(&many.await),
+        ["plan.period.to", "plan.inspectorsPerVisit", "plan.quotas[0].percent"]
+    );
     let over = refused(api::Plan { quotas: vec![quota("A", 101.0, 0)], ..plan("p") }).await;
     assert_eq!(wrong_fields(&over), ["plan.quotas[0].percent"]);
     let other = refused(api::Plan { departments: vec!["water".into()], ..plan("p") }).await;

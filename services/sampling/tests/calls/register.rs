@@ -18,7 +18,10 @@ async fn put(world: &World, inspector: api::Inspector) -> Result<api::Inspector,
 #[tokio::test]
 async fn items_are_put_replaced_and_listed() {
     let world = World::new(Disclosure::Departments).await;
-    let put = put_item(&world, api::InspectionItem { domain: "transport".into(), department: String::new(), ..item("b", &["road"]) });
+    let put = put_item(
+        &world,
+        api::InspectionItem { domain: "transport".into(), department: String::new(), ..item("b", &["road"]) },
+    );
     let put = put.await.unwrap();
     assert_eq!((put.department.as_str(), put.domain.starts_with('D')), ("transport", true), "{put:?}");
     put_item(&world, item("a", &[])).await.unwrap();
@@ -27,11 +30,15 @@ async fn items_are_put_replaced_and_listed() {
     let got = world.items(world.transport()).get_inspection_item(request).await.unwrap().into_inner();
     assert_eq!((got.name.as_str(), got.skills.len()), ("改名", 0));
     let request = api::ListInspectionItemsRequest { page_size: 1, ..Default::default() };
-    let first = world.items(world.transport()).list_inspection_items(request.clone()).await.unwrap().into_inner();
+    let first =
+        world.items(world.transport()).list_inspection_items(request.clone()).await.unwrap().into_inner();
     assert_eq!(first.inspection_items[0].inspection_item_id, "a");
     let request = api::ListInspectionItemsRequest { page_token: first.next_page_token, ..request };
     let second = world.items(world.transport()).list_inspection_items(request).await.unwrap().into_inner();
-    assert_eq!((second.inspection_items[0].inspection_item_id.as_str(), second.next_page_token.as_str()), ("b", ""));
+    assert_eq!(
+        (second.inspection_items[0].inspection_item_id.as_str(), second.next_page_token.as_str()),
+        ("b", "")
+    );
     let request = api::ListInspectionItemsRequest { department: "water".into(), ..Default::default() };
     let none = world.items(world.transport()).list_inspection_items(request).await.unwrap().into_inner();
     assert!(none.inspection_items.is_empty());
@@ -40,13 +47,19 @@ async fn items_are_put_replaced_and_listed() {
 #[tokio::test]
 async fn items_are_refused_with_their_field() {
     let world = World::new(Disclosure::Departments).await;
-    let domain = put_item(&world, api::InspectionItem { domain: "D99".into(), ..item("a", &[]) }).await.unwrap_err();
+    let domain =
+        put_item(&world, api::InspectionItem { domain: "D99".into(), ..item("a", &[]) }).await.unwrap_err();
     assert_eq!(wrong_fields(&domain), ["inspectionItem.domain"]);
     let skill = put_item(&world, item("a", &["road", " "])).await.unwrap_err();
     assert_eq!(wrong_fields(&skill), ["inspectionItem.skills[1]"]);
     let id = put_item(&world, item("Not An Id", &[])).await.unwrap_err();
-    assert_eq!((id.code(), wrong_fields(&id)), (Code::InvalidArgument, vec!["inspectionItem.inspectionItemId".to_owned()]));
-    let other = put_item(&world, api::InspectionItem { department: "water".into(), ..item("a", &[]) }).await.unwrap_err();
+    assert_eq!(
+        (id.code(), wrong_fields(&id)),
+        (Code::InvalidArgument, vec!["inspectionItem.inspectionItemId".to_owned()])
+    );
+    let other = put_item(&world, api::InspectionItem { department: "water".into(), ..item("a", &[]) })
+        .await
+        .unwrap_err();
     assert_eq!((other.code(), reason(&other).as_str()), (Code::PermissionDenied, "OTHER_DEPARTMENT"));
     // What another department put stays its own; the credit office may.
     put_item(&world, item("a", &[])).await.unwrap();
@@ -85,7 +98,10 @@ async fn inspectors_are_refused_with_their_field_and_reason() {
     wrong.push(last);
     let conflict = put(&world, api::Inspector { conflicts: vec![code(2), wrong.clone()], ..inspector("i1") });
     let conflict = conflict.await.unwrap_err();
-    assert_eq!((reason(&conflict).as_str(), wrong_fields(&conflict)), ("CODE_CHECK_FAILED", vec!["inspector.conflicts[1]".to_owned()]));
+    assert_eq!(
+        (reason(&conflict).as_str(), wrong_fields(&conflict)),
+        ("CODE_CHECK_FAILED", vec!["inspector.conflicts[1]".to_owned()])
+    );
     let issued = api::Inspector { conflicts: vec![wrong], accept_nonconforming: true, ..inspector("i1") };
     put(&world, issued).await.unwrap();
     let dates = api::Inspector {
@@ -103,7 +119,8 @@ async fn inspectors_are_refused_with_their_field_and_reason() {
     let person = put(&world, inspector("11010519491231002X")).await.unwrap_err();
     assert_eq!(reason(&person), "PERSONAL_IDENTITY_NUMBER");
     assert!(!person.message().contains("19491231"), "{}", person.message());
-    let other = put(&world, api::Inspector { department: "water".into(), ..inspector("i1") }).await.unwrap_err();
+    let other =
+        put(&world, api::Inspector { department: "water".into(), ..inspector("i1") }).await.unwrap_err();
     assert_eq!(reason(&other), "OTHER_DEPARTMENT");
     let request = api::ListInspectorsRequest::default();
     let denied = world.inspectors(world.enterprise(&code(1))).list_inspectors(request).await.unwrap_err();

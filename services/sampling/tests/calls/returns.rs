@@ -22,7 +22,12 @@ async fn arrives(world: &World, uscc: &str, count: usize) -> Vec<credit::Record>
 }
 
 fn text(record: &credit::Record, key: &str) -> String {
-    match record.fields.as_ref().and_then(|fields| fields.fields.get(key)).and_then(|value| value.kind.as_ref()) {
+    match record
+        .fields
+        .as_ref()
+        .and_then(|fields| fields.fields.get(key))
+        .and_then(|value| value.kind.as_ref())
+    {
         Some(Kind::StringValue(text)) => text.clone(),
         other => panic!("{key}: {other:?}"),
     }
@@ -110,18 +115,25 @@ async fn a_refusal_is_told_and_the_publication_stands() {
     let world = World::new(Disclosure::Departments).await;
     let draw = world.drawn(plan("p")).await;
     let visits = world.visits_of(&draw.draw_id).await;
-    let mut client = ItemsClient::with_interceptor(world.credit.clone(), world.office("credit.read credit.write"));
+    let mut client =
+        ItemsClient::with_interceptor(world.credit.clone(), world.office("credit.read credit.write"));
     let request = credit::GetItemRequest { item: "administrative-inspection".into(), ..Default::default() };
     let item = client.get_item(request).await.unwrap().into_inner();
     // The catalogue no longer knows a field of ours.
     let mut narrowed = item.clone();
     narrowed.fields.retain(|field| field.key != "visit");
-    client.put_item(credit::PutItemRequest { catalogue_item: Some(narrowed), ..Default::default() }).await.unwrap();
+    client
+        .put_item(credit::PutItemRequest { catalogue_item: Some(narrowed), ..Default::default() })
+        .await
+        .unwrap();
     world.record(&visits[0].visit_id, "2026-03-02", "R08").await.unwrap();
     let published = world.publish(&visits[0].visit_id).await.unwrap();
     assert_eq!((published.status(), published.records.len()), (Status::Published, 0));
     assert!(!published.credit_error.is_empty());
-    client.put_item(credit::PutItemRequest { catalogue_item: Some(item), ..Default::default() }).await.unwrap();
+    client
+        .put_item(credit::PutItemRequest { catalogue_item: Some(item), ..Default::default() })
+        .await
+        .unwrap();
     // What is refused does not hold up what is not.
     world.record(&visits[1].visit_id, "2026-03-02", "R01").await.unwrap();
     assert_eq!(world.publish(&visits[1].visit_id).await.unwrap().records.len(), 1);

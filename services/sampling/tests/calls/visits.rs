@@ -13,7 +13,9 @@ async fn results(world: &World, request: api::ListPublicResultsRequest) -> api::
 }
 
 async fn results_of(world: &World, uscc: &str) -> Vec<api::PublicResult> {
-    results(world, api::ListPublicResultsRequest { uscc: uscc.to_owned(), ..Default::default() }).await.results
+    results(world, api::ListPublicResultsRequest { uscc: uscc.to_owned(), ..Default::default() })
+        .await
+        .results
 }
 
 #[tokio::test]
@@ -26,7 +28,10 @@ async fn a_visit_is_recorded_then_published() {
     assert_eq!((early.code(), reason(&early).as_str()), (Code::FailedPrecondition, "VISIT_STATE"));
     let recorded = world.record(&visit.visit_id, "2026-03-02", "R08").await.unwrap();
     assert_eq!(recorded.status(), Status::Recorded);
-    assert_eq!((recorded.inspected_on.as_str(), recorded.publish_due_on.as_str(), recorded.overdue), ("2026-03-02", "2026-03-30", false));
+    assert_eq!(
+        (recorded.inspected_on.as_str(), recorded.publish_due_on.as_str(), recorded.overdue),
+        ("2026-03-02", "2026-03-30", false)
+    );
     // Nothing is public yet, and a mistake can be mended.
     assert!(results_of(&world, &visit.uscc).await.is_empty());
     let mended = world.record(&visit.visit_id, "2026-03-02", "R07").await.unwrap();
@@ -39,13 +44,21 @@ async fn a_visit_is_recorded_then_published() {
     assert!(world.visits_of(&draw.draw_id).await[0].overdue);
     let published = world.publish(&visit.visit_id).await.unwrap();
     assert_eq!((published.status(), published.overdue), (Status::Published, false));
-    for late in [world.publish(&visit.visit_id).await, world.record(&visit.visit_id, "2026-03-02", "R01").await] {
+    for late in
+        [world.publish(&visit.visit_id).await, world.record(&visit.visit_id, "2026-03-02", "R01").await]
+    {
         assert_eq!(reason(&late.unwrap_err()), "VISIT_STATE");
     }
     let public = results_of(&world, &visit.uscc.to_lowercase()).await;
     assert_eq!(public.len(), 1);
-    assert_eq!((public[0].visit_id.as_str(), public[0].draw_id.as_str()), (visit.visit_id.as_str(), draw.draw_id.as_str()));
-    assert_eq!((public[0].name.as_str(), public[0].departments.as_slice()), (visit.name.as_str(), ["transport".to_owned()].as_slice()));
+    assert_eq!(
+        (public[0].visit_id.as_str(), public[0].draw_id.as_str()),
+        (visit.visit_id.as_str(), draw.draw_id.as_str())
+    );
+    assert_eq!(
+        (public[0].name.as_str(), public[0].departments.as_slice()),
+        (visit.name.as_str(), ["transport".to_owned()].as_slice())
+    );
     assert_eq!(public[0].findings, [finding("operation", "R07")]);
 }
 
@@ -55,16 +68,26 @@ async fn a_record_is_refused_with_its_field_and_reason() {
     let draw = world.drawn(plan("p")).await;
     let visit = world.visits_of(&draw.draw_id).await[0].visit_id.clone();
     let future = world.record(&visit, "2026-03-03", "R01").await.unwrap_err();
-    assert_eq!((future.code(), wrong_fields(&future)), (Code::InvalidArgument, vec!["inspectedOn".to_owned()]));
+    assert_eq!(
+        (future.code(), wrong_fields(&future)),
+        (Code::InvalidArgument, vec!["inspectedOn".to_owned()])
+    );
     assert_eq!(wrong_fields(&world.record(&visit, "2026-02-28", "R01").await.unwrap_err()), ["inspectedOn"]);
     assert_eq!(wrong_fields(&world.record(&visit, "2026-02-30", "R01").await.unwrap_err()), ["inspectedOn"]);
     let code_unknown = world.record(&visit, "2026-03-02", "Z99").await.unwrap_err();
-    assert_eq!((reason(&code_unknown).as_str(), wrong_fields(&code_unknown)), ("RESULT_CODE_UNKNOWN", vec!["findings[0].resultCode".to_owned()]));
+    assert_eq!(
+        (reason(&code_unknown).as_str(), wrong_fields(&code_unknown)),
+        ("RESULT_CODE_UNKNOWN", vec!["findings[0].resultCode".to_owned()])
+    );
     let foreign = world.record_all(&visit, "2026-03-02", vec![finding("hygiene", "R01")]).await.unwrap_err();
-    assert_eq!((reason(&foreign).as_str(), wrong_fields(&foreign)), ("INSPECTION_ITEM_UNKNOWN", vec!["findings[0].inspectionItem".to_owned()]));
+    assert_eq!(
+        (reason(&foreign).as_str(), wrong_fields(&foreign)),
+        ("INSPECTION_ITEM_UNKNOWN", vec!["findings[0].inspectionItem".to_owned()])
+    );
     let nothing = world.record_all(&visit, "2026-03-02", Vec::new()).await.unwrap_err();
     assert_eq!(wrong_fields(&nothing), ["findings"]);
-    let person = api::Finding { text: "负责人 11010519491231002X 在场".into(), ..finding("operation", "R01") };
+    let person =
+        api::Finding { text: "负责人 11010519491231002X 在场".into(), ..finding("operation", "R01") };
     let person = world.record_all(&visit, "2026-03-02", vec![person]).await.unwrap_err();
     assert_eq!(reason(&person), "PERSONAL_IDENTITY_NUMBER");
     assert_eq!(world.record("none", "2026-03-02", "R01").await.unwrap_err().code(), Code::NotFound);
@@ -74,9 +97,17 @@ async fn a_record_is_refused_with_its_field_and_reason() {
         findings: vec![finding("operation", "R01")],
         ..Default::default()
     };
-    let denied = world.visits(world.trial.token("water", "sampling.write")).record_visit(request.clone()).await.unwrap_err();
+    let denied = world
+        .visits(world.trial.token("water", "sampling.write"))
+        .record_visit(request.clone())
+        .await
+        .unwrap_err();
     assert_eq!(reason(&denied), "OTHER_DEPARTMENT");
-    let denied = world.visits(world.trial.token("transport", "sampling.read")).record_visit(request).await.unwrap_err();
+    let denied = world
+        .visits(world.trial.token("transport", "sampling.read"))
+        .record_visit(request)
+        .await
+        .unwrap_err();
     assert_eq!(reason(&denied), "SCOPE_MISSING");
     assert_eq!(world.visits_of(&draw.draw_id).await[0].status(), Status::Planned, "nothing of it was kept");
 }
@@ -104,12 +135,18 @@ async fn the_next_ticket_takes_a_place() {
     let second = world.replace(&first.visit_id, "迁出").await.unwrap();
     assert_eq!(second.uscc, rest[1].1);
     let exhausted = world.replace(&visits[0].visit_id, "停业").await.unwrap_err();
-    assert_eq!((exhausted.code(), reason(&exhausted).as_str()), (Code::FailedPrecondition, "STRATUM_EXHAUSTED"));
+    assert_eq!(
+        (exhausted.code(), reason(&exhausted).as_str()),
+        (Code::FailedPrecondition, "STRATUM_EXHAUSTED")
+    );
     let again = world.replace(&visits[3].visit_id, "停业").await.unwrap_err();
     assert_eq!(reason(&again), "VISIT_STATE");
     let after = world.visits_of(&draw.draw_id).await;
     let states: Vec<Status> = after.iter().map(api::Visit::status).collect();
-    assert_eq!((states.len(), states[3], states[10], states[11]), (12, Status::Replaced, Status::Replaced, Status::Planned));
+    assert_eq!(
+        (states.len(), states[3], states[10], states[11]),
+        (12, Status::Replaced, Status::Replaced, Status::Planned)
+    );
     let told = world.draw(&draw.draw_id).await;
     assert_eq!((told.selected.len(), told.replacements.len(), told.drawn), (10, 2, 10));
     assert_eq!(told.replacements[0].stratum(), "B");
@@ -117,8 +154,13 @@ async fn the_next_ticket_takes_a_place() {
     assert_eq!(reason(&world.replace(&second.visit_id, "停业").await.unwrap_err()), "VISIT_STATE");
     let reasonless = world.replace(&visits[0].visit_id, "").await.unwrap_err();
     assert_eq!(wrong_fields(&reasonless), ["reason"]);
-    let request = api::ReplaceVisitRequest { visit: visits[0].visit_id.clone(), reason: "停业".into(), ..Default::default() };
-    let denied = world.visits(world.trial.token("water", "sampling.draw")).replace_visit(request).await.unwrap_err();
+    let request = api::ReplaceVisitRequest {
+        visit: visits[0].visit_id.clone(),
+        reason: "停业".into(),
+        ..Default::default()
+    };
+    let denied =
+        world.visits(world.trial.token("water", "sampling.draw")).replace_visit(request).await.unwrap_err();
     assert_eq!(reason(&denied), "OTHER_DEPARTMENT");
 }
 
@@ -148,15 +190,23 @@ async fn public_results_page_from_the_latest() {
         world.publish(&visit.visit_id).await.unwrap();
     }
     let first = results(&world, api::ListPublicResultsRequest { page_size: 2, ..Default::default() }).await;
-    let rest = api::ListPublicResultsRequest { page_token: first.next_page_token.clone(), ..Default::default() };
+    let rest =
+        api::ListPublicResultsRequest { page_token: first.next_page_token.clone(), ..Default::default() };
     let rest = results(&world, rest).await;
-    let order: Vec<&str> = first.results.iter().chain(&rest.results).map(|one| one.visit_id.as_str()).collect();
+    let order: Vec<&str> =
+        first.results.iter().chain(&rest.results).map(|one| one.visit_id.as_str()).collect();
     assert_eq!(order, [visits[2].visit_id.as_str(), &visits[1].visit_id, &visits[0].visit_id]);
     assert_eq!(rest.next_page_token, "");
     let request = api::ListPublicResultsRequest { page_token: "bm8".into(), ..Default::default() };
-    assert_eq!(reason(&world.anybody_visits().list_public_results(request).await.unwrap_err()), "PAGE_TOKEN_INVALID");
+    assert_eq!(
+        reason(&world.anybody_visits().list_public_results(request).await.unwrap_err()),
+        "PAGE_TOKEN_INVALID"
+    );
     let request = api::ListPublicResultsRequest { uscc: "91*".into(), ..Default::default() };
-    assert_eq!(reason(&world.anybody_visits().list_public_results(request).await.unwrap_err()), "CODE_MASKED");
+    assert_eq!(
+        reason(&world.anybody_visits().list_public_results(request).await.unwrap_err()),
+        "CODE_MASKED"
+    );
 }
 
 #[tokio::test]
@@ -169,7 +219,8 @@ async fn the_effect_tells_whether_grades_foretell() {
         world.record(&visit.visit_id, "2026-03-02", result).await.unwrap();
     }
     let effect = async |scheme: &str, from: &str, to: &str| {
-        let request = api::GetEffectRequest { scheme: scheme.to_owned(), from: from.to_owned(), to: to.to_owned() };
+        let request =
+            api::GetEffectRequest { scheme: scheme.to_owned(), from: from.to_owned(), to: to.to_owned() };
         world.effects(world.transport()).get_effect(request).await.map(|answer| answer.into_inner().strata)
     };
     let strata = effect("s", "", "").await.unwrap();

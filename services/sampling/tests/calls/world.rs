@@ -16,10 +16,13 @@ use chassis::{
 };
 use contract::{
     credit::v1::{self as credit, records_client::RecordsClient, subjects_client::SubjectsClient},
-    grading::v1::{self as grading, grades_client::GradesClient, scheme::Disclosure, schemes_client::SchemesClient},
+    grading::v1::{
+        self as grading, grades_client::GradesClient, scheme::Disclosure, schemes_client::SchemesClient,
+    },
     sampling::v1::{
-        self as api, draws_client::DrawsClient, effects_client::EffectsClient, inspection_items_client::InspectionItemsClient,
-        inspectors_client::InspectorsClient, plans_client::PlansClient, visits_client::VisitsClient,
+        self as api, draws_client::DrawsClient, effects_client::EffectsClient,
+        inspection_items_client::InspectionItemsClient, inspectors_client::InspectorsClient,
+        plans_client::PlansClient, visits_client::VisitsClient,
     },
 };
 use http::{HeaderValue, header::AUTHORIZATION};
@@ -77,12 +80,19 @@ impl World {
             let down = down.clone();
             async move {
                 if down.load(Ordering::SeqCst) {
-                    return Status::unavailable("credit is down").into_http::<axum::body::Body>().into_response();
+                    return Status::unavailable("credit is down")
+                        .into_http::<axum::body::Body>()
+                        .into_response();
                 }
                 next.run(request).await
             }
         });
-        let credit = identified(&self.trial, self.credit_role.clone().layer(gate), "svc-sampling", "credit.read credit.write");
+        let credit = identified(
+            &self.trial,
+            self.credit_role.clone().layer(gate),
+            "svc-sampling",
+            "credit.read credit.write",
+        );
         let role = ::sampling::open(&boot, self.as_sampling.clone(), credit).await.unwrap();
         self.stopping = boot.stopping;
         self.sampling = self.trial.run(role);
@@ -107,7 +117,8 @@ impl World {
             domains: vec!["transport".to_owned()],
             ..Default::default()
         });
-        let request = credit::BatchUpsertSubjectsRequest { subjects: subjects.collect(), ..Default::default() };
+        let request =
+            credit::BatchUpsertSubjectsRequest { subjects: subjects.collect(), ..Default::default() };
         let mut client = SubjectsClient::with_interceptor(self.credit.clone(), self.office("credit.write"));
         client.batch_upsert_subjects(request).await.unwrap();
         let records = (1..=SUBJECTS).filter(|serial| serial % 5 == 0).map(|serial| credit::RecordInput {
@@ -132,7 +143,8 @@ impl World {
         self.schemes(token.clone()).publish_scheme(publish).await.unwrap();
         for _ in 0..600 {
             let mut client = GradesClient::with_interceptor(self.grading.clone(), token.clone());
-            let request = grading::GetDistributionRequest { scheme: "s".to_owned(), min_position: position.to_owned() };
+            let request =
+                grading::GetDistributionRequest { scheme: "s".to_owned(), min_position: position.to_owned() };
             if let Ok(answer) = client.get_distribution(request).await {
                 let found = answer.into_inner().distribution;
                 if found.get("A") == Some(&48) && found.get("B") == Some(&12) {
@@ -241,8 +253,11 @@ impl World {
     }
 
     pub async fn reveal(&self, draw: &str, entropy: &str) -> Result<api::Draw, Status> {
-        let request =
-            api::RevealDrawRequest { draw: draw.to_owned(), entropy: entropy.to_owned(), ..Default::default() };
+        let request = api::RevealDrawRequest {
+            draw: draw.to_owned(),
+            entropy: entropy.to_owned(),
+            ..Default::default()
+        };
         Ok(self.draws(self.transport()).reveal_draw(request).await?.into_inner())
     }
 
@@ -264,9 +279,18 @@ impl World {
         self.visits(self.transport()).list_visits(request).await.unwrap().into_inner().visits
     }
 
-    pub async fn bundle(&self, token: Bearer, draw: &str, uscc: &str, purpose: &str) -> Result<api::Bundle, Status> {
-        let request =
-            api::GetBundleRequest { draw: draw.to_owned(), uscc: uscc.to_owned(), purpose: purpose.to_owned() };
+    pub async fn bundle(
+        &self,
+        token: Bearer,
+        draw: &str,
+        uscc: &str,
+        purpose: &str,
+    ) -> Result<api::Bundle, Status> {
+        let request = api::GetBundleRequest {
+            draw: draw.to_owned(),
+            uscc: uscc.to_owned(),
+            purpose: purpose.to_owned(),
+        };
         Ok(self.draws(token).get_bundle(request).await?.into_inner())
     }
 
@@ -275,7 +299,12 @@ impl World {
         self.record_all(visit, on, vec![finding("operation", result_code)]).await
     }
 
-    pub async fn record_all(&self, visit: &str, on: &str, findings: Vec<api::Finding>) -> Result<api::Visit, Status> {
+    pub async fn record_all(
+        &self,
+        visit: &str,
+        on: &str,
+        findings: Vec<api::Finding>,
+    ) -> Result<api::Visit, Status> {
         let request = api::RecordVisitRequest {
             visit: visit.to_owned(),
             inspected_on: on.to_owned(),
@@ -291,8 +320,11 @@ impl World {
     }
 
     pub async fn replace(&self, visit: &str, reason: &str) -> Result<api::Visit, Status> {
-        let request =
-            api::ReplaceVisitRequest { visit: visit.to_owned(), reason: reason.to_owned(), ..Default::default() };
+        let request = api::ReplaceVisitRequest {
+            visit: visit.to_owned(),
+            reason: reason.to_owned(),
+            ..Default::default()
+        };
         Ok(self.visits(self.transport()).replace_visit(request).await?.into_inner())
     }
 
@@ -369,7 +401,11 @@ pub fn plan(id: &str) -> api::Plan {
 }
 
 pub fn finding(item: &str, result_code: &str) -> api::Finding {
-    api::Finding { inspection_item: item.to_owned(), result_code: result_code.to_owned(), text: "见检查笔录".to_owned() }
+    api::Finding {
+        inspection_item: item.to_owned(),
+        result_code: result_code.to_owned(),
+        text: "见检查笔录".to_owned(),
+    }
 }
 
 pub fn scheme(id: &str, disclosure: Disclosure) -> grading::Scheme {
@@ -390,7 +426,10 @@ pub fn scheme(id: &str, disclosure: Disclosure) -> grading::Scheme {
         scheme_id: id.to_owned(),
         domain: "transport".to_owned(),
         department: "transport".to_owned(),
-        basis: Some(grading::Basis { title: "试验评价办法".to_owned(), document_number: "试〔2026〕1号".to_owned() }),
+        basis: Some(grading::Basis {
+            title: "试验评价办法".to_owned(),
+            document_number: "试〔2026〕1号".to_owned(),
+        }),
         national_result: grading::scheme::NationalResult::None as i32,
         disclosure: disclosure as i32,
         model: Some(grading::Model {

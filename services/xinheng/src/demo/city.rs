@@ -161,7 +161,7 @@ pub fn records(enterprises: &[Enterprise], today: Date) -> Vec<Batch> {
         if enterprise.conduct % 3 == 0 {
             labour.push(json!({
                 "uscc": uscc, "item": "credit-commitment", "sourceId": source("cn", 1), "occurredOn": ago(12, 700),
-                "fields": { "kept": enterprise.conduct >= 15 },
+                "fields": { "commitmentType": "证明事项", "fulfilled": enterprise.conduct >= 15 },
             }));
         }
         for number in 0..penalties(enterprise.conduct) {

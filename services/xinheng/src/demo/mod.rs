@@ -16,7 +16,7 @@ pub async fn run(mut settings: Settings, exit: bool) -> anyhow::Result<()> {
         settings.clock_start = String::from(DAY);
     }
     // The story is the output; the log would tear it. What goes wrong still shows.
-    if settings.log == Settings::load(None, &())?.log {
+    if settings.log == chassis::settings::DEFAULT_LOG {
         settings.log = String::from("warn");
     }
     let data_dir = settings.data_dir.clone();

@@ -289,7 +289,7 @@ async fn follow(story: &Story, code: &str) -> anyhow::Result<()> {
     step(6, "A new penalty arrives; the grade follows by the feed 动态更新");
     let record = json!({ "records": [{
         "uscc": code, "item": "administrative-penalty", "sourceId": "demo-new-penalty", "occurredOn": story.today.to_string(),
-        "severity": 3, "amount": "30000.00", "fields": { "documentNumber": "演示罚字〔2026〕99号" },
+        "severity": 2, "amount": "3000.00", "fields": { "documentNumber": "演示罚字〔2026〕99号" },
     }] });
     let started = std::time::Instant::now();
     let answer = story.of("transport-data").post("/credit/v1/records:submit", record).await?;
