@@ -28,7 +28,8 @@ pub struct Suite {
 pub fn binary() -> PathBuf {
     static BUILT: Once = Once::new();
     let own = std::env::current_exe().unwrap();
-    let folder = own.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release")).unwrap();
+    let folder =
+        own.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release")).unwrap();
     BUILT.call_once(|| {
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "-p", "xinheng", "--target-dir"]).arg(folder.parent().unwrap());

@@ -56,7 +56,10 @@ async fn import(office: &Client, folder: &Path, csv: Vec<u8>) -> anyhow::Result<
     out.write_all(&csv)?;
     out.sync_all()?;
     let text = String::from_utf8_lossy(&csv);
-    let valid = text.lines().filter_map(|line| line.split(',').next()).filter(|code| identifiers::Uscc::parse(code).is_ok());
+    let valid = text
+        .lines()
+        .filter_map(|line| line.split(',').next())
+        .filter(|code| identifiers::Uscc::parse(code).is_ok());
     let valid = valid.count();
     let baseline = started.elapsed();
 
@@ -101,7 +104,11 @@ async fn grade(office: &Client, rows: u64) -> anyhow::Result<()> {
     let operation = office.post("/grading/v1/runs", json!({ "scheme": "bench" })).await?;
     let ended = office.wait("grading", &operation, |_| {}).await?;
     let took = started.elapsed();
-    let told = format!("export of {lines} grades as NDJSON: {}; here {} evaluated", seconds(baseline), ended["response"]["evaluated"]);
+    let told = format!(
+        "export of {lines} grades as NDJSON: {}; here {} evaluated",
+        seconds(baseline),
+        ended["response"]["evaluated"]
+    );
     row("grading run over the population", &seconds(took), &ratio(took, baseline), &told);
     Ok(())
 }

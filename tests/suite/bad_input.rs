@@ -19,7 +19,14 @@ struct Wrong {
     names: &'static str,
 }
 
-fn wrong(what: &'static str, path: &str, body: impl ToString, status: u16, reason: &'static str, names: &'static str) -> Wrong {
+fn wrong(
+    what: &'static str,
+    path: &str,
+    body: impl ToString,
+    status: u16,
+    reason: &'static str,
+    names: &'static str,
+) -> Wrong {
     Wrong {
         what,
         method: Method::POST,
@@ -47,17 +54,44 @@ fn cases() -> Vec<Wrong> {
         change(&mut scheme);
         scheme
     };
-    let get = |what, path: &str, status, reason, names| Wrong { method: Method::GET, ..wrong(what, path, "", status, reason, names) };
+    let get = |what, path: &str, status, reason, names| Wrong {
+        method: Method::GET,
+        ..wrong(what, path, "", status, reason, names)
+    };
     vec![
         wrong("no JSON", UPSERT, "{\"subjects\": [", 400, "BODY_MALFORMED", "line 1"),
         wrong("an unknown field", UPSERT, with("nmae", json!("x")), 400, "FIELD_INVALID", "subjects[0].nmae"),
         wrong("a wrong type", UPSERT, with("name", json!(7)), 400, "FIELD_INVALID", "subjects[0].name"),
         wrong("a list for an object", UPSERT, "[]", 400, "BODY_MALFORMED", ""),
         wrong("nothing at all", UPSERT, "{}", 400, "FIELD_INVALID", "subjects"),
-        wrong("a number for money", SUBMIT, json!({ "records": [{ "amount": 3 }] }), 400, "FIELD_INVALID", "records[0].amount"),
-        wrong("too much at once", SUBMIT, json!({ "records": vec![json!({}); 5_001] }), 400, "FIELD_INVALID", "5000"),
-        wrong("too large", UPSERT, format!("\"{}\"", "x".repeat(9 * 1024 * 1024)), 413, "BODY_TOO_LARGE", "8"),
-        Wrong { media_type: "text/xml", ..wrong("XML", UPSERT, "<a/>", 415, "MEDIA_TYPE_UNSUPPORTED", "application/json") },
+        wrong(
+            "a number for money",
+            SUBMIT,
+            json!({ "records": [{ "amount": 3 }] }),
+            400,
+            "FIELD_INVALID",
+            "records[0].amount",
+        ),
+        wrong(
+            "too much at once",
+            SUBMIT,
+            json!({ "records": vec![json!({}); 5_001] }),
+            400,
+            "FIELD_INVALID",
+            "5000",
+        ),
+        wrong(
+            "too large",
+            UPSERT,
+            format!("\"{}\"", "x".repeat(9 * 1024 * 1024)),
+            413,
+            "BODY_TOO_LARGE",
+            "8",
+        ),
+        Wrong {
+            media_type: "text/xml",
+            ..wrong("XML", UPSERT, "<a/>", 415, "MEDIA_TYPE_UNSUPPORTED", "application/json")
+        },
         get("an unknown route", "/credit/v1/nothing", 404, "ROUTE_UNKNOWN", ""),
         get("a wrong method", UPSERT, 405, "METHOD_NOT_ALLOWED", "POST"),
         get("an unknown parameter", "/credit/v1/subjects?regoin=640300", 400, "FIELD_INVALID", "regoin"),
@@ -65,9 +99,30 @@ fn cases() -> Vec<Wrong> {
         get("an unknown subject", &format!("/credit/v1/subjects/{}", world::code(999)), 404, "", ""),
         get("a spoiled code", "/credit/v1/subjects/91640399MA00000", 400, "CODE_LENGTH", ""),
         get("an unknown scheme", "/grading/v1/schemes/none", 404, "", "none"),
-        wrong("a run of an unknown scheme", "/grading/v1/runs", json!({ "scheme": "none", "asOf": "2026-03-02" }), 404, "", "none"),
-        wrong("a day that is none", "/grading/v1/runs", json!({ "scheme": "none", "asOf": "2026-02-30" }), 400, "FIELD_INVALID", "asOf"),
-        wrong("an unknown domain", "/grading/v1/schemes", scheme(&|one| one["domain"] = json!("D23")), 400, "", "domain"),
+        wrong(
+            "a run of an unknown scheme",
+            "/grading/v1/runs",
+            json!({ "scheme": "none", "asOf": "2026-03-02" }),
+            404,
+            "",
+            "none",
+        ),
+        wrong(
+            "a day that is none",
+            "/grading/v1/runs",
+            json!({ "scheme": "none", "asOf": "2026-02-30" }),
+            400,
+            "FIELD_INVALID",
+            "asOf",
+        ),
+        wrong(
+            "an unknown domain",
+            "/grading/v1/schemes",
+            scheme(&|one| one["domain"] = json!("D23")),
+            400,
+            "",
+            "domain",
+        ),
         wrong(
             "a filter that does not parse",
             "/grading/v1/schemes",
@@ -100,12 +155,53 @@ fn cases() -> Vec<Wrong> {
             "",
             "superiorRule",
         ),
-        wrong("a reveal without a commit", "/sampling/v1/draws/none:reveal", json!({ "entropy": "x" }), 404, "", "none"),
-        wrong("a commit of no plan", "/sampling/v1/plans/none:commit", json!({ "entropySource": "x" }), 404, "", "none"),
-        wrong("a step of no case", "/discipline/v1/cases/none:notify", json!({ "on": "2026-03-02" }), 404, "", "none"),
-        wrong("a listing on no list", "/discipline/v1/cases", json!({ "listId": "none", "uscc": world::code(1), "evidence": ["e"], "facts": "f" }), 404, "", "none"),
-        wrong("an effect case that lacks elements", "/reporting/v1/effectCases", json!({ "domain": "D09", "place": "利通区" }), 400, "FIELD_INVALID", "happenedOn"),
-        get("a feed from nowhere", "/credit/v1/changes:watch?cursor=abc&untilCaughtUp=true", 400, "CURSOR_INVALID", "abc"),
+        wrong(
+            "a reveal without a commit",
+            "/sampling/v1/draws/none:reveal",
+            json!({ "entropy": "x" }),
+            404,
+            "",
+            "none",
+        ),
+        wrong(
+            "a commit of no plan",
+            "/sampling/v1/plans/none:commit",
+            json!({ "entropySource": "x" }),
+            404,
+            "",
+            "none",
+        ),
+        wrong(
+            "a step of no case",
+            "/discipline/v1/cases/none:notify",
+            json!({ "on": "2026-03-02" }),
+            404,
+            "",
+            "none",
+        ),
+        wrong(
+            "a listing on no list",
+            "/discipline/v1/cases",
+            json!({ "listId": "none", "uscc": world::code(1), "evidence": ["e"], "facts": "f" }),
+            404,
+            "",
+            "none",
+        ),
+        wrong(
+            "an effect case that lacks elements",
+            "/reporting/v1/effectCases",
+            json!({ "domain": "D09", "place": "利通区" }),
+            400,
+            "FIELD_INVALID",
+            "happenedOn",
+        ),
+        get(
+            "a feed from nowhere",
+            "/credit/v1/changes:watch?cursor=abc&untilCaughtUp=true",
+            400,
+            "CURSOR_INVALID",
+            "abc",
+        ),
     ]
 }
 
@@ -118,7 +214,10 @@ async fn gets_a_clear_answer_in_both_languages() {
     let mut faults = Vec::new();
     for case in cases() {
         for (client, chinese) in [(office.clone(), false), (office.in_chinese(), true)] {
-            let reply = client.send(case.method.clone(), &case.path, case.media_type, case.body.clone(), &[]).await.unwrap();
+            let reply = client
+                .send(case.method.clone(), &case.path, case.media_type, case.body.clone(), &[])
+                .await
+                .unwrap();
             faults.extend(judge(&case, &reply, chinese));
         }
     }
@@ -142,7 +241,14 @@ fn judge(case: &Wrong, reply: &Reply, chinese: bool) -> Option<String> {
         && !message.is_empty()
         && message.chars().any(|one| ('\u{4e00}'..'\u{9fff}').contains(&one)) == chinese
         && !["SELECT", "sqlx", "panicked", ".rs:"].iter().any(|leak| reply.text().contains(leak));
-    (!held).then(|| format!("{} (chinese: {chinese}): {} {}", case.what, reply.status, reply.text().chars().take(700).collect::<String>()))
+    (!held).then(|| {
+        format!(
+            "{} (chinese: {chinese}): {} {}",
+            case.what,
+            reply.status,
+            reply.text().chars().take(700).collect::<String>()
+        )
+    })
 }
 
 // Each row is refused with its own reason; the good one beside them is taken.
@@ -167,7 +273,11 @@ async fn codes_of_each_refused_kind(office: &Client) {
     assert_eq!(answer["outcomes"][0]["status"], "DUPLICATE");
     for (index, (reason, _)) in kinds.iter().enumerate() {
         let outcome = &answer["outcomes"][index + 1];
-        assert_eq!((outcome["status"].as_str(), outcome["error"]["reason"].as_str()), (Some("REJECTED"), Some(*reason)), "{outcome}");
+        assert_eq!(
+            (outcome["status"].as_str(), outcome["error"]["reason"].as_str()),
+            (Some("REJECTED"), Some(*reason)),
+            "{outcome}"
+        );
     }
     assert!(!answer.to_string().contains("19491231"), "a personal number is not repeated");
 }
@@ -193,8 +303,11 @@ async fn tokens(suite: &Suite, office: &Client) {
     assert!(anybody.sign_in("reader", "wrong").await.is_err());
     assert!(anybody.sign_in("nobody", "wrong").await.is_err());
     let unknown = json!({ "clientId": "x", "displayName": "x", "department": "transport", "scopes": ["credit.everything"] });
-    assert_eq!(office.try_call(Method::POST, "/identity/v1/clients", &unknown).await.unwrap().status, StatusCode::BAD_REQUEST);
-    let mut wrong = world::subjects(1..2);
+    assert_eq!(
+        office.try_call(Method::POST, "/identity/v1/clients", &unknown).await.unwrap().status,
+        StatusCode::BAD_REQUEST
+    );
+    let mut wrong = world::subjects(77..78);
     wrong["subjects"][0]["name"] = json!("");
     assert_eq!(office.post(UPSERT, wrong).await.unwrap()["outcomes"][0]["status"], "REJECTED");
 }
@@ -210,8 +323,12 @@ fn tampered(token: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_settings_are_told_all_at_once() {
     let run = |flags: &[&str], name: &str, value: &str| {
-        let output =
-            Command::new(suites::process::binary()).arg("config").args(flags).env(name, value).output().unwrap();
+        let output = Command::new(suites::process::binary())
+            .arg("config")
+            .args(flags)
+            .env(name, value)
+            .output()
+            .unwrap();
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let (held, told) = run(&[], "XINHENG_LISSTEN", "127.0.0.1:1");

@@ -46,11 +46,20 @@ async fn circle(flags: &[&str]) {
         grading: department(
             &office,
             "grading",
-            &["grading.read", "grading.write", "grading.publish", "sampling.read", "sampling.write", "sampling.draw"],
+            &[
+                "grading.read",
+                "grading.write",
+                "grading.publish",
+                "sampling.read",
+                "sampling.write",
+                "sampling.draw",
+            ],
         )
         .await,
-        case: department(&office, "case", &["discipline.read", "discipline.write", "discipline.propose"]).await,
-        chief: department(&office, "chief", &["discipline.read", "discipline.write", "discipline.decide"]).await,
+        case: department(&office, "case", &["discipline.read", "discipline.write", "discipline.propose"])
+            .await,
+        chief: department(&office, "chief", &["discipline.read", "discipline.write", "discipline.decide"])
+            .await,
         office,
         suite,
         folder,
@@ -146,12 +155,17 @@ async fn collect(city: &City) {
 }
 
 async fn grade(city: &City) {
-    let created = city.grading.post("/grading/v1/schemes", world::scheme("circle", "DEPARTMENTS")).await.unwrap();
+    let created =
+        city.grading.post("/grading/v1/schemes", world::scheme("circle", "DEPARTMENTS")).await.unwrap();
     assert_eq!(created["domain"], "D09");
     let measures = json!({ "measures": [{ "grade": "A", "samplingPercent": 10 }, { "grade": "D", "samplingPercent": 100 }] });
     city.grading.put("/grading/v1/schemes/circle/measures", measures).await.unwrap();
     city.grading.post("/grading/v1/schemes/circle:publish", json!({})).await.unwrap();
-    let run = city.grading.post("/grading/v1/runs", json!({ "scheme": "circle", "asOf": "2026-03-02" })).await.unwrap();
+    let run = city
+        .grading
+        .post("/grading/v1/runs", json!({ "scheme": "circle", "asOf": "2026-03-02" }))
+        .await
+        .unwrap();
     let ended = city.grading.wait("grading", &run, |_| {}).await.unwrap();
     assert_eq!(ended["response"]["evaluated"], 220, "{ended}");
     assert_eq!(ended["response"]["distribution"]["A"], 220);
@@ -163,8 +177,13 @@ async fn grade(city: &City) {
     assert_eq!((grade["grade"].as_str(), grade["score"].as_f64()), (Some("A"), Some(95.25)), "{grades}");
     // The first penalty leaves the twelve months on the day of its anniversary.
     assert_eq!(grade["nextChangeOn"], "2026-09-01");
-    let why = city.grading.get(&format!("/grading/v1/subjects/{}/grades/circle:explain", world::code(1))).await.unwrap();
-    let points: Vec<f64> = why["indicators"].as_array().unwrap().iter().map(|one| one["points"].as_f64().unwrap()).collect();
+    let why = city
+        .grading
+        .get(&format!("/grading/v1/subjects/{}/grades/circle:explain", world::code(1)))
+        .await
+        .unwrap();
+    let points: Vec<f64> =
+        why["indicators"].as_array().unwrap().iter().map(|one| one["points"].as_f64().unwrap()).collect();
     assert_eq!(points, [-7.5, -7.25, 4.0, 6.0, 0.0]);
     assert_eq!(why["indicators"][0]["records"].as_array().unwrap().len(), 2);
 }
@@ -183,14 +202,25 @@ async fn draw(city: &City) -> Value {
         "industries": [], "inspectionItems": ["operation"], "period": { "from": "2026-03-02", "to": "2026-06-30" },
         "quotas": [{ "grade": "A", "percent": 5.5, "atLeast": 2 }], "inspectorsPerVisit": 2 });
     city.grading.post("/sampling/v1/plans", plan).await.unwrap();
-    let early = city.grading.try_call(Method::POST, "/sampling/v1/draws/none:reveal", &json!({ "entropy": "x" })).await.unwrap();
+    let early = city
+        .grading
+        .try_call(Method::POST, "/sampling/v1/draws/none:reveal", &json!({ "entropy": "x" }))
+        .await
+        .unwrap();
     assert_eq!(early.status, 404, "{}", early.text());
 
-    let commit = city.grading.post("/sampling/v1/plans/q1:commit", json!({ "entropySource": "公开抽奖" })).await.unwrap();
+    let commit = city
+        .grading
+        .post("/sampling/v1/plans/q1:commit", json!({ "entropySource": "公开抽奖" }))
+        .await
+        .unwrap();
     assert_eq!(commit["rosterSize"], 220);
     // 5.5 % of 220 is 12.1, rounded up.
     assert_eq!(commit["quotaText"], "A,13\n");
-    assert!(commit["secret"].as_str().unwrap_or_default().is_empty(), "the secret is closed until the reveal");
+    assert!(
+        commit["secret"].as_str().unwrap_or_default().is_empty(),
+        "the secret is closed until the reveal"
+    );
     let id = commit["drawId"].as_str().unwrap();
     let path = format!("/sampling/v1/draws/{id}:reveal");
     let revealed = city.grading.post(&path, json!({ "entropy": "08 15 23 42" })).await.unwrap();
@@ -216,7 +246,13 @@ async fn verify(city: &City, draw: &str) {
     let public = Client::new(&city.suite.base).get(&path).await.unwrap();
     assert!(public["roster"].as_str().unwrap_or_default().is_empty(), "{public}");
     assert!(!public["rosterDigest"].as_str().unwrap().is_empty());
-    assert!(public["selected"].as_array().unwrap().iter().all(|one| one["stratum"].as_str().unwrap_or_default().is_empty()));
+    assert!(
+        public["selected"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|one| one["stratum"].as_str().unwrap_or_default().is_empty())
+    );
     let whole = city.office.try_get(&path).await.unwrap().text();
 
     let folder = city.folder.path();
@@ -250,7 +286,8 @@ async fn inspect(city: &City, visit: &Value) {
     let found = json!({ "inspectedOn": "2026-03-02", "findings": [{ "inspectionItem": "operation", "resultCode": "R08", "text": "问题" }] });
     city.grading.post(&record, found).await.unwrap();
     city.grading.post(&format!("/sampling/v1/visits/{id}:publish"), json!({})).await.unwrap();
-    let results = Client::new(&city.suite.base).get(&format!("/sampling/v1/public/results?uscc={code}")).await.unwrap();
+    let results =
+        Client::new(&city.suite.base).get(&format!("/sampling/v1/public/results?uscc={code}")).await.unwrap();
     assert_eq!(results["results"].as_array().unwrap().len(), 1, "{results}");
     // The result has become a record, and the record has moved the score.
     until("the result's effect on the grade", || async { score(city, code).await == before - 12.0 }).await;
@@ -273,13 +310,17 @@ async fn list(city: &City) {
     let id = case["caseId"].as_str().unwrap();
     let path = |step: &str| format!("/discipline/v1/cases/{id}:{step}");
     let paper = |on: &str| json!({ "on": on, "documentNumber": "测〔2026〕1号", "text": "文书" });
-    let decision = |on: &str| json!({ "on": on, "documentNumber": "测〔2026〕2号", "text": "决定", "outcome": "LIST" });
+    let decision =
+        |on: &str| json!({ "on": on, "documentNumber": "测〔2026〕2号", "text": "决定", "outcome": "LIST" });
 
     let skipped = city.chief.try_call(Method::POST, &path("decide"), &decision("2026-03-02")).await.unwrap();
     assert_eq!(skipped.status, 400, "no decision without notice: {}", skipped.text());
     city.case.post(&path("notify"), paper("2026-02-13")).await.unwrap();
     let early = city.chief.try_call(Method::POST, &path("decide"), &decision("2026-02-27")).await.unwrap();
-    assert_eq!((early.status.as_u16(), early.json()["error"]["status"].as_str().unwrap().to_owned()), (400, String::from("FAILED_PRECONDITION")));
+    assert_eq!(
+        (early.status.as_u16(), early.json()["error"]["status"].as_str().unwrap().to_owned()),
+        (400, String::from("FAILED_PRECONDITION"))
+    );
     assert!(early.text().contains("2026-02-28"), "{}", early.text());
     assert!(answers(city, &code).await.is_empty(), "nothing is listed before the publication");
     let decided = city.chief.post(&path("decide"), decision("2026-02-28")).await.unwrap();
@@ -289,7 +330,8 @@ async fn list(city: &City) {
     assert_eq!(published["state"], "LISTED");
     assert_eq!(published["listing"]["until"], "2029-03-02");
     assert_eq!(answers(city, &code).await, ["serious until 2029-03-02 with key"]);
-    let anybody = Client::new(&city.suite.base).get("/discipline/v1/public/listings?list=serious").await.unwrap();
+    let anybody =
+        Client::new(&city.suite.base).get("/discipline/v1/public/listings?list=serious").await.unwrap();
     assert!(anybody.to_string().contains(&code), "{anybody}");
 
     until("the listing's veto", || async {
@@ -304,11 +346,22 @@ async fn answers(city: &City, code: &str) -> Vec<String> {
     let answer = city.case.post("/discipline/v1/subjects:check", body).await.unwrap();
     assert!(!answer["asOf"].as_str().unwrap().is_empty());
     let result = &answer["results"][0];
-    let measures: Vec<&str> =
-        result["measures"].as_array().unwrap().iter().map(|measure| measure["measureId"].as_str().unwrap()).collect();
+    let measures: Vec<&str> = result["measures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|measure| measure["measureId"].as_str().unwrap())
+        .collect();
     let listings = result["listings"].as_array().unwrap().iter();
     listings
-        .map(|one| format!("{} until {} with {}", one["listId"].as_str().unwrap(), one["until"].as_str().unwrap(), measures.join(",")))
+        .map(|one| {
+            format!(
+                "{} until {} with {}",
+                one["listId"].as_str().unwrap(),
+                one["until"].as_str().unwrap(),
+                measures.join(",")
+            )
+        })
         .collect()
 }
 

@@ -31,8 +31,13 @@ fn http(method: &MethodDescriptor) -> Option<(String, String, String)> {
     let rule = options.get_extension(&extension).as_message()?.clone();
     let body = rule.get_field_by_name("body").unwrap().as_str().unwrap().to_owned();
     ["get", "put", "post", "delete", "patch"].into_iter().find_map(|verb| {
-        rule.has_field_by_name(verb)
-            .then(|| (verb.to_owned(), rule.get_field_by_name(verb).unwrap().as_str().unwrap().to_owned(), body.clone()))
+        rule.has_field_by_name(verb).then(|| {
+            (
+                verb.to_owned(),
+                rule.get_field_by_name(verb).unwrap().as_str().unwrap().to_owned(),
+                body.clone(),
+            )
+        })
     })
 }
 
@@ -91,7 +96,9 @@ fn routes_are_unique() {
     for method in methods() {
         let Some((verb, path, _)) = http(&method) else { continue };
         // Two templates that differ in a variable's name only are the same route.
-        let shape = path.split('/').map(|part| if part.starts_with('{') { part.split('}').next_back().unwrap_or("") } else { part });
+        let shape = path
+            .split('/')
+            .map(|part| if part.starts_with('{') { part.split('}').next_back().unwrap_or("") } else { part });
         let shape = shape.collect::<Vec<_>>().join("/");
         if let Some(other) = seen.insert((verb.clone(), shape), method.full_name().to_owned()) {
             faults.push(format!("{} and {other} share {verb} {path}", method.full_name()));
@@ -108,7 +115,11 @@ fn path_variables_and_bodies_name_fields() {
         let input = method.input();
         for variable in path.split('{').skip(1).filter_map(|rest| rest.split(['}', '=']).next()) {
             if !has_field(&input, variable) {
-                faults.push(format!("{}: {{{variable}}} is no field of {}", method.full_name(), input.name()));
+                faults.push(format!(
+                    "{}: {{{variable}}} is no field of {}",
+                    method.full_name(),
+                    input.name()
+                ));
             }
         }
         if !body.is_empty() && body != "*" && input.get_field_by_name(&body).is_none() {
@@ -140,16 +151,21 @@ fn mutations_carry_a_request_id_and_lists_page() {
             || ["Batch", "Check", "Match", "Issue"].iter().any(|prefix| method.name().starts_with(prefix))
                 && !method.name().contains("Upsert");
         let id = input.get_field(REQUEST_ID);
-        if !reads && !method.is_client_streaming() && id.as_ref().is_none_or(|field| field.name() != "request_id") {
+        if !reads
+            && !method.is_client_streaming()
+            && id.as_ref().is_none_or(|field| field.name() != "request_id")
+        {
             faults.push(format!("{} mutates without request_id = {REQUEST_ID}", method.full_name()));
         }
-        if method.name().starts_with("List") && method.output().get_field_by_name("next_page_token").is_none()
+        if method.name().starts_with("List")
+            && method.output().get_field_by_name("next_page_token").is_none()
             && !method.is_server_streaming()
         {
             faults.push(format!("{} lists without pages", method.full_name()));
         }
         if method.output().get_field_by_name("next_page_token").is_some()
-            && (input.get_field_by_name("page_size").is_none() || input.get_field_by_name("page_token").is_none())
+            && (input.get_field_by_name("page_size").is_none()
+                || input.get_field_by_name("page_token").is_none())
         {
             faults.push(format!("{} pages without page_size and page_token", method.full_name()));
         }
@@ -166,7 +182,11 @@ fn every_text_that_a_caller_sends_is_bounded() {
         for field in message.fields().filter(|_| sent) {
             let options = field.options();
             let extension = options.get_extension(&rule);
-            let limit = |name: &str| match extension.as_message().and_then(|rule| rule.get_field_by_name(name)).as_deref() {
+            let limit = |name: &str| match extension
+                .as_message()
+                .and_then(|rule| rule.get_field_by_name(name))
+                .as_deref()
+            {
                 Some(Value::U32(limit)) => *limit,
                 _ => 0,
             };
@@ -199,7 +219,9 @@ fn packages_import_no_other_service() {
     for file in pool().files().filter(|file| ours(file.package_name())) {
         for import in file.dependencies() {
             let package = import.package_name().to_owned();
-            let allowed = package == file.package_name() || package == "xinheng.type.v1" || package.starts_with("google.");
+            let allowed = package == file.package_name()
+                || package == "xinheng.type.v1"
+                || package.starts_with("google.");
             if !allowed {
                 faults.push(format!("{} imports {}", file.name(), import.name()));
             }
@@ -247,7 +269,11 @@ fn prost_types_set() -> Set {
     Set::decode(DESCRIPTOR_SET).unwrap()
 }
 
-fn judge_message(path: &[i32], message: &prost_reflect::prost_types::DescriptorProto, judge: &mut impl FnMut(&[i32], String)) {
+fn judge_message(
+    path: &[i32],
+    message: &prost_reflect::prost_types::DescriptorProto,
+    judge: &mut impl FnMut(&[i32], String),
+) {
     if message.options.as_ref().is_some_and(|options| options.map_entry()) {
         return;
     }
@@ -263,7 +289,11 @@ fn judge_message(path: &[i32], message: &prost_reflect::prost_types::DescriptorP
     }
 }
 
-fn judge_enum(path: &[i32], kind: &prost_reflect::prost_types::EnumDescriptorProto, judge: &mut impl FnMut(&[i32], String)) {
+fn judge_enum(
+    path: &[i32],
+    kind: &prost_reflect::prost_types::EnumDescriptorProto,
+    judge: &mut impl FnMut(&[i32], String),
+) {
     judge(path, kind.name().to_owned());
     for (index, value) in (0..).zip(&kind.value) {
         judge(&[path, &[2, index]].concat(), format!("{}.{}", kind.name(), value.name()));

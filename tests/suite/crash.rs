@@ -23,7 +23,8 @@ async fn survives(flags: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let mut suite = Suite::up(&folder.path().join("data"), flags).await;
     let office = suite.office().await;
-    let acknowledged = office.post("/credit/v1/subjects:batchUpsert", world::subjects(100_000..100_500)).await.unwrap();
+    let acknowledged =
+        office.post("/credit/v1/subjects:batchUpsert", world::subjects(100_000..100_500)).await.unwrap();
     assert_eq!(acknowledged["outcomes"].as_array().unwrap().len(), 500);
 
     let file = world::register(1..ROWS + 1);
@@ -51,9 +52,16 @@ async fn survives(flags: &[&str]) {
     let taken_up = office.get(&state_path).await.unwrap();
     let after = taken_up["metadata"]["progress"]["accepted"].as_u64().unwrap();
     assert!(after >= seen, "rows that were acknowledged are lost: {seen} before, {after} after");
-    let ended = tokio::time::timeout(Duration::from_secs(120), office.wait("credit", &operation, |_| {})).await.unwrap().unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(120), office.wait("credit", &operation, |_| {}))
+        .await
+        .unwrap()
+        .unwrap();
     let progress = &ended["metadata"]["progress"];
-    assert_eq!((&progress["rows"], &progress["accepted"], &progress["duplicates"]), (&json!(ROWS), &json!(ROWS), &json!(0)), "{ended}");
+    assert_eq!(
+        (&progress["rows"], &progress["accepted"], &progress["duplicates"]),
+        (&json!(ROWS), &json!(ROWS), &json!(0)),
+        "{ended}"
+    );
 
     let again = office.import("kind=subjects&format=csv", file.into(), |_| {}).await.unwrap();
     let progress = &again["metadata"]["progress"];

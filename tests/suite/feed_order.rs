@@ -60,7 +60,9 @@ async fn nothing_is_skipped(store: Store) {
     for writer in 0..WRITERS {
         let own: Vec<u32> = order
             .iter()
-            .filter_map(|name| name.strip_prefix(&format!("{writer}-")).and_then(|number| number.parse().ok()))
+            .filter_map(|name| {
+                name.strip_prefix(&format!("{writer}-")).and_then(|number| number.parse().ok())
+            })
             .collect();
         assert!(own.is_sorted(), "writer {writer}'s rows changed their order: {own:?}");
     }

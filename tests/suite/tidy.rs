@@ -18,7 +18,9 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
             let path = entry.path();
             if path.is_dir() {
                 let name = path.file_name().unwrap().to_string_lossy().into_owned();
-                if !name.starts_with("target") && !name.starts_with('.') && name != "data" || name == "data" && path.starts_with(root().join("libs")) {
+                if !name.starts_with("target") && !name.starts_with('.') && name != "data"
+                    || name == "data" && path.starts_with(root().join("libs"))
+                {
                     walk(&path, extension, out);
                 }
             } else if path.extension().is_some_and(|found| found == extension) {
@@ -80,7 +82,12 @@ fn pure_crates_do_no_io() {
         for file in files(&format!("libs/{name}/src"), "rs") {
             let text = fs::read_to_string(&file).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-            faults.extend(words.iter().filter(|word| code.contains(**word)).map(|word| format!("{} names {word}", shown(&file))));
+            faults.extend(
+                words
+                    .iter()
+                    .filter(|word| code.contains(**word))
+                    .map(|word| format!("{} names {word}", shown(&file))),
+            );
         }
     }
     report(&faults);
@@ -148,7 +155,13 @@ fn reasons_stand_in_the_contract() {
     for file in files("services", "rs") {
         let text = fs::read_to_string(&file).unwrap();
         for (number, line) in text.lines().enumerate() {
-            let calls = ["Fault::invalid(\"", "Fault::precondition(\"", "Fault::denied(\"", "Fault::missing(\"", "Fault::exists(\""];
+            let calls = [
+                "Fault::invalid(\"",
+                "Fault::precondition(\"",
+                "Fault::denied(\"",
+                "Fault::missing(\"",
+                "Fault::exists(\"",
+            ];
             if calls.iter().any(|call| line.contains(call)) {
                 faults.push(format!("{}:{} names a reason as a text", shown(&file), number + 1));
             }

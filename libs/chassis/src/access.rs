@@ -183,8 +183,11 @@ impl Rules {
         if scoped && in_role {
             return Ok(());
         }
-        let (kind_en, kind_zh, wanted) =
-            if scoped { ("role", "角色", rule.roles.join(" / ")) } else { ("scope", "权限", rule.scope.clone()) };
+        let (kind_en, kind_zh, wanted) = if scoped {
+            ("role", "角色", rule.roles.join(" / "))
+        } else {
+            ("scope", "权限", rule.scope.clone())
+        };
         Err(Fault::denied(
             Common::ScopeMissing.as_str_name(),
             format!("the token lacks the {kind_en} {wanted}; ask the credit office to register your client with it"),
@@ -196,7 +199,10 @@ impl Rules {
 
 fn rule(message: &DynamicMessage) -> Rule {
     let text = |name: &str| {
-        message.get_field_by_name(name).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+        message
+            .get_field_by_name(name)
+            .and_then(|value| value.as_str().map(str::to_owned))
+            .unwrap_or_default()
     };
     let flag =
         |name: &str| message.get_field_by_name(name).and_then(|value| value.as_bool()).unwrap_or_default();
@@ -255,7 +261,12 @@ impl Verifier {
             .split_once(' ')
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
-            .ok_or_else(|| refused("the Authorization header is not \"Bearer <token>\"", "Authorization 头不是“Bearer 令牌”的形式"))?;
+            .ok_or_else(|| {
+                refused(
+                    "the Authorization header is not \"Bearer <token>\"",
+                    "Authorization 头不是“Bearer 令牌”的形式",
+                )
+            })?;
         let digest: [u8; 32] = Sha256::digest(token).into();
         let known = self.accepted.read().ok().and_then(|accepted| accepted.get(&digest).cloned());
         let caller = match known {
@@ -277,7 +288,9 @@ impl Verifier {
             Some(key) => key,
             None => {
                 self.fetch().await?;
-                self.key(&kid).ok_or_else(|| refused("the token's key is not one of the issuer's", "令牌的密钥不属于签发方"))?
+                self.key(&kid).ok_or_else(|| {
+                    refused("the token's key is not one of the issuer's", "令牌的密钥不属于签发方")
+                })?
             }
         };
         let mut validation = Validation::new(Algorithm::EdDSA);
@@ -287,7 +300,12 @@ impl Verifier {
         validation.validate_exp = false;
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)
-            .map_err(|_| refused("the token's signature, issuer or audience is not right", "令牌的签名、签发方或受众不正确"))?
+            .map_err(|_| {
+                refused(
+                    "the token's signature, issuer or audience is not right",
+                    "令牌的签名、签发方或受众不正确",
+                )
+            })?
             .claims;
         let caller = Caller::of(claims);
         if let Ok(mut accepted) = self.accepted.write() {
@@ -313,7 +331,8 @@ impl Verifier {
 
     async fn fetch(&self) -> Answer<()> {
         let Some(source) = self.source.clone() else { return Ok(()) };
-        let recently = self.fetched.read().ok().and_then(|at| *at).is_some_and(|at| at.elapsed() < FETCH_AT_MOST_EVERY);
+        let recently =
+            self.fetched.read().ok().and_then(|at| *at).is_some_and(|at| at.elapsed() < FETCH_AT_MOST_EVERY);
         if recently {
             return Ok(());
         }

@@ -68,7 +68,7 @@ pub const REQUEST_ID: u32 = 100;
 
 // The request id out of an encoded request, whatever its type.
 fn request_id(mut bytes: &[u8]) -> Option<String> {
-    use prost::encoding::{DecodeContext, decode_key, skip_field, string, WireType};
+    use prost::encoding::{DecodeContext, WireType, decode_key, skip_field, string};
     while !bytes.is_empty() {
         let (tag, wire) = decode_key(&mut bytes).ok()?;
         if tag == REQUEST_ID && wire == WireType::LengthDelimited {
@@ -88,7 +88,11 @@ pub trait App: Send + Sync + 'static {
 }
 
 /// Validates, calls, answers: for reads, streams and calls that keep their own transactions.
-pub async fn call<A, Req, Res, F>(app: &Arc<A>, request: Request<Req>, handler: F) -> Result<Response<Res>, Status>
+pub async fn call<A, Req, Res, F>(
+    app: &Arc<A>,
+    request: Request<Req>,
+    handler: F,
+) -> Result<Response<Res>, Status>
 where
     Req: Message + Name,
     F: AsyncFnOnce(&Arc<A>, &Context, Req) -> Answer<Res>,
@@ -102,7 +106,11 @@ where
 }
 
 /// The same within one transaction, and done once for each request id.
-pub async fn mutate<A, Req, Res, F>(app: &Arc<A>, request: Request<Req>, handler: F) -> Result<Response<Res>, Status>
+pub async fn mutate<A, Req, Res, F>(
+    app: &Arc<A>,
+    request: Request<Req>,
+    handler: F,
+) -> Result<Response<Res>, Status>
 where
     A: App,
     Req: Message + Name,
@@ -172,7 +180,8 @@ where
     }
     let answer = handler(app, context, &tx, request).await?;
     let keep = "UPDATE requests SET answer = $4 WHERE caller = $1 AND method = $2 AND request_id = $3";
-    tx.execute_raw(sql(&*tx, keep, key(context, &id).into_iter().chain([answer.encode_to_vec().into()]))).await?;
+    tx.execute_raw(sql(&*tx, keep, key(context, &id).into_iter().chain([answer.encode_to_vec().into()])))
+        .await?;
     tx.commit().await?;
     Ok(answer)
 }
@@ -243,7 +252,9 @@ fn close<Res>(context: &Context, outcome: Answer<Res>) -> Result<Response<Res>, 
 }
 
 /// The context and messages of a client-streaming call, whose messages are judged one by one.
-pub fn open_stream<Req>(request: Request<tonic::Streaming<Req>>) -> Result<(Context, tonic::Streaming<Req>), Status> {
+pub fn open_stream<Req>(
+    request: Request<tonic::Streaming<Req>>,
+) -> Result<(Context, tonic::Streaming<Req>), Status> {
     open(request)
 }
 

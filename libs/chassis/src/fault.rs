@@ -190,8 +190,7 @@ impl Fault {
     /// Names the field that the fault is about.
     #[must_use]
     pub fn at(mut self, field: impl Into<String>) -> Self {
-        let violation =
-            Violation { field: field.into(), reason: self.0.reason, text: self.0.text.clone() };
+        let violation = Violation { field: field.into(), reason: self.0.reason, text: self.0.text.clone() };
         self.0.violations.push(violation);
         self
     }
@@ -296,7 +295,9 @@ impl From<sea_orm::DbErr> for Fault {
 // PostgreSQL says a lost race as 40001 or 40P01; SQLite says that the database is locked.
 fn is_conflict(error: &sea_orm::DbErr) -> bool {
     let text = error.to_string();
-    ["could not serialize access", "deadlock detected", "database is locked"].iter().any(|said| text.contains(said))
+    ["could not serialize access", "deadlock detected", "database is locked"]
+        .iter()
+        .any(|said| text.contains(said))
 }
 
 impl From<Status> for Fault {
@@ -324,7 +325,8 @@ impl From<Status> for Fault {
         };
         let message = status.message().to_owned();
         let mut fault = Self::new(kind, reason, message.clone(), message);
-        let mut bare = Status::with_details(status.code(), status.message(), status.details().to_vec().into());
+        let mut bare =
+            Status::with_details(status.code(), status.message(), status.details().to_vec().into());
         *bare.metadata_mut() = MetadataMap::new();
         fault.0.relayed = Some(bare);
         fault

@@ -97,8 +97,11 @@ async fn current_xid(tx: &Tx) -> Result<i64, DbErr> {
 /// The changes after a position, in order. On PostgreSQL a sequence commits out of order: what a transaction still
 /// running may yet put in front is waited for.
 pub async fn read_after(store: &Store, after: Position, limit: u64) -> Answer<Vec<Entry>> {
-    let visible =
-        if store.is_sqlite() { "" } else { "AND xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint" };
+    let visible = if store.is_sqlite() {
+        ""
+    } else {
+        "AND xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+    };
     let text = format!(
         "SELECT xid, seq, payload FROM outbox WHERE (xid, seq) > ($1, $2) {visible} ORDER BY xid, seq LIMIT {limit}"
     );

@@ -6,7 +6,8 @@ use crate::fault::{Answer, Fault};
 /// Random bytes of the operating system.
 pub fn random<const N: usize>() -> Answer<[u8; N]> {
     let mut bytes = [0_u8; N];
-    getrandom::fill(&mut bytes).map_err(|error| Fault::internal(anyhow::anyhow!("no randomness: {error}")))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Fault::internal(anyhow::anyhow!("no randomness: {error}")))?;
     Ok(bytes)
 }
 

@@ -143,7 +143,8 @@ pub async fn get(store: &Store, context: &Context, id: &str) -> Answer<Operation
             || caller.is_office()
     };
     let row = row.filter(mine).ok_or_else(|| Fault::not_found("operation", "操作", id))?;
-    let result = row.result.map(|bytes| Operation::decode(bytes.as_slice())).transpose().map_err(Fault::internal)?;
+    let result =
+        row.result.map(|bytes| Operation::decode(bytes.as_slice())).transpose().map_err(Fault::internal)?;
     let metadata = Any::decode(row.metadata.as_slice()).map_err(Fault::internal)?;
     Ok(Operation {
         name: format!("operations/{id}"),
@@ -228,7 +229,8 @@ impl Runner {
 
     async fn claim(&self) -> Answer<Option<Job>> {
         let now = micros(self.clock.now());
-        let waiting = "SELECT id FROM operations WHERE done = FALSE AND lease_until < $1 ORDER BY created_at LIMIT 1";
+        let waiting =
+            "SELECT id FROM operations WHERE done = FALSE AND lease_until < $1 ORDER BY created_at LIMIT 1";
         // A look costs no write lock; only where work waits is the claim made.
         if self.store.read().query_one_raw(sql(self.store.read(), waiting, [now.into()])).await?.is_none() {
             return Ok(None);

@@ -59,8 +59,12 @@ mod tests {
             let page = Page::of(50, &token).expect("a page");
             let after: Option<u32> = page.after.parse().ok();
             let fetch = usize::try_from(page.fetch()).expect("small");
-            let mut rows: Vec<u32> =
-                all.iter().copied().filter(|row| after.is_none_or(|after| *row > after)).take(fetch).collect();
+            let mut rows: Vec<u32> = all
+                .iter()
+                .copied()
+                .filter(|row| after.is_none_or(|after| *row > after))
+                .take(fetch)
+                .collect();
             token = page.cut(&mut rows, u32::to_string);
             seen.extend(rows);
             if token.is_empty() {

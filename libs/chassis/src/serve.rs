@@ -1,5 +1,7 @@
 //! Serving: the one tower stack round every service, one port for HTTP/1 and HTTP/2, graceful stop.
-use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration,
+};
 
 use axum::{
     Router,
@@ -119,7 +121,13 @@ async fn serve_guarded(State(stack): State<Arc<Stack>>, request: Request, next: 
 }
 
 impl Stack {
-    async fn serve(&self, path: Arc<str>, language: Language, mut request: Request, next: Next) -> Answer<Response> {
+    async fn serve(
+        &self,
+        path: Arc<str>,
+        language: Language,
+        mut request: Request,
+        next: Next,
+    ) -> Answer<Response> {
         let limit = deadline(request.headers());
         let within = async {
             if !is_open(&path) {
@@ -182,7 +190,9 @@ fn deadline(headers: &HeaderMap) -> Option<Duration> {
 /// Binds a port; the refusal names it.
 pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        anyhow::anyhow!("can't listen on {address}: {error}; another program may hold the port, choose another address")
+        anyhow::anyhow!(
+            "can't listen on {address}: {error}; another program may hold the port, choose another address"
+        )
     })
 }
 
@@ -252,7 +262,10 @@ pub fn admin(metrics: Metrics, stores: Vec<(&'static str, Store)>, stopping: Can
                     Ok(text) => plain(http::StatusCode::OK, String::from_utf8_lossy(&text).into_owned()),
                     Err(error) => plain(http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
                 },
-                _ => plain(http::StatusCode::NOT_FOUND, String::from("here are /metrics, /healthz and /readyz\n")),
+                _ => plain(
+                    http::StatusCode::NOT_FOUND,
+                    String::from("here are /metrics, /healthz and /readyz\n"),
+                ),
             };
             Ok::<_, Infallible>(answer)
         }

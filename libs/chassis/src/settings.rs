@@ -60,7 +60,9 @@ impl Settings {
             anyhow::ensure!(file.is_file(), "the settings file {} can't be found", file.display());
             figment = figment.merge(Toml::file_exact(file));
         }
-        let figment = figment.merge(Env::prefixed("XINHENG_").ignore(&["config", "trial_database"])).merge(Serialized::defaults(flags));
+        let figment = figment
+            .merge(Env::prefixed("XINHENG_").ignore(&["config", "trial_database"]))
+            .merge(Serialized::defaults(flags));
         let settings: Self = figment.extract().map_err(|errors| {
             let lines: Vec<String> = errors.into_iter().map(|error| format!("  {error}")).collect();
             anyhow::anyhow!("settings are wrong:\n{}", lines.join("\n"))
@@ -72,7 +74,10 @@ impl Settings {
     fn check(&self) -> anyhow::Result<()> {
         let mut faults = Vec::new();
         if !self.clock_start.is_empty() && self.clock_start.parse::<Timestamp>().is_err() {
-            faults.push(format!("clock_start = \"{}\" is not an instant; write it as 2026-02-13T09:00:00+08:00", self.clock_start));
+            faults.push(format!(
+                "clock_start = \"{}\" is not an instant; write it as 2026-02-13T09:00:00+08:00",
+                self.clock_start
+            ));
         }
         if !self.database.is_empty() && !self.database.starts_with("postgres") {
             faults.push(String::from("database is neither empty (SQLite) nor a postgres:// URL"));
@@ -100,7 +105,9 @@ impl Settings {
         {
             shown.database = format!("postgres://********@{host}");
         }
-        let serde_json::Value::Object(values) = serde_json::to_value(&shown)? else { return Ok(String::new()) };
+        let serde_json::Value::Object(values) = serde_json::to_value(&shown)? else {
+            return Ok(String::new());
+        };
         Ok(values.into_iter().map(|(key, value)| format!("{key} = {value}\n")).collect())
     }
 }

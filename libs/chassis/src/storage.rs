@@ -154,16 +154,20 @@ async fn create_database(options: &PgConnectOptions) -> anyhow::Result<()> {
     let Some(name) = options.get_database().map(str::to_owned) else { return Ok(()) };
     let maintenance = options.clone().database("postgres");
     // A role that may not look there simply expects its database to exist.
-    let Ok(pool) = PgPoolOptions::new().max_connections(1).connect_with(maintenance).await else { return Ok(()) };
+    let Ok(pool) = PgPoolOptions::new().max_connections(1).connect_with(maintenance).await else {
+        return Ok(());
+    };
     let exists: Option<i32> = sqlx::query_scalar("SELECT 1 FROM pg_database WHERE datname = $1")
         .bind(&name)
         .fetch_optional(&pool)
         .await?;
     if exists.is_none() {
         let quoted = name.replace('"', "\"\"");
-        let made = sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE \"{quoted}\""))).execute(&pool).await;
+        let made =
+            sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE \"{quoted}\""))).execute(&pool).await;
         // 42P04: another replica made it in the same moment.
-        let beaten = made.as_ref().err().and_then(sqlx::Error::as_database_error).and_then(|error| error.code());
+        let beaten =
+            made.as_ref().err().and_then(sqlx::Error::as_database_error).and_then(|error| error.code());
         if beaten.as_deref() != Some("42P04") && beaten.as_deref() != Some("23505") {
             made.with_context(|| format!("the database {name}"))?;
         }
@@ -218,6 +222,8 @@ pub async fn insert_rows(
     let mut rows = rows.into_iter().peekable();
     // SQLite takes 32,766 parameters a statement, PostgreSQL 65,535.
     let most = (32_000 / columns.len().max(1)).min(1_000);
+    // To SQLite `$1` is a name, which it looks up among all the others: thousands of them cost seconds a statement.
+    let numbered = db.get_database_backend() != DbBackend::Sqlite;
     while rows.peek().is_some() {
         let mut text = format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "));
         let mut values = Vec::new();
@@ -231,8 +237,12 @@ pub async fn insert_rows(
                     text.push_str(", ");
                 }
                 values.push(value);
-                text.push('$');
-                text.push_str(&values.len().to_string());
+                if numbered {
+                    text.push('$');
+                    text.push_str(&values.len().to_string());
+                } else {
+                    text.push('?');
+                }
             }
             text.push(')');
         }

@@ -60,13 +60,17 @@ tokio::task_local! {
 /// The trace that a call belongs to: its caller's, or a new one.
 pub fn trace_of(headers: &HeaderMap) -> (HeaderValue, String) {
     let given = headers.get("traceparent").filter(|value| {
-        value.to_str().is_ok_and(|text| text.len() == 55 && text.starts_with("00-") && text.as_bytes()[35] == b'-')
+        value
+            .to_str()
+            .is_ok_and(|text| text.len() == 55 && text.starts_with("00-") && text.as_bytes()[35] == b'-')
     });
     let header = given.cloned().or_else(|| {
         let (trace, span) = (crate::ids::random::<16>().ok()?, crate::ids::random::<8>().ok()?);
         HeaderValue::from_str(&format!("00-{}-{}-01", hex::encode(trace), hex::encode(span))).ok()
     });
-    let header = header.unwrap_or_else(|| HeaderValue::from_static("00-00000000000000000000000000000001-0000000000000001-00"));
+    let header = header.unwrap_or_else(|| {
+        HeaderValue::from_static("00-00000000000000000000000000000001-0000000000000001-00")
+    });
     let id = header.to_str().ok().and_then(|text| text.get(3..35)).unwrap_or_default().to_owned();
     (header, id)
 }
@@ -85,7 +89,9 @@ pub fn adopt(span: &tracing::Span, headers: &HeaderMap) {
 /// Passes the trace on to another service.
 pub fn inject(headers: &mut HeaderMap) {
     let context = tracing::Span::current().context();
-    global::get_text_map_propagator(|propagator| propagator.inject_context(&context, &mut HeadersMut(headers)));
+    global::get_text_map_propagator(|propagator| {
+        propagator.inject_context(&context, &mut HeadersMut(headers))
+    });
     if !headers.contains_key("traceparent") {
         let _ = TRACEPARENT.try_with(|trace| headers.insert("traceparent", trace.clone()));
     }

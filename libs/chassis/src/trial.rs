@@ -36,7 +36,12 @@ impl Trial {
         let folder = tempfile::tempdir().unwrap();
         let database = std::env::var("XINHENG_TRIAL_DATABASE").map_or_else(
             |_| String::new(),
-            |url| url.replace("{service}", &format!("{{service}}_{}", crate::ids::secret().unwrap().get(..12).unwrap())),
+            |url| {
+                url.replace(
+                    "{service}",
+                    &format!("{{service}}_{}", crate::ids::secret().unwrap().get(..12).unwrap()),
+                )
+            },
         );
         let flags = serde_json::json!({ "data_dir": folder.path(), "clock_start": clock_start, "database": database });
         let settings = Settings::load(None, &flags).unwrap();
@@ -140,7 +145,9 @@ impl Postgres {
             // PostgreSQL refuses to run as root.
             if is_root() {
                 let mut command = Command::new("setpriv");
-                command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(bin.join(program));
+                command
+                    .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
+                    .arg(bin.join(program));
                 command
             } else {
                 Command::new(bin.join(program))
@@ -171,7 +178,8 @@ impl Postgres {
     }
 
     fn bin() -> PathBuf {
-        let mut places: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
+        let mut places: Vec<PathBuf> =
+            std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
         if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
             places.extend(versions.flatten().map(|version| version.path().join("bin")));
         }

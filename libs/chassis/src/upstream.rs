@@ -105,7 +105,9 @@ impl Identity {
     async fn token(&self) -> Result<HeaderValue, BoxError> {
         let now = self.clock.now();
         let held = self.held.lock().ok().and_then(|held| held.clone());
-        if let Some((token, until)) = held.filter(|(_, until)| until.as_second() - now.as_second() > RENEW_BEFORE_S) {
+        if let Some((token, until)) =
+            held.filter(|(_, until)| until.as_second() - now.as_second() > RENEW_BEFORE_S)
+        {
             let _ = until;
             return Ok(token);
         }

@@ -1,8 +1,5 @@
 //! The field rules of the contract, judged on the wire bytes by a plan compiled once from the descriptors.
-use std::{
-    collections::HashMap,
-    sync::LazyLock,
-};
+use std::{collections::HashMap, sync::LazyLock};
 
 use jiff::civil::Date;
 use prost::{
@@ -14,8 +11,9 @@ use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, Messa
 use crate::fault::{Answer, Fault, Violation};
 
 /// The contract's descriptors.
-pub static POOL: LazyLock<DescriptorPool> =
-    LazyLock::new(|| DescriptorPool::decode(contract::DESCRIPTOR_SET).unwrap_or_else(|_| DescriptorPool::new()));
+pub static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
+    DescriptorPool::decode(contract::DESCRIPTOR_SET).unwrap_or_else(|_| DescriptorPool::new())
+});
 
 static PLANS: LazyLock<HashMap<String, Plan>> = LazyLock::new(|| plans(&POOL));
 
@@ -67,7 +65,10 @@ fn plans(pool: &DescriptorPool) -> HashMap<String, Plan> {
             .filter(|(_, plan)| {
                 !plan.judged
                     && plan.fields.values().any(|field| {
-                        field.inner.as_ref().is_some_and(|inner| plans.get(inner).is_some_and(|below| below.judged))
+                        field
+                            .inner
+                            .as_ref()
+                            .is_some_and(|inner| plans.get(inner).is_some_and(|below| below.judged))
                     })
             })
             .map(|(name, _)| name.clone())
@@ -95,7 +96,9 @@ fn plan(message: &MessageDescriptor) -> Plan {
             Kind::Bytes => Shape::Bytes,
             Kind::Message(_) => Shape::Message,
             Kind::Double => Shape::Double,
-            Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 | Kind::Bool | Kind::Enum(_) => Shape::Varint,
+            Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 | Kind::Bool | Kind::Enum(_) => {
+                Shape::Varint
+            }
             _ => Shape::Other,
         };
         let entry = Field {
@@ -118,9 +121,13 @@ fn rule(field: &FieldDescriptor) -> Option<Rule> {
     }
     let value = options.get_extension(extension);
     let message: &DynamicMessage = value.as_message()?;
-    let number = |name: &str| message.get_field_by_name(name).and_then(|value| value.as_u32()).unwrap_or_default();
+    let number =
+        |name: &str| message.get_field_by_name(name).and_then(|value| value.as_u32()).unwrap_or_default();
     let bound = |name: &str| {
-        message.has_field_by_name(name).then(|| message.get_field_by_name(name).and_then(|v| v.as_f64())).flatten()
+        message
+            .has_field_by_name(name)
+            .then(|| message.get_field_by_name(name).and_then(|v| v.as_f64()))
+            .flatten()
     };
     Some(Rule {
         required: message.get_field_by_name("required").and_then(|value| value.as_bool()).unwrap_or_default(),
@@ -182,7 +189,10 @@ enum Seen<'a> {
     Number(f64),
 }
 
-#[allow(clippy::cast_precision_loss, reason = "rules bound small numbers; a huge one is out of bounds either way")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "rules bound small numbers; a huge one is out of bounds either way"
+)]
 fn walk(plan: &Plan, mut bytes: &[u8], path: &Path<'_>, out: &mut Vec<Violation>) -> Option<()> {
     let mut counts: HashMap<u32, usize> = HashMap::new();
     while !bytes.is_empty() {
@@ -253,7 +263,11 @@ fn judge(field: &Field, seen: Seen<'_>, path: &Path<'_>, out: &mut Vec<Violation
         (Shape::Bytes, Seen::Bytes(bytes)) => {
             if field.rule.max_length > 0 && bytes.len() > field.rule.max_length as usize {
                 let most = field.rule.max_length;
-                out.push(Violation::new(path.written(), format!("is longer than {most} bytes"), format!("超过{most}字节")));
+                out.push(Violation::new(
+                    path.written(),
+                    format!("is longer than {most} bytes"),
+                    format!("超过{most}字节"),
+                ));
             }
             Some(())
         }
@@ -270,10 +284,18 @@ fn number_fault(rule: &Rule, number: f64, path: &Path<'_>, out: &mut Vec<Violati
         out.push(Violation::new(path.written(), "must be a number", "必须是数字"));
     }
     if let Some(minimum) = rule.minimum.filter(|minimum| number < *minimum) {
-        out.push(Violation::new(path.written(), format!("must be at least {minimum}"), format!("不得小于{minimum}")));
+        out.push(Violation::new(
+            path.written(),
+            format!("must be at least {minimum}"),
+            format!("不得小于{minimum}"),
+        ));
     }
     if let Some(maximum) = rule.maximum.filter(|maximum| number > *maximum) {
-        out.push(Violation::new(path.written(), format!("must be at most {maximum}"), format!("不得大于{maximum}")));
+        out.push(Violation::new(
+            path.written(),
+            format!("must be at most {maximum}"),
+            format!("不得大于{maximum}"),
+        ));
     }
 }
 
@@ -301,7 +323,9 @@ fn form(format: i32, text: &str) -> Option<(bool, &'static str, &'static str)> {
     use contract::r#type::v1::field_rule::Format;
     let answer = match Format::try_from(format).ok()? {
         Format::Unspecified => return None,
-        Format::Date => (is_date(text), "is not a date; write it as 2026-02-13", "不是日期；请写作 2026-02-13"),
+        Format::Date => {
+            (is_date(text), "is not a date; write it as 2026-02-13", "不是日期；请写作 2026-02-13")
+        }
         Format::Decimal => (
             is_decimal(text),
             "is not an exact decimal; write it as 12000.50, with at most four decimal places",
@@ -317,10 +341,14 @@ fn form(format: i32, text: &str) -> Option<(bool, &'static str, &'static str)> {
             "is not a region code of GB/T 2260, for example 640302",
             "不是 GB/T 2260 行政区划代码，例如 640302",
         ),
-        Format::Industry => {
-            (is_industry(text), "is not an industry code of GB/T 4754, for example F5211", "不是 GB/T 4754 行业代码，例如 F5211")
+        Format::Industry => (
+            is_industry(text),
+            "is not an industry code of GB/T 4754, for example F5211",
+            "不是 GB/T 4754 行业代码，例如 F5211",
+        ),
+        Format::Domain => {
+            (is_domain(text), "is not one of the domains D01 to D22", "不是重点领域代码 D01 至 D22")
         }
-        Format::Domain => (is_domain(text), "is not one of the domains D01 to D22", "不是重点领域代码 D01 至 D22"),
         Format::Url => (
             text.starts_with("https://") || text.starts_with("http://"),
             "is not an http or https address",
@@ -360,9 +388,10 @@ fn is_industry(text: &str) -> bool {
 }
 
 fn is_domain(text: &str) -> bool {
-    text.strip_prefix('D').filter(|digits| digits.len() == 2).and_then(|digits| digits.parse().ok()).is_some_and(
-        |number: u8| (1..=22).contains(&number),
-    )
+    text.strip_prefix('D')
+        .filter(|digits| digits.len() == 2)
+        .and_then(|digits| digits.parse().ok())
+        .is_some_and(|number: u8| (1..=22).contains(&number))
 }
 
 #[cfg(test)]
@@ -371,10 +400,14 @@ mod tests {
 
     #[test]
     fn forms_hold_at_their_edges() {
-        for (yes, no) in [("2026-02-28", "2026-02-29"), ("2026-12-01", "2026-12-1"), ("2024-02-29", "20240229")] {
+        for (yes, no) in
+            [("2026-02-28", "2026-02-29"), ("2026-12-01", "2026-12-1"), ("2024-02-29", "20240229")]
+        {
             assert!(is_date(yes) && !is_date(no), "{yes} {no}");
         }
-        for (yes, no) in [("0", ""), ("12000.50", "1.23456"), ("-3.1", "1."), ("7.0001", ".5"), ("1", "1e3"), ("9", "+9")] {
+        for (yes, no) in
+            [("0", ""), ("12000.50", "1.23456"), ("-3.1", "1."), ("7.0001", ".5"), ("1", "1e3"), ("9", "+9")]
+        {
             assert!(is_decimal(yes) && !is_decimal(no), "{yes} {no}");
         }
         for (yes, no) in [("a-1", "-a"), ("0", "A"), ("x", "a_b"), ("x", "a b")] {

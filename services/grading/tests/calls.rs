@@ -4,7 +4,6 @@ mod calls {
     pub mod city;
     mod disclosure;
     mod grades;
-    mod perf;
     mod runs;
     mod schemes;
     mod time;

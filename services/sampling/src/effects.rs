@@ -32,7 +32,8 @@ pub async fn get(
     let db = app.store.read();
     let text = "SELECT v.stratum, COUNT(*) AS visited, COUNT(CASE WHEN v.found THEN 1 END) AS found \
                 FROM visits v JOIN draws d ON d.draw_id = v.draw \
-                WHERE d.scheme = $1 AND v.inspected_on <> '' AND v.inspected_on >= $2 AND ($3 = '' OR v.inspected_on <= $3) \
+                WHERE d.scheme = $1 AND v.inspected_on <> '' AND v.inspected_on >= $2 \
+                AND ($3 = '' OR v.inspected_on <= $3) \
                 GROUP BY v.stratum ORDER BY v.stratum";
     let values = [request.scheme.as_str().into(), from.as_str().into(), to.as_str().into()];
     let mut counted = Counted::find_by_statement(sql(db, text, values)).all(db).await?;

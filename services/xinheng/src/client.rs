@@ -85,8 +85,9 @@ impl Client {
     /// Signs in by client credentials.
     pub async fn sign_in(&self, id: &str, secret: &str) -> anyhow::Result<Self> {
         let form = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
-        let reply =
-            self.send(Method::POST, "/oauth2/token", "application/x-www-form-urlencoded", form.into(), &[]).await?;
+        let reply = self
+            .send(Method::POST, "/oauth2/token", "application/x-www-form-urlencoded", form.into(), &[])
+            .await?;
         let token = reply.json()["access_token"].as_str().map(str::to_owned);
         anyhow::ensure!(token.is_some(), "{id} can't sign in: {}", reply.text());
         Ok(self.with_token(token))

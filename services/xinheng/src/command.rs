@@ -201,7 +201,10 @@ async fn serve_role(settings: Settings, role: RoleName) -> anyhow::Result<()> {
     let name = format!("{role:?}").to_lowercase();
     let _telemetry = telemetry::init(&settings, &name)?;
     let running = suite::serve(settings, role).await?;
-    println!("xinheng {name} serves gRPC on {}, its figures are on http://{}/metrics", running.address, running.admin);
+    println!(
+        "xinheng {name} serves gRPC on {}, its figures are on http://{}/metrics",
+        running.address, running.admin
+    );
     serve::stop_signal().await;
     running.stop().await;
     Ok(())

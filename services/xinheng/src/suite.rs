@@ -27,7 +27,8 @@ use tokio_util::sync::CancellationToken;
 use crate::command::RoleName;
 
 /// The clients under which the services call each other.
-pub const SERVICES: [&str; 5] = ["svc-credit", "svc-grading", "svc-sampling", "svc-discipline", "svc-reporting"];
+pub const SERVICES: [&str; 5] =
+    ["svc-credit", "svc-grading", "svc-sampling", "svc-discipline", "svc-reporting"];
 
 /// A suite, or one role of it, that serves.
 pub struct Running {
@@ -99,7 +100,8 @@ pub async fn up(settings: Settings) -> anyhow::Result<Running> {
     )
     .await?;
     let to_sampling = Upstream::local(sampling.router.clone());
-    let discipline = discipline::open(&boot, to_credit.clone().with_identity(act_as("svc-discipline"))).await?;
+    let discipline =
+        discipline::open(&boot, to_credit.clone().with_identity(act_as("svc-discipline"))).await?;
     let to_discipline = Upstream::local(discipline.router.clone());
     let as_reporting = act_as("svc-reporting");
     let reporting = reporting::open(
@@ -144,7 +146,9 @@ pub async fn serve(settings: Settings, role: RoleName) -> anyhow::Result<Running
     let opened = match role {
         RoleName::Credit => credit::open(&boot).await?,
         RoleName::Grading => grading::open(&boot, to(&settings.credit_url)?).await?,
-        RoleName::Sampling => sampling::open(&boot, to(&settings.grading_url)?, to(&settings.credit_url)?).await?,
+        RoleName::Sampling => {
+            sampling::open(&boot, to(&settings.grading_url)?, to(&settings.credit_url)?).await?
+        }
         RoleName::Discipline => discipline::open(&boot, to(&settings.credit_url)?).await?,
         RoleName::Reporting | RoleName::Gateway => {
             reporting::open(
@@ -221,7 +225,10 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
     let path = folder.join("lock");
     let file = File::create(&path).with_context(|| format!("{} can't be written", path.display()))?;
     file.try_lock().map_err(|_| {
-        anyhow::anyhow!("another xinheng works on the data folder {}; stop it or choose another --data-dir", folder.display())
+        anyhow::anyhow!(
+            "another xinheng works on the data folder {}; stop it or choose another --data-dir",
+            folder.display()
+        )
     })?;
     Ok(file)
 }
@@ -241,7 +248,8 @@ fn service_secrets(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
 
 fn read_secrets(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let text = fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
-    serde_json::from_slice(&text).with_context(|| format!("{} is not a JSON object of secrets", path.display()))
+    serde_json::from_slice(&text)
+        .with_context(|| format!("{} is not a JSON object of secrets", path.display()))
 }
 
 async fn keep_admin(identity: &Arc<gateway::identity::App>, folder: &Path) -> anyhow::Result<()> {
@@ -257,7 +265,8 @@ fn write_secret(path: &Path, text: &[u8]) -> anyhow::Result<()> {
     let written = || -> std::io::Result<()> {
         // Written beside and moved, so that a crash leaves no half of it.
         let beside = path.with_extension("new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
         file.write_all(text)?;
         file.sync_all()?;
         fs::rename(&beside, path)

@@ -1,3 +1,4 @@
+//! The filter language by example: what it takes, what it refuses and where.
 use jiff::civil::date;
 use proptest::prelude::*;
 

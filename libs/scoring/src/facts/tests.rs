@@ -1,3 +1,4 @@
+//! The fact sheet: applied changes, and what encoding keeps.
 use jiff::civil::{Date, date};
 use proptest::prelude::*;
 

@@ -12,6 +12,8 @@ use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
 use serde::{Deserialize, Serialize};
 
+use crate::outcomes::IN_LIST;
+
 /// An item with what the wire does not show.
 #[derive(Clone, Debug)]
 pub struct Item {
@@ -147,7 +149,7 @@ pub async fn get_for_update(tx: &Tx, item: &str) -> Answer<Option<Item>> {
 /// Those of these names that are in the catalogue, by name.
 pub async fn named(db: &impl ConnectionTrait, names: &[&str]) -> Answer<HashMap<String, Item>> {
     let mut found = HashMap::new();
-    for part in names.chunks(1_000) {
+    for part in names.chunks(IN_LIST) {
         let condition = format!("AND item IN ({})", placeholders(1, part.len()));
         let items = select(db, &condition, part.iter().map(|&name| name.into()).collect()).await?;
         found.extend(items.into_iter().map(|item| (item.body.item.clone(), item)));

@@ -13,7 +13,7 @@ use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
 use super::{content, rules};
 use crate::{
     items::Item,
-    outcomes::{Verdict, refusal},
+    outcomes::{IN_LIST, Verdict, refusal},
 };
 
 const COLUMNS: [&str; 17] = [
@@ -166,7 +166,7 @@ pub async fn known(
     let mut found = HashMap::new();
     for (item, numbers) in numbers {
         let numbers: Vec<&str> = numbers.iter().copied().collect();
-        for part in numbers.chunks(1_000) {
+        for part in numbers.chunks(IN_LIST) {
             let text = format!(
                 "SELECT source_id, record, first_digest, digest FROM records \
                  WHERE department = $1 AND item = $2 AND source_id IN ({})",

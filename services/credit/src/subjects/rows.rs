@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Value};
 
 use super::rules::Filter;
+use crate::outcomes::IN_LIST;
 
 const COLUMNS: [&str; 11] = [
     "uscc",
@@ -74,7 +75,7 @@ pub async fn lock(tx: &Tx) -> Result<(), DbErr> {
 /// The subjects of these codes.
 pub async fn find(tx: &Tx, codes: &[&str]) -> Answer<HashMap<String, api::Subject>> {
     let mut found = HashMap::with_capacity(codes.len());
-    for part in codes.chunks(1_000) {
+    for part in codes.chunks(IN_LIST) {
         let text = format!(
             "SELECT {} FROM subjects WHERE uscc IN ({})",
             COLUMNS.join(", "),
@@ -91,7 +92,7 @@ pub async fn find(tx: &Tx, codes: &[&str]) -> Answer<HashMap<String, api::Subjec
 /// Which of these codes are registered.
 pub async fn known(tx: &Tx, codes: &[&str]) -> Answer<std::collections::HashSet<String>> {
     let mut found = std::collections::HashSet::with_capacity(codes.len());
-    for part in codes.chunks(1_000) {
+    for part in codes.chunks(IN_LIST) {
         let text = format!("SELECT uscc FROM subjects WHERE uscc IN ({})", placeholders(1, part.len()));
         for row in tx.query_all_raw(sql(&**tx, &text, part.iter().map(|&code| code.into()))).await? {
             found.insert(row.try_get::<String>("", "uscc")?);

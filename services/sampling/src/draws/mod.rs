@@ -148,8 +148,12 @@ pub fn unknown(draw: &str) -> Fault {
     use contract::r#type::v1::ErrorReason as Common;
     Fault::missing(
         Common::NotFound.as_str_name(),
-        format!("there is no draw \"{draw}\"; a draw begins with POST /sampling/v1/plans/{{plan}}:commit, which gives its id"),
-        format!("不存在抽取“{draw}”；请先通过 POST /sampling/v1/plans/{{plan}}:commit 承诺，由其返回抽取编号"),
+        format!(
+            "there is no draw \"{draw}\"; commit its plan first (POST /sampling/v1/plans/{{plan}}:commit)"
+        ),
+        format!(
+            "不存在抽取“{draw}”；请先通过 POST /sampling/v1/plans/{{plan}}:commit 承诺，由其返回抽取编号"
+        ),
     )
     .with("name", draw)
 }

@@ -101,7 +101,8 @@ pub struct Filter<'a> {
 /// A page of draws, the latest first.
 pub async fn page(db: &impl ConnectionTrait, filter: &Filter<'_>, page: &Page) -> Answer<Vec<Stored>> {
     let text = format!(
-        "SELECT {COLUMNS} FROM draws WHERE ($1 = '' OR draw_id < $1) AND ($2 = '' OR plan = $2) AND ($3 = '' OR scheme = $3) \
+        "SELECT {COLUMNS} FROM draws WHERE ($1 = '' OR draw_id < $1) AND ($2 = '' OR plan = $2) \
+         AND ($3 = '' OR scheme = $3) \
          AND committed_at >= $4 AND committed_at < $5 ORDER BY draw_id DESC LIMIT {}",
         page.fetch()
     );

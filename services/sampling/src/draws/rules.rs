@@ -17,7 +17,8 @@ pub struct Frozen {
     pub names: String,
 }
 
-/// Freezes the roster: the stratum is the grade, and who has none makes a stratum that is drawn only where a quota names it.
+/// Freezes the roster: the stratum is the grade, and who has none is of a stratum that is drawn only where a quota
+/// names it.
 pub fn freeze(mut grades: Vec<ExportedGrade>, quotas: &[Quota]) -> Result<Frozen, Fault> {
     grades.sort_unstable_by(|one, other| one.uscc.cmp(&other.uscc));
     let stratum = |grade: &'_ str| if grade.is_empty() { UNGRADED.to_owned() } else { grade.to_owned() };

@@ -90,8 +90,10 @@ pub async fn create(
     plan.department = context.caller.department().to_owned();
     plan.create_time = Some(wire(context.now));
     insert(tx, &plan).await?;
+    let quotas: Vec<_> =
+        plan.quotas.iter().map(|quota| json!([quota.grade, quota.percent, quota.at_least])).collect();
     let detail = json!({ "scheme": plan.scheme, "schemeVersion": scheme.version, "departments": plan.departments,
-        "quotas": plan.quotas.iter().map(|quota| json!([quota.grade, quota.percent, quota.at_least])).collect::<Vec<_>>() });
+        "quotas": quotas });
     let decision = Decision { kind: "plan.created", subject: &plan.plan_id, basis: &plan.title, detail };
     decisions::record(tx, context, decision).await?;
     Ok(plan)

@@ -46,7 +46,13 @@ pub async fn make_due(tx: &Tx, visit: &str) -> Answer<()> {
 }
 
 // What was refused is tried again: the catalogue or the register may have been put right since.
-async fn retry_refused(app: &Arc<Sampling>) -> Answer<()> {
+async fn retry_refused(app: &Arc<Sampling>) {
+    if let Err(fault) = make_refused_due(app).await {
+        tracing::warn!(%fault, "refused findings can't be tried again yet");
+    }
+}
+
+async fn make_refused_due(app: &Arc<Sampling>) -> Answer<()> {
     let db = app.store.read();
     if db.query_one_raw(sql(db, "SELECT visit FROM findings WHERE due = 2 LIMIT 1", [])).await?.is_none() {
         return Ok(());
@@ -196,6 +202,7 @@ async fn records(app: &Arc<Sampling>, id: &str) -> Answer<(Vec<String>, String, 
 pub async fn run(app: Arc<Sampling>, stopping: CancellationToken) {
     let mut commits = app.store.commits();
     let mut pause = FIRST_PAUSE;
+    retry_refused(&app).await;
     loop {
         commits.borrow_and_update();
         let failed = tokio::select! {
@@ -209,11 +216,7 @@ pub async fn run(app: Arc<Sampling>, stopping: CancellationToken) {
         tokio::select! {
             // A service that just failed is not asked again for each commit.
             _ = commits.changed(), if !failed => {}
-            () = tokio::time::sleep(wait) => {
-                if let Err(fault) = retry_refused(&app).await {
-                    tracing::warn!(%fault, "refused findings can't be tried again yet");
-                }
-            }
+            () = tokio::time::sleep(wait) => retry_refused(&app).await,
             () = stopping.cancelled() => return,
         }
     }

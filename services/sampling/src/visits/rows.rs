@@ -262,7 +262,8 @@ pub async fn insert_skipped(tx: &Tx, draw: &str, passed: &[Passed<'_>]) -> Answe
 
 /// Who could take no visit of a draw.
 pub async fn skipped_always(db: &impl ConnectionTrait, draw: &str) -> Answer<Vec<SkippedInspector>> {
-    let text = "SELECT visit, inspector, reason, skill FROM skipped_inspectors WHERE draw = $1 AND visit = '' ORDER BY inspector";
+    let text = "SELECT visit, inspector, reason, skill FROM skipped_inspectors WHERE draw = $1 AND visit = '' \
+                ORDER BY inspector";
     let rows = Skipped::find_by_statement(sql(db, text, [draw.into()])).all(db).await?;
     let wire =
         |row: Skipped| SkippedInspector { inspector_id: row.inspector, reason: row.reason, skill: row.skill };

@@ -112,7 +112,7 @@ async fn a_crash_between_publication_and_credit_loses_nothing() {
 
 #[tokio::test]
 async fn a_refusal_is_told_and_the_publication_stands() {
-    let world = World::new(Disclosure::Departments).await;
+    let mut world = World::new(Disclosure::Departments).await;
     let draw = world.drawn(plan("p")).await;
     let visits = world.visits_of(&draw.draw_id).await;
     let mut client =
@@ -137,4 +137,7 @@ async fn a_refusal_is_told_and_the_publication_stands() {
     // What is refused does not hold up what is not.
     world.record(&visits[1].visit_id, "2026-03-02", "R01").await.unwrap();
     assert_eq!(world.publish(&visits[1].visit_id).await.unwrap().records.len(), 1);
+    // Once the catalogue is right again, what was refused arrives; a start tries at once.
+    world.restart().await;
+    assert_eq!(arrives(&world, &visits[0].uscc, 1).await.len(), 1);
 }

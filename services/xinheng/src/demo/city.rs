@@ -38,10 +38,11 @@ const TRADES: [(&str, &str, &[&str], u64); 14] = [
 const COMMON: [&str; 4] = ["D04", "D07", "D11", "D21"];
 
 const FIRST: [&str; 20] = [
-    "云岭", "青禾", "瑞麦", "长渠", "金穗", "沙枣", "滩羊", "河套", "星野", "明川", "柳湾", "石峡", "枸园", "牧歌", "朔风", "泉坪",
-    "麦垛", "驼铃", "芦花", "晨岭",
+    "云岭", "青禾", "瑞麦", "长渠", "金穗", "沙枣", "滩羊", "河套", "星野", "明川", "柳湾", "石峡", "枸园",
+    "牧歌", "朔风", "泉坪", "麦垛", "驼铃", "芦花", "晨岭",
 ];
-const SECOND: [&str; 15] = ["一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "甲", "乙", "丙", "丁", "戊"];
+const SECOND: [&str; 15] =
+    ["一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "甲", "乙", "丙", "丁", "戊"];
 
 /// One enterprise.
 pub struct Enterprise {
@@ -120,7 +121,8 @@ fn enterprise(serial: u32) -> Option<Enterprise> {
 
 /// The register as the market regulator's file: CSV with Chinese headings.
 pub fn register(enterprises: &[Enterprise]) -> String {
-    let mut csv = String::from("统一社会信用代码,企业名称,主体类型,行业代码,行政区划,监管领域,成立日期,登记状态\n");
+    let mut csv =
+        String::from("统一社会信用代码,企业名称,主体类型,行业代码,行政区划,监管领域,成立日期,登记状态\n");
     for enterprise in enterprises {
         csv.push_str(&format!(
             "{},{},企业,{},{},{},{},存续\n",
@@ -221,7 +223,8 @@ mod tests {
         let codes: HashSet<_> = city.iter().map(|enterprise| enterprise.uscc.as_str()).collect();
         assert_eq!(codes.len(), city.len());
         assert!(codes.iter().all(|code| code.get(2..8) == Some("640399")));
-        let reached: HashSet<_> = city.iter().flat_map(|enterprise| enterprise.domains.iter().copied()).collect();
+        let reached: HashSet<_> =
+            city.iter().flat_map(|enterprise| enterprise.domains.iter().copied()).collect();
         assert_eq!(reached.len(), domains().count());
         assert_eq!(register(&city), register(&enterprises()));
     }

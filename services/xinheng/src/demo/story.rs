@@ -27,10 +27,28 @@ const CLIENTS: [(&str, &str, &str, &[&str]); 7] = [
         "transport-grading",
         "transport",
         "交通运输局 分级分类与抽查",
-        &["grading.read", "grading.write", "grading.publish", "sampling.read", "sampling.write", "sampling.draw", "credit.read"],
+        &[
+            "grading.read",
+            "grading.write",
+            "grading.publish",
+            "sampling.read",
+            "sampling.write",
+            "sampling.draw",
+            "credit.read",
+        ],
     ),
-    ("transport-case", "transport", "交通运输局 承办", &["discipline.read", "discipline.write", "discipline.propose", "credit.read"]),
-    ("transport-chief", "transport", "交通运输局 审定", &["discipline.read", "discipline.write", "discipline.decide"]),
+    (
+        "transport-case",
+        "transport",
+        "交通运输局 承办",
+        &["discipline.read", "discipline.write", "discipline.propose", "credit.read"],
+    ),
+    (
+        "transport-chief",
+        "transport",
+        "交通运输局 审定",
+        &["discipline.read", "discipline.write", "discipline.decide"],
+    ),
 ];
 
 struct Story {
@@ -46,7 +64,14 @@ impl Story {
     }
 
     // A change that is done once, however often the story is told.
-    async fn once(&self, client: &str, method: Method, path: &str, key: &str, body: Value) -> anyhow::Result<Value> {
+    async fn once(
+        &self,
+        client: &str,
+        method: Method,
+        path: &str,
+        key: &str,
+        body: Value,
+    ) -> anyhow::Result<Value> {
         let key = format!("demo-{key}");
         let headers = [("idempotency-key", key.as_str())];
         let reply =
@@ -58,7 +83,9 @@ impl Story {
 
 /// Tells it.
 pub async fn tell(base: &str, data_dir: &Path, today: Date) -> anyhow::Result<()> {
-    println!("信衡 Xinheng: the main job on a fictional city, {today}. Every call goes through the gateway at {base}.");
+    println!(
+        "信衡 Xinheng: the main job on a fictional city, {today}. Every call goes through the gateway at {base}."
+    );
     let office = Client::new(base).sign_in_as_office(data_dir).await?;
     let mut story = Story { office, clients: BTreeMap::new(), today, city: city::enterprises() };
     let secrets = register_clients(&mut story, base).await?;
@@ -132,7 +159,11 @@ async fn collect_records(story: &Story) -> anyhow::Result<()> {
     let items = story.office.get("/credit/v1/items?pageSize=200").await?;
     let names: Vec<&str> =
         items["items"].as_array().into_iter().flatten().filter_map(|item| item["name"].as_str()).collect();
-    line(format!("the catalogue has {} items: {} …", names.len(), names.iter().take(6).copied().collect::<Vec<_>>().join("、")));
+    line(format!(
+        "the catalogue has {} items: {} …",
+        names.len(),
+        names.iter().take(6).copied().collect::<Vec<_>>().join("、")
+    ));
     for batch in city::records(&story.city, story.today) {
         let client = match batch.department {
             "market-regulation" => "registrar",
@@ -142,7 +173,8 @@ async fn collect_records(story: &Story) -> anyhow::Result<()> {
         };
         let (mut accepted, mut duplicates, started) = (0, 0, std::time::Instant::now());
         for chunk in batch.records.chunks(1_000) {
-            let answer = story.of(client).post("/credit/v1/records:submit", json!({ "records": chunk })).await?;
+            let answer =
+                story.of(client).post("/credit/v1/records:submit", json!({ "records": chunk })).await?;
             for outcome in answer["outcomes"].as_array().into_iter().flatten() {
                 match outcome["status"].as_str() {
                     Some("ACCEPTED") => accepted += 1,
@@ -164,7 +196,10 @@ async fn collect_records(story: &Story) -> anyhow::Result<()> {
         "uscc": code, "item": "tax-credit-grade", "sourceId": "demo-tax", "occurredOn": "2026-01-05", "fields": { "grade": "A" },
     }] });
     let answer = story.of("registrar").post("/credit/v1/records:submit", unlawful).await?;
-    line(format!("a tax grade without the enterprise's authorization: {}", answer["outcomes"][0]["error"]["reason"]));
+    line(format!(
+        "a tax grade without the enterprise's authorization: {}",
+        answer["outcomes"][0]["error"]["reason"]
+    ));
     Ok(())
 }
 
@@ -211,7 +246,9 @@ async fn grade(story: &Story) -> anyhow::Result<String> {
         { "grade": "D", "samplingPercent": 30, "minPerYear": 2, "text": "重点监管" },
     ] });
     story.of(who).put(&format!("/grading/v1/schemes/{SCHEME}/measures"), measures).await?;
-    story.once(who, Method::POST, &format!("/grading/v1/schemes/{SCHEME}:publish"), "publish", json!({})).await?;
+    story
+        .once(who, Method::POST, &format!("/grading/v1/schemes/{SCHEME}:publish"), "publish", json!({}))
+        .await?;
     line(format!("scheme {SCHEME} version {}, domain D09 交通运输领域", created["version"]));
     let started = std::time::Instant::now();
     let run = json!({ "scheme": SCHEME, "asOf": story.today.to_string() });
@@ -328,10 +365,15 @@ async fn draw(story: &Story) -> anyhow::Result<String> {
     });
     story.once(who, Method::POST, "/sampling/v1/plans", "plan", plan).await?;
     let commit = json!({ "entropySource": "six dice, thrown in public after the commitment was published" });
-    let committed =
-        story.once(who, Method::POST, "/sampling/v1/plans/transport-2026-q1:commit", "commit", commit).await?;
+    let committed = story
+        .once(who, Method::POST, "/sampling/v1/plans/transport-2026-q1:commit", "commit", commit)
+        .await?;
     let draw = committed["drawId"].as_str().context("a draw has an id")?.to_owned();
-    line(format!("committed: {} subjects, roster {}", committed["rosterSize"], short(&committed["rosterDigest"])));
+    line(format!(
+        "committed: {} subjects, roster {}",
+        committed["rosterSize"],
+        short(&committed["rosterDigest"])
+    ));
     line(format!("commitment to the secret {}", short(&committed["commitment"])));
     let reveal = json!({ "entropy": "dice 3 5 2 6 1 4" });
     let revealed =
@@ -350,7 +392,8 @@ fn verdict(bundle: &[u8]) -> anyhow::Result<String> {
     Ok(match draw::verify(&bundle) {
         Ok(_) => String::from("verified: commitment, seed, every ticket and the order recomputed"),
         Err(discrepancies) => {
-            let first = discrepancies.first().map(|one| format!("{}: {}", one.path, one.en)).unwrap_or_default();
+            let first =
+                discrepancies.first().map(|one| format!("{}: {}", one.path, one.en)).unwrap_or_default();
             format!("NOT verified, {} discrepancies: {first}", discrepancies.len())
         }
     })
@@ -366,15 +409,23 @@ async fn visit(story: &Story, draw: &str) -> anyhow::Result<()> {
     let who = "transport-grading";
     let visits = story.of(who).get(&format!("/sampling/v1/draws/{draw}/visits?pageSize=1000")).await?;
     let first = visits["visits"].get(0).context("the draw has visits")?;
-    let (id, code) = (first["visitId"].as_str().unwrap_or_default(), first["uscc"].as_str().unwrap_or_default());
+    let (id, code) =
+        (first["visitId"].as_str().unwrap_or_default(), first["uscc"].as_str().unwrap_or_default());
     line(format!("visit to {code} by {}", first["inspectors"]));
     let before = score(story, code).await?;
     let result = json!({ "inspectedOn": story.today.to_string(), "findings": [
         { "inspectionItem": "road-transport-operation", "resultCode": "R08", "text": "演示：发现问题待后续处理" } ] });
-    story.once(who, Method::POST, &format!("/sampling/v1/visits/{id}:record"), "visit-record", result).await?;
-    story.once(who, Method::POST, &format!("/sampling/v1/visits/{id}:publish"), "visit-publish", json!({})).await?;
+    story
+        .once(who, Method::POST, &format!("/sampling/v1/visits/{id}:record"), "visit-record", result)
+        .await?;
+    story
+        .once(who, Method::POST, &format!("/sampling/v1/visits/{id}:publish"), "visit-publish", json!({}))
+        .await?;
     let public = Client::new(base_of(story)).get(&format!("/sampling/v1/public/results?uscc={code}")).await?;
-    line(format!("published: {} result(s) for anybody to read", public["results"].as_array().map_or(0, Vec::len)));
+    line(format!(
+        "published: {} result(s) for anybody to read",
+        public["results"].as_array().map_or(0, Vec::len)
+    ));
     let after = until(|| async { Ok(Some(score(story, code).await?).filter(|now| *now != before)) }).await?;
     match after {
         Some(after) => line(format!("its grade moved from {before} to {after}")),
@@ -389,13 +440,16 @@ fn base_of(story: &Story) -> String {
 
 async fn score(story: &Story, code: &str) -> anyhow::Result<String> {
     let grades = story.of("transport-grading").get(&format!("/grading/v1/subjects/{code}/grades")).await?;
-    let grade = grades["grades"].as_array().into_iter().flatten().find(|grade| grade["scheme"] == SCHEME).cloned();
+    let grade =
+        grades["grades"].as_array().into_iter().flatten().find(|grade| grade["scheme"] == SCHEME).cloned();
     let grade = grade.unwrap_or_default();
     Ok(format!("{} ({})", grade["grade"].as_str().unwrap_or("none"), grade["score"]))
 }
 
 // Asks until there is an answer, at most five seconds.
-async fn until<T, F: Future<Output = anyhow::Result<Option<T>>>>(ask: impl Fn() -> F) -> anyhow::Result<Option<T>> {
+async fn until<T, F: Future<Output = anyhow::Result<Option<T>>>>(
+    ask: impl Fn() -> F,
+) -> anyhow::Result<Option<T>> {
     for _ in 0..200 {
         if let Some(answer) = ask().await? {
             return Ok(Some(answer));
@@ -420,27 +474,55 @@ async fn list(story: &Story, code: &str) -> anyhow::Result<()> {
     let before = check(story, code).await?;
     line(format!("proposed by transport-case on {code}; the check answers {before}"));
     let path = |step: &str| format!("/discipline/v1/cases/{id}:{step}");
-    let paper = |on: &str, number: &str, text: &str| json!({ "on": on, "documentNumber": number, "text": text });
-    let notice = paper("2026-02-13", "演示告字〔2026〕1号", "拟列入名单的事实、依据、后果、救济途径和移出条件");
+    let paper =
+        |on: &str, number: &str, text: &str| json!({ "on": on, "documentNumber": number, "text": text });
+    let notice =
+        paper("2026-02-13", "演示告字〔2026〕1号", "拟列入名单的事实、依据、后果、救济途径和移出条件");
     story.once("transport-case", Method::POST, &path("notify"), "notify", notice).await?;
     line("notice served on 2026-02-13, five working days for the defence, Spring Festival between");
     let mut early = paper("2026-02-20", "演示决字〔2026〕1号", "决定");
     early["outcome"] = json!("LIST");
     let refused = story.of("transport-chief").try_call(Method::POST, &path("decide"), &early).await?;
     if refused.status.is_client_error() {
-        line(format!("a decision on 2026-02-20: {} {}", refused.status.as_u16(), refused.json()["error"]["message"]));
+        line(format!(
+            "a decision on 2026-02-20: {} {}",
+            refused.status.as_u16(),
+            refused.json()["error"]["message"]
+        ));
     }
     let today = story.today.to_string();
     let mut decision = paper(&today, "演示决字〔2026〕1号", "列入名单三十六个月");
     decision["outcome"] = json!("LIST");
     story.once("transport-chief", Method::POST, &path("decide"), "decide", decision).await?;
-    story.once("transport-case", Method::POST, &path("serve"), "serve", paper(&today, "演示送字〔2026〕1号", "直接送达")).await?;
-    let published =
-        story.once("transport-case", Method::POST, &path("publish"), "publish-case", paper(&today, "演示公字〔2026〕1号", "公示")).await?;
-    line(format!("decided by transport-chief on {today}, served, published until {}", published["listing"]["until"]));
+    story
+        .once(
+            "transport-case",
+            Method::POST,
+            &path("serve"),
+            "serve",
+            paper(&today, "演示送字〔2026〕1号", "直接送达"),
+        )
+        .await?;
+    let published = story
+        .once(
+            "transport-case",
+            Method::POST,
+            &path("publish"),
+            "publish-case",
+            paper(&today, "演示公字〔2026〕1号", "公示"),
+        )
+        .await?;
+    line(format!(
+        "decided by transport-chief on {today}, served, published until {}",
+        published["listing"]["until"]
+    ));
     line(format!("the check answers {}", check(story, code).await?));
-    let vetoed = until(|| async { Ok(Some(score(story, code).await?).filter(|now| now.starts_with('D'))) }).await?;
-    line(format!("the listing has flowed back: grade {}", vetoed.context("the listing did not reach the grade")?));
+    let vetoed =
+        until(|| async { Ok(Some(score(story, code).await?).filter(|now| now.starts_with('D'))) }).await?;
+    line(format!(
+        "the listing has flowed back: grade {}",
+        vetoed.context("the listing did not reach the grade")?
+    ));
     show_explanation(story, code).await
 }
 
@@ -449,7 +531,12 @@ async fn check(story: &Story, code: &str) -> anyhow::Result<String> {
     let answer = story.of("transport-case").post("/discipline/v1/subjects:check", body).await?;
     let result = &answer["results"][0];
     let names = |key: &str, field: &str| -> Vec<String> {
-        result[key].as_array().into_iter().flatten().filter_map(|entry| entry[field].as_str().map(str::to_owned)).collect()
+        result[key]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry[field].as_str().map(str::to_owned))
+            .collect()
     };
     Ok(match names("listings", "name").as_slice() {
         [] => String::from("no listing"),
@@ -482,7 +569,9 @@ async fn report(story: &Story) -> anyhow::Result<()> {
 
 fn farewell(base: &str, story: &Story, secrets: &[(String, String)]) {
     step(11, "Go on from here");
-    line(format!("{base}/docs lists every call; {base}/openapi.json describes them; gRPC reflection is on the same port"));
+    line(format!(
+        "{base}/docs lists every call; {base}/openapi.json describes them; gRPC reflection is on the same port"
+    ));
     for (id, secret) in secrets {
         line(format!("client {id:<18} secret {secret}"));
     }
