@@ -31,8 +31,11 @@ pub fn binary() -> PathBuf {
     let folder =
         own.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release")).unwrap();
     BUILT.call_once(|| {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "-p", "xinheng", "--target-dir"]).arg(folder.parent().unwrap());
+        // Through the PATH, so that the toolchain is chosen as at the prompt; the whole workspace, so that features are as in its tests.
+        let mut build = Command::new("cargo");
+        build
+            .args(["build", "--quiet", "--workspace", "--bins", "--target-dir"])
+            .arg(folder.parent().unwrap());
         if folder.ends_with("release") {
             build.arg("--release");
         }

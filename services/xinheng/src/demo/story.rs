@@ -282,8 +282,10 @@ async fn explain(story: &Story, position: &str) -> anyhow::Result<String> {
         .filter(|enterprise| enterprise.domains.contains(&"D09"))
         .map(|enterprise| enterprise.uscc.as_str())
         .collect();
-    let mut chosen = None;
-    for chunk in codes.chunks(500) {
+    // A second telling goes on with the enterprise of the first.
+    let told = story.of("transport-case").get(&format!("/discipline/v1/cases?list={LIST}")).await?;
+    let mut chosen = told["cases"][0]["uscc"].as_str().map(str::to_owned);
+    for chunk in codes.chunks(500).take_while(|_| told["cases"][0].is_null()) {
         let body = json!({ "uscc": chunk, "scheme": SCHEME, "minPosition": position });
         let answer = who.post("/grading/v1/grades:batchGet", body).await?;
         let results = answer["results"].as_array().cloned().unwrap_or_default();
@@ -325,7 +327,7 @@ async fn show_explanation(story: &Story, code: &str) -> anyhow::Result<()> {
 async fn follow(story: &Story, code: &str) -> anyhow::Result<()> {
     step(6, "A new penalty arrives; the grade follows by the feed 动态更新");
     let record = json!({ "records": [{
-        "uscc": code, "item": "administrative-penalty", "sourceId": "demo-new-penalty", "occurredOn": story.today.to_string(),
+        "uscc": code, "item": "administrative-penalty", "sourceId": format!("demo-new-{code}"), "occurredOn": story.today.to_string(),
         "severity": 2, "amount": "3000.00", "fields": { "documentNumber": "演示罚字〔2026〕99号" },
     }] });
     let started = std::time::Instant::now();
@@ -468,7 +470,7 @@ async fn list(story: &Story, code: &str) -> anyhow::Result<()> {
         "decidedBy": ["transport"], "publicationMonths": 36, "repairAfterMonths": 12, "defenceWorkingDays": 5,
         "measures": ["key-supervision"] });
     story.of(office).put(&format!("/discipline/v1/lists/{LIST}"), list).await?;
-    let open = json!({ "listId": LIST, "uscc": code, "facts": "演示：多次严重违法运输", "evidence": ["demo-new-penalty"] });
+    let open = json!({ "listId": LIST, "uscc": code, "facts": "演示：多次严重违法运输", "evidence": [format!("demo-new-{code}")] });
     let case = story.once("transport-case", Method::POST, "/discipline/v1/cases", "case", open).await?;
     let id = case["caseId"].as_str().context("a case has an id")?;
     let before = check(story, code).await?;
