@@ -79,11 +79,11 @@ fn mixed(serial: u32, lane: u64) -> u64 {
     state ^ (state >> 31)
 }
 
-fn pick<'a, T>(items: &'a [T], number: u64) -> Option<&'a T> {
+fn pick<T>(items: &[T], number: u64) -> Option<&T> {
     items.get(usize::try_from(number % items.len().max(1) as u64).unwrap_or(0))
 }
 
-fn shared<'a, T>(items: &'a [T], share: impl Fn(&T) -> u64, number: u64) -> Option<&'a T> {
+fn shared<T>(items: &[T], share: impl Fn(&T) -> u64, number: u64) -> Option<&T> {
     let mut left = number % 100;
     for item in items {
         if left < share(item) {
