@@ -59,7 +59,7 @@ fn cases() -> Vec<Wrong> {
         ..wrong(what, path, "", status, reason, names)
     };
     vec![
-        wrong("no JSON", UPSERT, "{\"subjects\": [", 400, "BODY_MALFORMED", "line 1"),
+        wrong("no JSON", UPSERT, "{\"subjects\": [", 400, "BODY_MALFORMED", "14"),
         wrong("an unknown field", UPSERT, with("nmae", json!("x")), 400, "FIELD_INVALID", "subjects[0].nmae"),
         wrong("a wrong type", UPSERT, with("name", json!(7)), 400, "FIELD_INVALID", "subjects[0].name"),
         wrong("a list for an object", UPSERT, "[]", 400, "BODY_MALFORMED", ""),

@@ -73,7 +73,8 @@ impl Running {
 }
 
 /// Runs all services and the gateway in this process.
-pub async fn up(settings: Settings) -> anyhow::Result<Running> {
+pub async fn up(mut settings: Settings) -> anyhow::Result<Running> {
+    settings.database = database_each(&settings.database);
     make_folder(&settings.data_dir)?;
     let lock = lock(&settings.data_dir)?;
     let secrets = service_secrets(&settings.data_dir)?;
@@ -211,6 +212,18 @@ async fn run(boot: &Boot, front: Router, roles: Vec<Role>, lock: Option<File>) -
     })
 }
 
+// Each service owns its database: where the URL names one for all, each gets one of its own beside it, `name_credit` and so on.
+fn database_each(url: &str) -> String {
+    if url.is_empty() || url.contains("{service}") {
+        return url.to_owned();
+    }
+    let (place, options) = url.split_once('?').map_or((url, None), |(place, options)| (place, Some(options)));
+    let place = place.trim_end_matches('/');
+    let named = place.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+    let options = options.map(|options| format!("?{options}")).unwrap_or_default();
+    format!("{place}{}{{service}}{options}", if named { "_" } else { "/xinheng_" })
+}
+
 // Keys and secrets lie in it: nobody else's to read.
 fn make_folder(folder: &Path) -> anyhow::Result<()> {
     fs::DirBuilder::new()
@@ -272,4 +285,22 @@ fn write_secret(path: &Path, text: &[u8]) -> anyhow::Result<()> {
         fs::rename(&beside, path)
     };
     written().with_context(|| format!("{} can't be written", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::database_each;
+
+    #[test]
+    fn each_service_gets_a_database_of_its_own() {
+        for (given, expected) in [
+            ("", ""),
+            ("postgres://a@h/x_{service}", "postgres://a@h/x_{service}"),
+            ("postgres://a@h/city", "postgres://a@h/city_{service}"),
+            ("postgres://a@h/city?host=/run", "postgres://a@h/city_{service}?host=/run"),
+            ("postgres://a@h:5432", "postgres://a@h:5432/xinheng_{service}"),
+        ] {
+            assert_eq!(database_each(given), expected);
+        }
+    }
 }
