@@ -7,9 +7,6 @@ use chassis::{
 use contract::credit::v1::{self as api, outcome::Status};
 use identifiers::{CodeFault, CodeStatus, Uscc, personal};
 
-/// How many values a list in a statement holds: SQLite looks each parameter up among the others of its statement.
-pub const IN_LIST: usize = 250;
-
 /// How a row ended. Carries both languages, since the list of a file's refused rows shows both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {

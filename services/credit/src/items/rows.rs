@@ -5,14 +5,12 @@ use chassis::{
     Answer, Tx,
     clock::{from_micros, micros, wire},
     page::Page,
-    storage::{corrupt, insert_rows, placeholders, sql},
+    storage::{among, corrupt, insert_rows, sql},
 };
 use contract::credit::v1 as api;
 use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
 use serde::{Deserialize, Serialize};
-
-use crate::outcomes::IN_LIST;
 
 /// An item with what the wire does not show.
 #[derive(Clone, Debug)]
@@ -148,13 +146,9 @@ pub async fn get_for_update(tx: &Tx, item: &str) -> Answer<Option<Item>> {
 
 /// Those of these names that are in the catalogue, by name.
 pub async fn named(db: &impl ConnectionTrait, names: &[&str]) -> Answer<HashMap<String, Item>> {
-    let mut found = HashMap::new();
-    for part in names.chunks(IN_LIST) {
-        let condition = format!("AND item IN ({})", placeholders(1, part.len()));
-        let items = select(db, &condition, part.iter().map(|&name| name.into()).collect()).await?;
-        found.extend(items.into_iter().map(|item| (item.body.item.clone(), item)));
-    }
-    Ok(found)
+    let (condition, names) = among(db, "item", 1, names);
+    let items = select(db, &format!("AND {condition}"), vec![names]).await?;
+    Ok(items.into_iter().map(|item| (item.body.item.clone(), item)).collect())
 }
 
 /// The whole catalogue, by name.

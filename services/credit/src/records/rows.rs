@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chassis::{
     Answer, Context, Tx,
     clock::{from_micros, micros, wire},
-    storage::{corrupt, insert_rows, placeholders, sql},
+    storage::{among, corrupt, insert_rows, placeholders, sql},
 };
 use contract::credit::v1::{self as api, record::Status};
 use jiff::{Timestamp, civil::Date};
@@ -13,7 +13,7 @@ use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
 use super::{content, rules};
 use crate::{
     items::Item,
-    outcomes::{IN_LIST, Verdict, refusal},
+    outcomes::{Verdict, refusal},
 };
 
 const COLUMNS: [&str; 17] = [
@@ -166,21 +166,17 @@ pub async fn known(
     let mut found = HashMap::new();
     for (item, numbers) in numbers {
         let numbers: Vec<&str> = numbers.iter().copied().collect();
-        for part in numbers.chunks(IN_LIST) {
-            let text = format!(
-                "SELECT source_id, record, first_digest, digest FROM records \
-                 WHERE department = $1 AND item = $2 AND source_id IN ({})",
-                placeholders(3, part.len())
-            );
-            let values = [department, *item].into_iter().chain(part.iter().copied()).map(Value::from);
-            for row in tx.query_all_raw(sql(&**tx, &text, values)).await? {
-                let known = Known {
-                    record: row.try_get("", "record")?,
-                    first_digest: row.try_get("", "first_digest")?,
-                    digest: row.try_get("", "digest")?,
-                };
-                found.insert(((*item).to_owned(), row.try_get("", "source_id")?), known);
-            }
+        let (condition, numbers) = among(&**tx, "source_id", 3, &numbers);
+        let text = format!(
+            "SELECT source_id, record, first_digest, digest FROM records WHERE department = $1 AND item = $2 AND {condition}"
+        );
+        for row in tx.query_all_raw(sql(&**tx, &text, [department.into(), (*item).into(), numbers])).await? {
+            let known = Known {
+                record: row.try_get("", "record")?,
+                first_digest: row.try_get("", "first_digest")?,
+                digest: row.try_get("", "digest")?,
+            };
+            found.insert(((*item).to_owned(), row.try_get("", "source_id")?), known);
         }
     }
     Ok(found)

@@ -5,14 +5,13 @@ use chassis::{
     Answer, Tx,
     clock::{from_micros, micros, wire},
     page::Page,
-    storage::{insert_rows, placeholders, sql},
+    storage::{among, insert_rows, sql},
 };
 use contract::credit::v1::{self as api, subject::CodeStatus};
 use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Value};
 
 use super::rules::Filter;
-use crate::outcomes::IN_LIST;
 
 const COLUMNS: [&str; 11] = [
     "uscc",
@@ -74,31 +73,18 @@ pub async fn lock(tx: &Tx) -> Result<(), DbErr> {
 
 /// The subjects of these codes.
 pub async fn find(tx: &Tx, codes: &[&str]) -> Answer<HashMap<String, api::Subject>> {
-    let mut found = HashMap::with_capacity(codes.len());
-    for part in codes.chunks(IN_LIST) {
-        let text = format!(
-            "SELECT {} FROM subjects WHERE uscc IN ({})",
-            COLUMNS.join(", "),
-            placeholders(1, part.len())
-        );
-        let rows = Row::find_by_statement(sql(&**tx, &text, part.iter().map(|&code| code.into())))
-            .all(&**tx)
-            .await?;
-        found.extend(rows.into_iter().map(|row| (row.uscc.clone(), row.into())));
-    }
-    Ok(found)
+    let (condition, codes) = among(&**tx, "uscc", 1, codes);
+    let text = format!("SELECT {} FROM subjects WHERE {condition}", COLUMNS.join(", "));
+    let rows = Row::find_by_statement(sql(&**tx, &text, [codes])).all(&**tx).await?;
+    Ok(rows.into_iter().map(|row| (row.uscc.clone(), row.into())).collect())
 }
 
 /// Which of these codes are registered.
 pub async fn known(tx: &Tx, codes: &[&str]) -> Answer<std::collections::HashSet<String>> {
-    let mut found = std::collections::HashSet::with_capacity(codes.len());
-    for part in codes.chunks(IN_LIST) {
-        let text = format!("SELECT uscc FROM subjects WHERE uscc IN ({})", placeholders(1, part.len()));
-        for row in tx.query_all_raw(sql(&**tx, &text, part.iter().map(|&code| code.into()))).await? {
-            found.insert(row.try_get::<String>("", "uscc")?);
-        }
-    }
-    Ok(found)
+    let (condition, codes) = among(&**tx, "uscc", 1, codes);
+    let text = format!("SELECT uscc FROM subjects WHERE {condition}");
+    let rows = tx.query_all_raw(sql(&**tx, &text, [codes])).await?;
+    Ok(rows.into_iter().map(|row| row.try_get("", "uscc")).collect::<Result<_, _>>()?)
 }
 
 /// Writes states; a known code's row is replaced.
