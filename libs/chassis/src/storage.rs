@@ -36,6 +36,11 @@ pub struct Tx {
     appended: std::sync::Mutex<Option<Position>>,
 }
 
+/// A place within a transaction.
+pub struct Mark {
+    appended: Option<Position>,
+}
+
 /// Where a service's data lives.
 pub struct Place<'a> {
     /// The service's name, which names the file or fills `{service}` in the URL.
@@ -182,6 +187,21 @@ impl Tx {
     pub async fn commit(self) -> Answer<()> {
         self.inner.commit().await?;
         self.committed.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    /// A place in the transaction to go back to.
+    pub async fn mark(&self) -> Answer<Mark> {
+        self.inner.execute_unprepared("SAVEPOINT mark").await?;
+        Ok(Mark { appended: self.position() })
+    }
+
+    /// Undoes what was written since the newest mark, which stays.
+    pub async fn rewind(&self, mark: &Mark) -> Answer<()> {
+        self.inner.execute_unprepared("ROLLBACK TO SAVEPOINT mark").await?;
+        if let Ok(mut appended) = self.appended.lock() {
+            *appended = mark.appended;
+        }
         Ok(())
     }
 

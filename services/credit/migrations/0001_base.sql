@@ -35,7 +35,7 @@ CREATE UNIQUE INDEX items_in_force ON items (item) WHERE replaced_at IS NULL;
 
 -- Records as they stand now.
 CREATE TABLE records (
-  uscc TEXT NOT NULL REFERENCES subjects (uscc),
+  uscc TEXT NOT NULL,           -- of a registered subject, judged with each batch; subjects are never removed
   record TEXT NOT NULL,
   item TEXT NOT NULL,
   item_version INTEGER NOT NULL, -- the wording of the catalogue by which it was judged

@@ -42,7 +42,12 @@ pub async fn append_subjects(tx: &Tx, subjects: &[api::Subject]) -> Answer<()> {
 }
 
 /// Appends versions of records.
-pub async fn append_records(tx: &Tx, kind: Kind, now: Timestamp, records: &[api::Record]) -> Answer<()> {
+pub async fn append_records<'a>(
+    tx: &Tx,
+    kind: Kind,
+    now: Timestamp,
+    records: impl IntoIterator<Item = &'a api::Record>,
+) -> Answer<()> {
     let entry = |record: &api::Record| {
         let change = api::Change {
             uscc: record.uscc.clone(),
@@ -53,7 +58,7 @@ pub async fn append_records(tx: &Tx, kind: Kind, now: Timestamp, records: &[api:
         };
         (record.uscc.clone(), change.encode_to_vec())
     };
-    feed::append(tx, records.iter().map(entry).collect()).await
+    feed::append(tx, records.into_iter().map(entry).collect()).await
 }
 
 /// Refuses to replace a state that stands later in the feed than what this transaction has appended: on PostgreSQL a

@@ -96,11 +96,20 @@ impl Items for Calls {
 
 #[async_trait]
 impl Records for Calls {
+    type StreamRecordsStream = BoxStream<'static, Result<api::StreamRecordsResponse, Status>>;
+
     async fn submit_records(
         &self,
         r: Request<api::SubmitRecordsRequest>,
     ) -> Answered<api::SubmitRecordsResponse> {
         mutate(&self.0, r, records::submit).await
+    }
+    async fn stream_records(
+        &self,
+        r: Request<Streaming<api::StreamRecordsRequest>>,
+    ) -> Answered<Self::StreamRecordsStream> {
+        let (context, batches) = call::open_stream(r)?;
+        call::answer(&context, records::stream(&self.0, &context, batches))
     }
     async fn list_records(&self, r: Request<api::ListRecordsRequest>) -> Answered<api::ListRecordsResponse> {
         call(&self.0, r, records::list).await

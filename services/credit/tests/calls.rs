@@ -14,6 +14,8 @@ mod profiles;
 mod records;
 #[path = "calls/resume.rs"]
 mod resume;
+#[path = "calls/streams.rs"]
+mod streams;
 #[path = "calls/subjects.rs"]
 mod subjects;
 #[path = "calls/world.rs"]

@@ -2,6 +2,7 @@
 mod content;
 mod rows;
 pub mod rules;
+mod stream;
 
 use std::{
     collections::{BTreeSet, HashMap, hash_map::Entry},
@@ -21,9 +22,11 @@ use contract::{
     r#type::v1::ErrorReason as Common,
 };
 use jiff::Timestamp;
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 pub use rows::{Shown, counts, shown};
+pub use stream::stream;
 
 use crate::{
     Credit, accesses, changes,
@@ -46,7 +49,7 @@ pub async fn submit(
 }
 
 /// A row that holds by itself, before it is compared with what is there.
-struct Judged {
+pub struct Judged {
     record: api::Record,
     item_version: i32,
     digest: String,
@@ -59,42 +62,16 @@ pub async fn take(
     submitter: &Submitter,
     rows: &[api::RecordInput],
 ) -> Answer<Vec<Verdict>> {
-    let judged = judge(tx, now, submitter, rows).await?;
-    let mut numbers: HashMap<&str, BTreeSet<&str>> = HashMap::new();
-    for row in judged.iter().flatten() {
-        numbers.entry(&row.record.item).or_default().insert(&row.record.source_id);
-    }
-    rows::lock(tx, &submitter.department, &numbers).await?;
-    let mut known = rows::known(tx, &submitter.department, &numbers).await?;
-    let ids = ids::fresh(now)?;
-    let mut fresh = Vec::new();
-    let mut verdicts = Vec::with_capacity(rows.len());
-    for row in judged {
-        let mut row = match row {
-            Ok(row) => row,
-            Err(violation) => {
-                verdicts.push(Verdict::Refused(violation));
-                continue;
-            }
-        };
-        match known.entry((row.record.item.clone(), row.record.source_id.clone())) {
-            Entry::Occupied(there) => verdicts.push(there.get().compare(&row.digest)),
-            Entry::Vacant(place) => {
-                // The rest of a fresh id, with the row's place at its end: ids of one batch stand in its order.
-                row.record.record = format!("{}{:04x}", &ids[..28], fresh.len());
-                row.record.recorded_at = Some(changes::stamp(now));
-                place.insert(rows::Known::fresh(&row.record.record, &row.digest));
-                verdicts.push(Verdict::Accepted(row.record.record.clone()));
-                fresh.push(row);
-            }
-        }
-    }
-    write(tx, now, fresh).await?;
-    Ok(verdicts)
+    let judged = judge(&**tx, now, submitter, rows).await?;
+    put(tx, now, submitter, judged).await
 }
 
-async fn judge(
-    tx: &Tx,
+// Rows between two pauses, so that the calls beside a large batch are answered.
+const WITHOUT_PAUSE: usize = 256;
+
+/// Judges rows by themselves.
+pub async fn judge(
+    db: &impl ConnectionTrait,
     now: Timestamp,
     submitter: &Submitter,
     rows: &[api::RecordInput],
@@ -102,28 +79,83 @@ async fn judge(
     let today = business_day(now);
     let keys: Vec<_> = rows.iter().map(rules::key).collect();
     let names: BTreeSet<&str> = keys.iter().flatten().map(|key| key.item.as_str()).collect();
-    let items = items::named(&**tx, &names.into_iter().collect::<Vec<_>>()).await?;
+    let items = items::named(db, &names.into_iter().collect::<Vec<_>>()).await?;
     let codes: BTreeSet<&str> = keys.iter().flatten().map(|key| key.uscc.as_str()).collect();
-    let subjects = subjects::known(tx, &codes.into_iter().collect::<Vec<_>>()).await?;
-    let judged = rows.iter().zip(keys).map(|(row, key)| {
-        let key = key?;
-        let item = items.get(&key.item).ok_or_else(|| item_unknown(&key.item))?;
-        if !subjects.contains(&key.uscc) {
-            return Err(subject_unknown(&key.uscc));
+    let subjects = subjects::known(db, &codes.into_iter().collect::<Vec<_>>()).await?;
+    let mut judged = Vec::with_capacity(rows.len());
+    for (row, key) in rows.iter().zip(keys) {
+        judged.push(key.and_then(|key| {
+            let item = items.get(&key.item).ok_or_else(|| item_unknown(&key.item))?;
+            if !subjects.contains(&key.uscc) {
+                return Err(subject_unknown(&key.uscc));
+            }
+            rules::may_submit(&item.body, submitter)?;
+            let record = rules::judge(row, key, &item.body, &submitter.department, today)?;
+            Ok(Judged { digest: rules::digest(&record), item_version: item.version, record })
+        }));
+        if judged.len() % WITHOUT_PAUSE == 0 {
+            tokio::task::yield_now().await;
         }
-        rules::may_submit(&item.body, submitter)?;
-        let record = rules::judge(row, key, &item.body, &submitter.department, today)?;
-        Ok(Judged { digest: rules::digest(&record), item_version: item.version, record })
-    });
-    Ok(judged.collect())
+    }
+    Ok(judged)
 }
 
-async fn write(tx: &Tx, now: Timestamp, rows: Vec<Judged>) -> Answer<()> {
-    let records: Vec<api::Record> = rows.iter().map(|row| row.record.clone()).collect();
-    changes::append_records(tx, Kind::RecordAccepted, now, &records).await?;
-    let rows =
-        rows.into_iter().map(|row| rows::fresh(tx, &row.record, row.item_version, &row.digest)).collect();
-    rows::insert(tx, rows).await
+/// Writes what is new of judged rows. Batches beside each other may bring the same numbers: the one that commits first has them, and
+/// the other looks again.
+pub async fn put(
+    tx: &Tx,
+    now: Timestamp,
+    submitter: &Submitter,
+    mut judged: Vec<Result<Judged, Violation>>,
+) -> Answer<Vec<Verdict>> {
+    let ids = ids::fresh(now)?;
+    for (place, row) in judged.iter_mut().flatten().enumerate() {
+        // The rest of a fresh id, with the row's place at its end: ids of one batch stand in its order.
+        row.record.record = format!("{}{place:04x}", &ids[..28]);
+        row.record.recorded_at = Some(changes::stamp(now));
+    }
+    let mut numbers: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+    for row in judged.iter().flatten() {
+        numbers.entry(&row.record.item).or_default().insert(&row.record.source_id);
+    }
+    let mark = tx.mark().await?;
+    loop {
+        let known = rows::known(tx, &submitter.department, &numbers).await?;
+        let (verdicts, fresh) = compare(&judged, known);
+        if write(tx, now, &fresh).await? {
+            return Ok(verdicts);
+        }
+        tx.rewind(&mark).await?;
+    }
+}
+
+// How each row ends beside what is known, and those that are new.
+fn compare(
+    judged: &[Result<Judged, Violation>],
+    mut known: HashMap<(String, String), rows::Known>,
+) -> (Vec<Verdict>, Vec<&Judged>) {
+    let mut fresh = Vec::new();
+    let verdicts = judged.iter().map(|row| match row {
+        Err(violation) => Verdict::Refused(violation.clone()),
+        Ok(row) => match known.entry((row.record.item.clone(), row.record.source_id.clone())) {
+            Entry::Occupied(there) => there.get().compare(&row.digest),
+            Entry::Vacant(place) => {
+                place.insert(rows::Known::fresh(&row.record.record, &row.digest));
+                fresh.push(row);
+                Verdict::Accepted(row.record.record.clone())
+            }
+        },
+    });
+    (verdicts.collect(), fresh)
+}
+
+async fn write(tx: &Tx, now: Timestamp, fresh: &[&Judged]) -> Answer<bool> {
+    changes::append_records(tx, Kind::RecordAccepted, now, fresh.iter().map(|row| &row.record)).await?;
+    // In the order of their numbers, so that batches beside each other never wait for each other in a ring.
+    let mut rows = fresh.to_vec();
+    rows.sort_by_key(|row| (&row.record.item, &row.record.source_id));
+    let rows = rows.into_iter().map(|row| rows::fresh(tx, &row.record, row.item_version, &row.digest));
+    rows::insert(tx, rows.collect()).await
 }
 
 fn item_unknown(item: &str) -> Violation {
@@ -258,7 +290,7 @@ async fn replace(
     let Next { mut record, item_version, kind, reason } = next;
     record.recorded_at = Some(changes::stamp(context.now));
     record.position.clear();
-    changes::append_records(tx, kind, context.now, std::slice::from_ref(&record)).await?;
+    changes::append_records(tx, kind, context.now, [&record]).await?;
     changes::in_order(tx, [present.record.position.as_str()])?;
     record.position = tx.position().map(|position| position.to_string()).unwrap_or_default();
     rows::keep_version(tx, context, present, ended, reason).await?;

@@ -108,21 +108,6 @@ fn recorded_at(record: &api::Record) -> i64 {
     Timestamp::new(at.seconds, at.nanos).map_or(0, micros)
 }
 
-/// Batches of one department and item follow one another on PostgreSQL, so that no number is taken twice; in a fixed
-/// order, so that they never wait for each other in a ring. SQLite has one writer anyway.
-pub async fn lock(tx: &Tx, department: &str, numbers: &HashMap<&str, BTreeSet<&str>>) -> Answer<()> {
-    if tx.get_database_backend() != DbBackend::Postgres {
-        return Ok(());
-    }
-    let items: BTreeSet<&&str> = numbers.keys().collect();
-    for item in items {
-        let key = format!("records {department} {item}");
-        let text = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
-        tx.execute_raw(sql(&**tx, text, [key.into()])).await?;
-    }
-    Ok(())
-}
-
 /// What is known of a department's number.
 pub struct Known {
     record: String,
@@ -206,10 +191,12 @@ pub fn fresh(tx: &Tx, record: &api::Record, item_version: i32, digest: &str) -> 
     ]
 }
 
-/// Inserts new records.
-pub async fn insert(tx: &Tx, rows: Vec<Vec<Value>>) -> Answer<()> {
-    insert_rows(&**tx, "records", &COLUMNS, rows, "").await?;
-    Ok(())
+/// Inserts new records; whether all of them were new. A number that a transaction beside this one has just taken is waited for and left
+/// out.
+pub async fn insert(tx: &Tx, rows: Vec<Vec<Value>>) -> Answer<bool> {
+    let all = rows.len() as u64;
+    let conflict = "ON CONFLICT (department, item, source_id) DO NOTHING";
+    Ok(insert_rows(&**tx, "records", &COLUMNS, rows, conflict).await? == all)
 }
 
 /// A record, held until the transaction ends.

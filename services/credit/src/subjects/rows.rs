@@ -80,10 +80,10 @@ pub async fn find(tx: &Tx, codes: &[&str]) -> Answer<HashMap<String, api::Subjec
 }
 
 /// Which of these codes are registered.
-pub async fn known(tx: &Tx, codes: &[&str]) -> Answer<std::collections::HashSet<String>> {
-    let (condition, codes) = among(&**tx, "uscc", 1, codes);
+pub async fn known(db: &impl ConnectionTrait, codes: &[&str]) -> Answer<std::collections::HashSet<String>> {
+    let (condition, codes) = among(db, "uscc", 1, codes);
     let text = format!("SELECT uscc FROM subjects WHERE {condition}");
-    let rows = tx.query_all_raw(sql(&**tx, &text, [codes])).await?;
+    let rows = db.query_all_raw(sql(db, &text, [codes])).await?;
     Ok(rows.into_iter().map(|row| row.try_get("", "uscc")).collect::<Result<_, _>>()?)
 }
 

@@ -1,0 +1,230 @@
+//! The streaming intake: batches go down lanes, each lane judges the next while it writes the one before, and acknowledgements come back
+//! in the order sent.
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    thread::available_parallelism,
+};
+
+use chassis::{
+    Answer, Context, Fault,
+    fault::Violation,
+    feed::{self, Position},
+    validation,
+};
+use contract::{
+    credit::v1::{self as api, outcome::Status as Ended},
+    r#type::v1::ErrorReason as Common,
+};
+use futures::{StreamExt, stream::BoxStream};
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use tonic::{Status, Streaming};
+
+use super::{Judged, judge, put};
+use crate::{
+    Credit,
+    outcomes::{self, Submitter, Verdict},
+};
+
+/// Batches that were read and not yet acknowledged; the sender waits beyond.
+const IN_FLIGHT: usize = 4;
+/// A stream's share of the database's connections at most.
+const LANES_MAX: usize = 4;
+
+/// Takes batches in until the sender ends the stream or one can't be taken.
+pub fn stream(
+    app: &Arc<Credit>,
+    context: &Context,
+    batches: Streaming<api::StreamRecordsRequest>,
+) -> Answer<BoxStream<'static, Result<api::StreamRecordsResponse, Status>>> {
+    let submitter = Arc::new(Submitter::of(context)?);
+    // SQLite has one writer.
+    let cores = available_parallelism().map_or(1, usize::from);
+    let count = if app.store.is_sqlite() { 1 } else { cores.clamp(2, LANES_MAX) };
+    let lanes = (0..count).map(|_| lane(app.clone(), submitter.clone())).collect();
+    let (pending, acknowledged) = mpsc::channel(IN_FLIGHT);
+    tokio::spawn(read(context.clone(), batches, lanes, pending));
+    let state = Some((app.clone(), context.clone(), acknowledged));
+    let answers = futures::stream::unfold(state, async |state| {
+        let (app, context, mut acknowledged) = state?;
+        let pending: Answer<Pending> = acknowledged.recv().await?;
+        let answer = match pending {
+            Ok(pending) => pending.answer(&app, &context).await,
+            Err(fault) => Err(fault),
+        };
+        match answer {
+            Ok(answer) => Some((Ok(answer), Some((app, context, acknowledged)))),
+            Err(fault) => Some((Err(fault.into_status(context.language)), None)),
+        }
+    });
+    Ok(answers.boxed())
+}
+
+// Reads batches as fast as the lanes take them, and hands on what will be known of each.
+async fn read(
+    context: Context,
+    mut batches: Streaming<api::StreamRecordsRequest>,
+    lanes: Vec<mpsc::Sender<Part>>,
+    pending: mpsc::Sender<Answer<Pending>>,
+) {
+    loop {
+        let next = tokio::select! {
+            next = batches.message() => next,
+            () = pending.closed() => return,
+            () = context.stopping.cancelled() => {
+                let _ = pending.send(Err(stopping())).await;
+                return;
+            }
+        };
+        // A sender that broke off is not there to be told.
+        let Ok(Some(batch)) = next else { return };
+        if let Err(fault) = validation::check(&batch) {
+            let _ = pending.send(Err(fault.with("batch", &batch.batch))).await;
+            return;
+        }
+        let (pends, parts) = divide(batch, lanes.len());
+        if pending.send(Ok(pends)).await.is_err() {
+            return;
+        }
+        for (lane, part) in lanes.iter().zip(parts) {
+            if !part.rows.is_empty() && lane.send(part).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn stopping() -> Fault {
+    Fault::unavailable(
+        Common::Stopping.as_str_name(),
+        "the service is stopping; open the stream anew and send again what was not acknowledged",
+        "服务正在停止；请重新建立连接并重发未确认的批次",
+    )
+}
+
+/// A lane's share of a batch.
+struct Part {
+    rows: Vec<api::RecordInput>,
+    taken: oneshot::Sender<Answer<Taken>>,
+}
+
+struct Taken {
+    verdicts: Vec<Verdict>,
+    position: Option<Position>,
+}
+
+/// A batch on its way.
+struct Pending {
+    batch: String,
+    // The lane of each row.
+    places: Vec<usize>,
+    lanes: Vec<oneshot::Receiver<Answer<Taken>>>,
+}
+
+// All rows of a subject go down one lane, so that they stay in their order.
+fn divide(batch: api::StreamRecordsRequest, lanes: usize) -> (Pending, Vec<Part>) {
+    let (parts, receivers): (Vec<_>, Vec<_>) = (0..lanes)
+        .map(|_| {
+            let (taken, receiver) = oneshot::channel();
+            (Part { rows: Vec::new(), taken }, receiver)
+        })
+        .unzip();
+    let mut parts: Vec<Part> = parts;
+    let mut places = Vec::with_capacity(batch.records.len());
+    for row in batch.records {
+        let mut hasher = DefaultHasher::new();
+        row.uscc.trim().to_ascii_uppercase().hash(&mut hasher);
+        let lane = usize::try_from(hasher.finish() % lanes as u64).unwrap_or_default();
+        places.push(lane);
+        parts[lane].rows.push(row);
+    }
+    (Pending { batch: batch.batch, places, lanes: receivers }, parts)
+}
+
+impl Pending {
+    // Waits for the lanes and puts the outcomes back into the order of the rows.
+    async fn answer(self, app: &Credit, context: &Context) -> Answer<api::StreamRecordsResponse> {
+        let mut verdicts = Vec::with_capacity(self.lanes.len());
+        let mut position = None;
+        for (lane, taken) in self.lanes.into_iter().enumerate() {
+            if !self.places.contains(&lane) {
+                verdicts.push(Vec::new().into_iter());
+                continue;
+            }
+            let taken =
+                taken.await.map_err(|_| stopping())?.map_err(|fault| fault.with("batch", &self.batch))?;
+            position = position.max(taken.position);
+            verdicts.push(taken.verdicts.into_iter());
+        }
+        let ordered = self.places.iter().filter_map(|&lane| verdicts[lane].next());
+        let outcomes = outcomes::wire(ordered.collect(), context.language);
+        let count = |status: Ended| {
+            let there = outcomes.iter().filter(|outcome| outcome.status() == status).count();
+            i32::try_from(there).unwrap_or(i32::MAX)
+        };
+        let (accepted, duplicates, rejected) =
+            (count(Ended::Accepted), count(Ended::Duplicate), count(Ended::Rejected));
+        let position = match position {
+            Some(position) => position,
+            None => feed::newest(&app.store).await?,
+        };
+        Ok(api::StreamRecordsResponse {
+            batch: self.batch,
+            outcomes,
+            accepted,
+            duplicates,
+            rejected,
+            position: position.to_string(),
+        })
+    }
+}
+
+struct Ready {
+    now: Timestamp,
+    judged: Answer<Vec<Result<Judged, Violation>>>,
+    taken: oneshot::Sender<Answer<Taken>>,
+}
+
+// A lane ends with its sender, or after a fault: what comes later for the same subjects must not overtake.
+fn lane(app: Arc<Credit>, submitter: Arc<Submitter>) -> mpsc::Sender<Part> {
+    let (parts, mut to_judge) = mpsc::channel::<Part>(1);
+    let (ready, mut to_write) = mpsc::channel::<Ready>(1);
+    let (judging, judge_as) = (app.clone(), submitter.clone());
+    tokio::spawn(async move {
+        while let Some(Part { rows, taken }) = to_judge.recv().await {
+            let now = judging.clock.now();
+            let judged = judge(judging.store.read(), now, &judge_as, &rows).await;
+            if ready.send(Ready { now, judged, taken }).await.is_err() {
+                return;
+            }
+        }
+    });
+    tokio::spawn(async move {
+        while let Some(Ready { now, judged, taken }) = to_write.recv().await {
+            let outcome = match judged {
+                Ok(judged) => write(&app, &submitter, now, judged).await,
+                Err(fault) => Err(fault),
+            };
+            let failed = outcome.is_err();
+            let _ = taken.send(outcome);
+            if failed {
+                return;
+            }
+        }
+    });
+    parts
+}
+
+async fn write(
+    app: &Credit,
+    submitter: &Submitter,
+    now: Timestamp,
+    judged: Vec<Result<Judged, Violation>>,
+) -> Answer<Taken> {
+    let tx = app.store.begin().await?;
+    let verdicts = put(&tx, now, submitter, judged).await?;
+    let position = tx.position();
+    tx.commit().await?;
+    Ok(Taken { verdicts, position })
+}
