@@ -38,6 +38,11 @@ fn read(rendered: &Rendered, options: &[&str]) -> Vec<String> {
     text.split('\u{c}').filter(|page| !page.trim().is_empty()).map(str::to_owned).collect()
 }
 
+// Spaces are a question of how wide a gap the reader takes for one.
+fn dense(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
 #[test]
 fn what_is_written_can_be_found() {
     let facts = vec![(String::from("名称"), String::from("虚构示例（堃喆）有限公司"))];
@@ -50,6 +55,7 @@ fn what_is_written_can_be_found() {
     .unwrap();
     let pages = read(&rendered, &["-layout"]);
     assert_eq!((pages.len(), rendered.pages), (1, 1));
+    let page = dense(&pages[0]);
     for text in [
         "公共信用信息报告",
         "一、基本信息",
@@ -58,10 +64,10 @@ fn what_is_written_can_be_found() {
         "金额单位：元",
         "第 1 页 / 共 1 页",
     ] {
-        assert!(pages[0].contains(text), "{text} in {}", pages[0]);
+        assert!(page.contains(&dense(text)), "{text} in {page}");
     }
     assert!(rendered.missing.is_empty());
-    assert!(!pages[0].contains("信衡 XH-1"), "the watermark is drawn, not written");
+    assert!(!page.contains("信衡XH-1"), "the watermark is drawn, not written");
 }
 
 #[test]
@@ -72,7 +78,7 @@ fn a_long_table_repeats_its_head_and_loses_no_row() {
     assert_eq!(pages.len(), rendered.pages);
     for (index, page) in pages.iter().enumerate() {
         assert_eq!(page.matches("事项名称").count(), 1, "page {}", index + 1);
-        assert!(page.contains(&format!("第 {} 页 / 共 {} 页", index + 1, pages.len())));
+        assert!(dense(page).contains(&format!("第{}页/共{}页", index + 1, pages.len())));
     }
     let whole = pages.concat();
     for number in 1..=140 {
@@ -87,7 +93,7 @@ fn a_row_longer_than_a_page_goes_on() {
     let rendered =
         pdf(&document(vec![Block::Table { columns, rows: vec![vec![String::from("甲"), text]] }])).unwrap();
     assert!(rendered.pages >= 3);
-    let whole: String = read(&rendered, &[]).concat().split_whitespace().collect();
+    let whole = dense(&read(&rendered, &[]).concat());
     for number in [0, 700, 1_400, 2_999] {
         assert!(whole.contains(&format!("{number}、")), "{number}");
     }
