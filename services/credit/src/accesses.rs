@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use chassis::{
-    Answer, Context,
+    Answer, Context, Tx,
     clock::{from_micros, micros, wire},
     ids,
     page::Page,
@@ -21,6 +21,13 @@ pub struct Asked {
     purpose: Option<String>,
 }
 
+impl Asked {
+    /// What for; empty where the subject looks at itself.
+    pub fn purpose(&self) -> &str {
+        self.purpose.as_deref().unwrap_or_default()
+    }
+}
+
 /// Judges a look: an enterprise's own client sees itself only, everybody else states a purpose.
 pub async fn ask(app: &Arc<Credit>, context: &Context, uscc: &str, purpose: &str) -> Answer<Asked> {
     let code = outcomes::code_asked(uscc)?;
@@ -37,10 +44,19 @@ pub async fn ask(app: &Arc<Credit>, context: &Context, uscc: &str, purpose: &str
 
 /// Writes the look down, before it is answered.
 pub async fn log(app: &Arc<Credit>, context: &Context, asked: &Asked, what: &str) -> Answer<()> {
+    if asked.purpose.is_none() {
+        return Ok(());
+    }
+    let tx = app.store.begin().await?;
+    log_within(&tx, context, asked, what).await?;
+    tx.commit().await
+}
+
+/// Writes the look down with what it led to.
+pub async fn log_within(tx: &Tx, context: &Context, asked: &Asked, what: &str) -> Answer<()> {
     let Some(purpose) = &asked.purpose else { return Ok(()) };
     let text = "INSERT INTO accesses (uscc, id, at, client, department, purpose, what) \
                 VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let tx = app.store.begin().await?;
     let values = [
         asked.subject.uscc.as_str().into(),
         ids::fresh(context.now)?.into(),
@@ -50,8 +66,8 @@ pub async fn log(app: &Arc<Credit>, context: &Context, asked: &Asked, what: &str
         purpose.as_str().into(),
         what.into(),
     ];
-    tx.execute_raw(sql(&*tx, text, values)).await?;
-    tx.commit().await
+    tx.execute_raw(sql(&**tx, text, values)).await?;
+    Ok(())
 }
 
 #[derive(FromQueryResult)]

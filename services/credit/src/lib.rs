@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use chassis::{
     App, Store,
-    call::{self, call, mutate},
+    call::{self, call, mutate, mutate_prepared},
     clock::Clock,
     operations,
     serve::{Boot, MESSAGE_MAX, Role, stack},
@@ -19,6 +19,7 @@ use contract::{
         operations_server::{Operations, OperationsServer},
         profiles_server::{Profiles, ProfilesServer},
         records_server::{Records, RecordsServer},
+        reports_server::{Reports, ReportsServer},
         subjects_server::{Subjects, SubjectsServer},
     },
     google::{api::HttpBody, longrunning::Operation},
@@ -35,6 +36,7 @@ mod items;
 mod outcomes;
 mod profiles;
 mod records;
+mod reports;
 mod subjects;
 
 /// What the calls share.
@@ -53,7 +55,10 @@ struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        chassis::storage::migrations(&[("credit_0001_base", include_str!("../migrations/0001_base.sql"))])
+        chassis::storage::migrations(&[
+            ("credit_0001_base", include_str!("../migrations/0001_base.sql")),
+            ("credit_0006_reports", include_str!("../migrations/0006_reports.sql")),
+        ])
     }
 }
 
@@ -139,6 +144,25 @@ impl Profiles for Calls {
 }
 
 #[async_trait]
+impl Reports for Calls {
+    async fn create_report(&self, r: Request<api::CreateReportRequest>) -> Answered<api::Report> {
+        mutate_prepared(&self.0, r, reports::draft, reports::create).await
+    }
+    async fn get_report(&self, r: Request<api::GetReportRequest>) -> Answered<api::Report> {
+        call(&self.0, r, reports::get).await
+    }
+    async fn download_report(&self, r: Request<api::DownloadReportRequest>) -> Answered<HttpBody> {
+        call(&self.0, r, reports::download).await
+    }
+    async fn verify_report(
+        &self,
+        r: Request<api::VerifyReportRequest>,
+    ) -> Answered<api::VerifyReportResponse> {
+        call(&self.0, r, reports::verify).await
+    }
+}
+
+#[async_trait]
 impl Accesses for Calls {
     async fn list_accesses(
         &self,
@@ -203,6 +227,7 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
         .add_service(ItemsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(RecordsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(ProfilesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(ReportsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(AccessesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(ImportsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(FeedServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))

@@ -63,8 +63,8 @@ pub async fn search(
     subjects::search_public(app, request).await
 }
 
-// The term of publication 公示期限 binds what everybody sees; departments go on sharing what still holds.
-async fn cut(
+/// Cuts a profile. The term of publication 公示期限 binds what everybody sees; departments go on sharing what still holds.
+pub async fn cut(
     app: &Arc<Credit>,
     context: &Context,
     subject: api::Subject,

@@ -12,6 +12,8 @@ mod items;
 mod profiles;
 #[path = "calls/records.rs"]
 mod records;
+#[path = "calls/reports.rs"]
+mod reports;
 #[path = "calls/resume.rs"]
 mod resume;
 #[path = "calls/streams.rs"]

@@ -69,6 +69,11 @@ pub async fn get(app: &Arc<Credit>, _: &Context, request: api::GetSubjectRequest
     require(&app.store, &outcomes::code_asked(&request.uscc)?).await
 }
 
+/// The subject of a code that was registered once.
+pub async fn by_code(store: &Store, code: &str) -> Answer<Option<api::Subject>> {
+    rows::get(store.read(), code).await
+}
+
 /// The subject of a code, or the refusal that names it.
 pub async fn require(store: &Store, code: &Uscc) -> Answer<api::Subject> {
     rows::get(store.read(), code.as_str()).await?.ok_or_else(|| {

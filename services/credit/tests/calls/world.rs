@@ -10,7 +10,7 @@ use contract::{
         self as api, accesses_client::AccessesClient, feed_client::FeedClient, figures_client::FiguresClient,
         imports_client::ImportsClient, items_client::ItemsClient, operations_client::OperationsClient,
         outcome::Status as Outcome, profiles_client::ProfilesClient, records_client::RecordsClient,
-        subjects_client::SubjectsClient,
+        reports_client::ReportsClient, subjects_client::SubjectsClient,
     },
     google::{
         api::HttpBody,
@@ -45,6 +45,7 @@ clients! {
     items: ItemsClient;
     records: RecordsClient;
     profiles: ProfilesClient;
+    reports: ReportsClient;
     accesses: AccessesClient;
     imports: ImportsClient;
     feed: FeedClient;

@@ -1,0 +1,260 @@
+//! What a report shows, who may have it again, and whether it still holds.
+use std::collections::HashMap;
+
+use chassis::Fault;
+use contract::credit::v1::{self as api, profile::Audience};
+use prost::Message;
+use prost_types::{Value, value::Kind};
+use sha2::{Digest, Sha256};
+
+/// The ten sections 公共信用信息报告标准（2021年版、2022年版）.
+const SECTIONS: [&str; 10] = [
+    "行政管理",
+    "诚实守信",
+    "严重失信主体名单",
+    "经营异常",
+    "信用承诺",
+    "信用评价",
+    "司法判决",
+    "其他信息",
+    "信用状况提升建议",
+    "公共信用信息地方补充内容",
+];
+const LISTED: usize = 3;
+const ABNORMAL: usize = 4;
+const ADVICE: usize = 9;
+const LOCAL: usize = 10;
+
+/// Where the classes of the national catalogue 全国公共信用信息基础目录（2024年版） stand; what is of no class there is local.
+const CLASSES: [(&str, usize); 15] = [
+    ("登记注册基本信息", 1),
+    ("行政管理信息", 1),
+    ("遵守法律法规情况信息", 1),
+    ("诚信荣誉信息", 2),
+    ("严重失信主体名单信息", LISTED),
+    ("经营异常", ABNORMAL),
+    ("经营（活动）异常", ABNORMAL),
+    ("经营(活动)异常", ABNORMAL),
+    ("信用承诺", 5),
+    ("信用评价结果信息", 6),
+    ("司法裁判及执行信息", 7),
+    ("职称和职业信息", 8),
+    ("合同履行信息", 8),
+    ("知识产权信息", 8),
+    ("经营主体自愿提供的信用信息", 8),
+];
+
+/// The section of a class, from 1.
+fn section(category: &str) -> usize {
+    CLASSES.iter().find(|(class, _)| category.starts_with(class)).map_or(LOCAL, |&(_, section)| section)
+}
+
+/// The sections of a profile, by the wording of the catalogue.
+pub fn sections(
+    profile: &api::Profile,
+    items: &HashMap<&str, &api::CatalogueItem>,
+) -> Vec<api::ReportSection> {
+    let mut entries: Vec<Vec<api::ReportEntry>> = vec![Vec::new(); SECTIONS.len()];
+    for record in &profile.records {
+        let item = items.get(record.item.as_str());
+        let place = section(item.map_or("", |item| &item.category));
+        entries[place - 1].push(entry(record, item.copied()));
+    }
+    let advice = advice(&entries);
+    let numbered = SECTIONS.iter().zip(entries).zip(1_i32..);
+    let mut sections: Vec<api::ReportSection> = numbered
+        .map(|((title, entries), number)| api::ReportSection {
+            number,
+            title: (*title).to_owned(),
+            entries,
+            remarks: Vec::new(),
+        })
+        .collect();
+    sections[ADVICE - 1].remarks = advice;
+    sections
+}
+
+// Facts and ways that the law opens, never a judgement of the subject.
+fn advice(entries: &[Vec<api::ReportEntry>]) -> Vec<String> {
+    let mut advice = Vec::new();
+    let (listed, abnormal) = (entries[LISTED - 1].len(), entries[ABNORMAL - 1].len());
+    if listed + abnormal > 0 {
+        advice.push(format!(
+            "本报告载有严重失信主体名单信息{listed}条、经营异常信息{abnormal}条。失信行为已经纠正、符合条件的，可依法向认定单位申请移出或者信用修复。"
+        ));
+    }
+    advice.push(String::from(
+        "认为所载信息错误、遗漏或者超过期限的，可向信用主管部门或者数据来源单位提出异议；已经纠正失信行为的，可依法申请信用修复。",
+    ));
+    advice
+}
+
+fn entry(record: &api::Record, item: Option<&api::CatalogueItem>) -> api::ReportEntry {
+    let fields = record.fields.as_ref();
+    let value = |field: &api::CatalogueField| {
+        let value = plain(fields?.fields.get(&field.key)?);
+        (!value.is_empty()).then(|| api::ReportDetail { name: field.name.clone(), value })
+    };
+    api::ReportEntry {
+        name: item.map_or_else(|| record.item.clone(), |item| item.name.clone()),
+        record: Some(record.clone()),
+        details: item.map_or_else(Vec::new, |item| item.fields.iter().filter_map(value).collect()),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match &value.kind {
+        None | Some(Kind::NullValue(_)) => String::new(),
+        Some(Kind::BoolValue(flag)) => String::from(if *flag { "是" } else { "否" }),
+        Some(Kind::NumberValue(number)) => number.to_string(),
+        Some(Kind::StringValue(text)) => text.clone(),
+        Some(Kind::ListValue(list)) => list.values.iter().map(plain).collect::<Vec<_>>().join("、"),
+        Some(Kind::StructValue(fields)) => {
+            let parts = fields.fields.iter().map(|(key, value)| format!("{key}：{}", plain(value)));
+            parts.collect::<Vec<_>>().join("；")
+        }
+    }
+}
+
+/// How many records the audience may see beyond those shown.
+pub fn omitted(profile: &api::Profile) -> i32 {
+    let all: i32 = profile.counts.iter().map(|count| count.count).fold(0, i32::saturating_add);
+    all.saturating_sub(i32::try_from(profile.records.len()).unwrap_or(i32::MAX)).max(0)
+}
+
+/// The digest of what is shown of a subject: another one tells that a report no longer says what holds. Places in the feed are left
+/// out, since they are not shown, and so is the catalogue's wording, which is no fact about the subject.
+pub fn shown_digest(profile: &api::Profile) -> String {
+    let mut hash = Sha256::new();
+    let subject = profile.subject.clone().map(|subject| api::Subject { position: String::new(), ..subject });
+    hash.update(subject.unwrap_or_default().encode_length_delimited_to_vec());
+    for record in &profile.records {
+        let record = api::Record { position: String::new(), ..record.clone() };
+        hash.update(record.encode_length_delimited_to_vec());
+    }
+    hash.update(omitted(profile).to_be_bytes());
+    hex::encode(hash.finalize())
+}
+
+/// For whom a report was issued, or who asks for one.
+#[derive(Clone, Copy, Debug)]
+pub struct Party<'a> {
+    /// The client.
+    pub client: &'a str,
+    /// Its department, if any.
+    pub department: &'a str,
+    /// The enterprise whose own client it is, if any.
+    pub enterprise: &'a str,
+    /// Whether it is the credit office.
+    pub office: bool,
+}
+
+/// Whether a report may be had again: by its subject if it was cut for it, by the client or department that asked for it,
+/// and by the credit office, which answers for all of them.
+pub fn may_read(asker: Party<'_>, issued_to: Party<'_>, audience: Audience) -> bool {
+    if !asker.enterprise.is_empty() {
+        return audience == Audience::Subject && asker.enterprise == issued_to.enterprise;
+    }
+    let same = asker.client == issued_to.client
+        || (!asker.department.is_empty() && asker.department == issued_to.department);
+    asker.office || (audience == Audience::Department && same)
+}
+
+/// Crockford's base 32: no letter that a reader takes for a digit.
+const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// Random bytes as eight letters, 40 bits: too many to try, few enough to type.
+pub fn code(bytes: [u8; 5]) -> String {
+    let number = bytes.iter().fold(0_u64, |number, &byte| number << 8 | u64::from(byte));
+    (0..8).rev().map(|place| char::from(LETTERS[(number >> (5 * place) & 31) as usize])).collect()
+}
+
+/// A code as it was printed: what a reader may have typed otherwise is read as it was meant.
+pub fn code_typed(given: &str) -> String {
+    let typed = given.chars().filter(|c| !c.is_whitespace() && *c != '-').map(|c| c.to_ascii_uppercase());
+    typed
+        .map(|c| match c {
+            'O' => '0',
+            'I' | 'L' => '1',
+            c => c,
+        })
+        .collect()
+}
+
+/// The refusal of a report that is not there, or not for this caller.
+pub fn not_found(report_id: &str) -> Fault {
+    Fault::not_found("report", "信用报告", report_id).at("reportId")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_class_has_its_section() {
+        let cases = [
+            ("行政管理信息", 1),
+            ("诚信荣誉信息", 2),
+            ("严重失信主体名单信息", 3),
+            ("经营（活动）异常名录（状态）信息", 4),
+            ("经营异常名录信息", 4),
+            ("信用承诺及履行情况信息", 5),
+            ("信用评价结果信息", 6),
+            ("司法裁判及执行信息", 7),
+            ("合同履行信息", 8),
+            ("本市特色信息", 10),
+            ("", 10),
+        ];
+        for (category, number) in cases {
+            assert_eq!(section(category), number, "{category}");
+        }
+    }
+
+    #[test]
+    fn a_report_is_had_again_by_those_for_whom_it_was() {
+        let nobody = Party { client: "a", department: "", enterprise: "", office: false };
+        let transport = Party { client: "t-1", department: "transport", ..nobody };
+        let colleague = Party { client: "t-2", department: "transport", ..nobody };
+        let tax = Party { client: "x", department: "taxation", ..nobody };
+        let own = Party { client: "e", enterprise: "91A", ..nobody };
+        let other = Party { client: "e", enterprise: "91B", ..nobody };
+        let office = Party { client: "o", department: "credit-office", office: true, ..nobody };
+        let of_subject = Party { enterprise: "91A", ..transport };
+        for (asker, audience, may) in [
+            (transport, Audience::Department, true),
+            (colleague, Audience::Department, true),
+            (tax, Audience::Department, false),
+            (nobody, Audience::Department, false),
+            (office, Audience::Department, true),
+            (own, Audience::Department, false),
+            (own, Audience::Subject, true),
+            (other, Audience::Subject, false),
+            (colleague, Audience::Subject, false),
+            (colleague, Audience::Office, false),
+        ] {
+            assert_eq!(may_read(asker, of_subject, audience), may, "{asker:?} {audience:?}");
+        }
+    }
+
+    #[test]
+    fn codes_are_read_as_meant() {
+        assert_eq!(code([0; 5]), "00000000");
+        assert_eq!(code([255; 5]), "ZZZZZZZZ");
+        assert_eq!(code([0, 0, 0, 0, 33]), "00000011");
+        assert_eq!(code_typed(" 0o1i-lLaZ "), "00111 1AZ".replace(' ', ""));
+    }
+
+    #[test]
+    fn the_digest_knows_what_is_shown_and_nothing_else() {
+        let record = api::Record { record: String::from("r"), version: 1, ..Default::default() };
+        let profile = api::Profile { records: vec![record.clone()], ..Default::default() };
+        let with = |record: api::Record| api::Profile { records: vec![record], ..Default::default() };
+        let moved = with(api::Record { position: String::from("0.9"), ..record.clone() });
+        assert_eq!(shown_digest(&profile), shown_digest(&moved));
+        let later = api::Profile { as_of: String::from("2026-02-14"), ..profile.clone() };
+        assert_eq!(shown_digest(&profile), shown_digest(&later));
+        let corrected = with(api::Record { version: 2, ..record });
+        assert_ne!(shown_digest(&profile), shown_digest(&corrected));
+        assert_ne!(shown_digest(&profile), shown_digest(&api::Profile::default()));
+    }
+}
