@@ -10,7 +10,7 @@ use std::{
 
 use xinheng::client::Client;
 
-/// A running `xinheng up`.
+/// A running `xinheng up`, or one role of it.
 pub struct Suite {
     child: Child,
     /// Where it serves.
@@ -54,8 +54,17 @@ fn free_port() -> u16 {
 }
 
 impl Suite {
-    /// Starts on a folder, with further flags, and waits for the first answer.
+    /// Starts all of it on a folder, with further flags, and waits for the first answer.
     pub async fn up(data_dir: &Path, more: &[&str]) -> Self {
+        Self::start(&["up"], data_dir, more).await
+    }
+
+    /// Starts one role on a folder of its own.
+    pub async fn serve(role: &str, data_dir: &Path, more: &[&str]) -> Self {
+        Self::start(&["serve", role], data_dir, more).await
+    }
+
+    async fn start(action: &[&str], data_dir: &Path, more: &[&str]) -> Self {
         let (port, admin) = (free_port(), free_port());
         let flags = [
             "--data-dir",
@@ -67,8 +76,8 @@ impl Suite {
             "--log",
             "warn",
         ];
-        let flags: Vec<String> = flags.iter().chain(more).map(|flag| (*flag).to_owned()).collect();
-        let (child, started_in) = start(&flags, port).await;
+        let flags: Vec<String> = action.iter().chain(&flags).chain(more).map(|&flag| flag.to_owned()).collect();
+        let (child, started_in) = start(&flags, admin).await;
         Self {
             child,
             base: format!("http://127.0.0.1:{port}"),
@@ -93,8 +102,8 @@ impl Suite {
     pub async fn kill_and_restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        let port = self.base.rsplit(':').next().unwrap().parse().unwrap();
-        let (child, started_in) = start(&self.flags, port).await;
+        let admin = self.admin.rsplit(':').next().unwrap().parse().unwrap();
+        let (child, started_in) = start(&self.flags, admin).await;
         self.child = child;
         self.started_in = started_in;
     }
@@ -114,23 +123,22 @@ impl Suite {
     }
 }
 
-async fn start(flags: &[String], port: u16) -> (Child, Duration) {
+async fn start(flags: &[String], admin: u16) -> (Child, Duration) {
     let binary = binary();
     let started = Instant::now();
     let mut child = Command::new(binary)
-        .arg("up")
         .args(flags)
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .spawn()
         .unwrap();
-    let client = Client::new(format!("http://127.0.0.1:{port}"));
+    let client = Client::new(format!("http://127.0.0.1:{admin}"));
     for _ in 0..3_000 {
-        if client.try_get("/.well-known/jwks.json").await.is_ok_and(|reply| reply.status.is_success()) {
+        if client.try_get("/readyz").await.is_ok_and(|reply| reply.status.is_success()) {
             let started_in = started.elapsed();
             let mut line = String::new();
             BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-            assert!(line.contains("xinheng is ready"), "{line}");
+            assert!(line.starts_with("xinheng"), "{line}");
             return (child, started_in);
         }
         if let Some(status) = child.try_wait().unwrap() {

@@ -1,9 +1,12 @@
-//! The README's figures: start, idle memory, import, grading, single calls; each beside a baseline of the same run, asserting nothing.
+//! The README's figures, each beside a baseline of the same run, asserting nothing.
 //!
-//! `cargo run --release -p suites --bin bench [-- FILE.csv]` measures a fictional register of 19,179 rows, or the file given.
+//! `cargo run --release -p suites --bin bench` measures start, idle memory, import, grading and single calls on a fictional register of
+//! 19,179 rows, or on the file given; `… bench -- intake` the streaming intake of records on both databases.
+mod intake;
+
 use std::{
     io::Write,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -14,8 +17,12 @@ use xinheng::client::Client;
 const ROWS: u32 = 19_179;
 
 fn main() -> anyhow::Result<()> {
-    let file = std::env::args().nth(1).map(PathBuf::from);
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(measure(file.as_deref()))
+    let what = std::env::args().nth(1);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match what.as_deref() {
+        Some("intake") => runtime.block_on(intake::measure()),
+        file => runtime.block_on(measure(file.map(Path::new))),
+    }
 }
 
 async fn measure(file: Option<&Path>) -> anyhow::Result<()> {
