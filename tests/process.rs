@@ -76,7 +76,8 @@ impl Suite {
             "--log",
             "warn",
         ];
-        let flags: Vec<String> = action.iter().chain(&flags).chain(more).map(|&flag| flag.to_owned()).collect();
+        let flags: Vec<String> =
+            action.iter().chain(&flags).chain(more).map(|&flag| flag.to_owned()).collect();
         let (child, started_in) = start(&flags, admin).await;
         Self {
             child,
@@ -126,12 +127,8 @@ impl Suite {
 async fn start(flags: &[String], admin: u16) -> (Child, Duration) {
     let binary = binary();
     let started = Instant::now();
-    let mut child = Command::new(binary)
-        .args(flags)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .unwrap();
+    let mut child =
+        Command::new(binary).args(flags).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
     let client = Client::new(format!("http://127.0.0.1:{admin}"));
     for _ in 0..3_000 {
         if client.try_get("/readyz").await.is_ok_and(|reply| reply.status.is_success()) {

@@ -29,7 +29,9 @@ const ROUNDS: u32 = 3;
 
 /// Measures both databases.
 pub async fn measure() -> anyhow::Result<()> {
-    println!("{ROWS} records a round in batches of {BATCH}, of {SUBJECTS} subjects in random order; one stream, one client");
+    println!(
+        "{ROWS} records a round in batches of {BATCH}, of {SUBJECTS} subjects in random order; one stream, one client"
+    );
     let folder = tempfile::tempdir()?;
     let cluster = Postgres::start();
     for postgres in [true, false] {
@@ -60,7 +62,11 @@ pub async fn measure() -> anyhow::Result<()> {
             ratios.push(ratio);
         }
         ratios.sort_by(f64::total_cmp);
-        println!("{:<11} median ratio {:.2}", if postgres { "PostgreSQL" } else { "SQLite" }, ratios[ratios.len() / 2]);
+        println!(
+            "{:<11} median ratio {:.2}",
+            if postgres { "PostgreSQL" } else { "SQLite" },
+            ratios[ratios.len() / 2]
+        );
     }
     Ok(())
 }
@@ -114,7 +120,9 @@ fn record(round: u32, row: u32) -> api::RecordInput {
         occurred_on: format!("2025-{:02}-{:02}", row % 12 + 1, row % 28 + 1),
         severity: i32::try_from(row % 3).unwrap_or_default() + 1,
         amount: format!("{}.50", 1_000 + row % 90_000),
-        fields: Some(Struct { fields: fields.map(|(key, value)| (key.to_owned(), value)).into_iter().collect() }),
+        fields: Some(Struct {
+            fields: fields.map(|(key, value)| (key.to_owned(), value)).into_iter().collect(),
+        }),
         ..Default::default()
     }
 }
@@ -148,7 +156,9 @@ async fn intake(upstream: &Upstream, round: u32) -> anyhow::Result<Duration> {
 async fn copy(url: &str, round: u32) -> anyhow::Result<Duration> {
     let mut database = PgConnection::connect(url).await?;
     database.execute("CREATE TABLE IF NOT EXISTS copied (LIKE records INCLUDING ALL)").await?;
-    let text = format!("COPY (SELECT * FROM records WHERE source_id LIKE '虚市监罚{round:02}-%') TO STDOUT (FORMAT binary)");
+    let text = format!(
+        "COPY (SELECT * FROM records WHERE source_id LIKE '虚市监罚{round:02}-%') TO STDOUT (FORMAT binary)"
+    );
     let mut bytes = Vec::new();
     {
         use futures::TryStreamExt as _;
@@ -178,7 +188,8 @@ async fn insert(from: &Path, to: &Path, round: u32) -> anyhow::Result<Duration> 
         .synchronous(SqliteSynchronous::Full);
     let mut database = SqliteConnection::connect_with(&options).await?;
     if round == 0 {
-        let schema = "SELECT sql FROM sqlite_master WHERE tbl_name = 'records' AND sql IS NOT NULL ORDER BY type DESC";
+        let schema =
+            "SELECT sql FROM sqlite_master WHERE tbl_name = 'records' AND sql IS NOT NULL ORDER BY type DESC";
         for row in sqlx::query(schema).fetch_all(&mut source).await? {
             database.execute(sqlx::AssertSqlSafe(row.get::<String, _>(0))).await?;
         }
