@@ -79,9 +79,14 @@ pub async fn append(tx: &Tx, changes: Vec<(String, Vec<u8>)>) -> Answer<()> {
         .map(|(subject, payload)| vec![xid.into(), subject.into(), payload.into()])
         .collect();
     insert_rows(&**tx, "outbox", &["xid", "subject", "payload"], rows, "").await?;
-    let last = "SELECT xid, seq FROM outbox WHERE xid = $1 ORDER BY xid DESC, seq DESC LIMIT 1";
-    if let Some(mark) = Mark::find_by_statement(sql(&**tx, last, [xid.into()])).one(&**tx).await? {
-        tx.note(Position { xid: mark.xid, seq: mark.seq });
+    // The last number that this connection was given.
+    let last = if tx.get_database_backend() == sea_orm::DbBackend::Sqlite {
+        "SELECT last_insert_rowid() AS seq"
+    } else {
+        "SELECT currval(pg_get_serial_sequence('outbox', 'seq')) AS seq"
+    };
+    if let Some(row) = tx.query_one_raw(sql(&**tx, last, [])).await? {
+        tx.note(Position { xid, seq: row.try_get("", "seq")? });
     }
     Ok(())
 }

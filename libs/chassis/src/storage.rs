@@ -78,7 +78,14 @@ impl Store {
         let named = || format!("the SQLite file {}", file.display());
         let write = SqlitePoolOptions::new()
             .max_connections(1)
-            .connect_with(options.clone())
+            .connect_with(
+                options
+                    .clone()
+                    // Keys that scatter touch pages all over the indexes; what does not fit is written out and read again.
+                    .pragma("cache_size", "-32768")
+                    // Folding the log back after each batch would write most pages twice.
+                    .pragma("wal_autocheckpoint", "8192"),
+            )
             .await
             .with_context(named)?;
         let read = SqlitePoolOptions::new()
@@ -324,6 +331,17 @@ pub fn among(db: &impl ConnectionTrait, column: &str, at: usize, texts: &[&str])
     }
     let texts = texts.iter().map(|&text| Value::from(text)).collect();
     (format!("{column} = ANY(${at}::text[])"), Value::Array(ArrayType::String, Some(Box::new(texts))))
+}
+
+/// A table `asked` of one column `value` made of many texts, and its one parameter, `$at`.
+pub fn each_of(db: &impl ConnectionTrait, at: usize, texts: &[&str]) -> (String, Value) {
+    let (_, list) = among(db, "", at, texts);
+    let source = if db.get_database_backend() == DbBackend::Sqlite {
+        format!("json_each(${at}) AS asked")
+    } else {
+        format!("unnest(${at}::text[]) AS asked(value)")
+    };
+    (source, list)
 }
 
 /// `$from, $from+1, …` for an IN list of `count` values.

@@ -1,6 +1,7 @@
 //! The change feed 变更流: what is appended with each write, and who may follow it.
 use std::{
     collections::HashSet,
+    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -41,22 +42,24 @@ pub async fn append_subjects(tx: &Tx, subjects: &[api::Subject]) -> Answer<()> {
     feed::append(tx, subjects.iter().map(entry).collect()).await
 }
 
-/// Appends versions of records.
+/// Appends versions of records, which are lent for as long as it takes.
 pub async fn append_records<'a>(
     tx: &Tx,
     kind: Kind,
     now: Timestamp,
-    records: impl IntoIterator<Item = &'a api::Record>,
+    records: impl IntoIterator<Item = &'a mut api::Record>,
 ) -> Answer<()> {
-    let entry = |record: &api::Record| {
-        let change = api::Change {
+    let entry = |record: &'a mut api::Record| {
+        let mut change = api::Change {
             uscc: record.uscc.clone(),
             kind: kind.into(),
-            record: Some(record.clone()),
+            record: Some(mem::take(record)),
             recorded_at: Some(stamp(now)),
             ..Default::default()
         };
-        (record.uscc.clone(), change.encode_to_vec())
+        let payload = change.encode_to_vec();
+        *record = change.record.take().unwrap_or_default();
+        (change.uscc, payload)
     };
     feed::append(tx, records.into_iter().map(entry).collect()).await
 }

@@ -114,47 +114,80 @@ pub async fn put(
         row.record.record = format!("{}{place:04x}", &ids[..28]);
         row.record.recorded_at = Some(changes::stamp(now));
     }
+    let mut known = known(tx, submitter, &judged).await?;
+    let mark = tx.mark().await?;
+    loop {
+        let verdicts = compare(&judged, known);
+        if write(tx, now, &mut judged, &verdicts).await? {
+            return Ok(verdicts);
+        }
+        tx.rewind(&mark).await?;
+        known = rows::known(tx, &submitter.department, &numbers(&judged)).await?;
+    }
+}
+
+/// Of so many numbers of an item it is asked first whether they are known.
+const SAMPLE: usize = 16;
+
+fn numbers(judged: &[Result<Judged, Violation>]) -> HashMap<&str, BTreeSet<&str>> {
     let mut numbers: HashMap<&str, BTreeSet<&str>> = HashMap::new();
     for row in judged.iter().flatten() {
         numbers.entry(&row.record.item).or_default().insert(&row.record.source_id);
     }
-    let mark = tx.mark().await?;
-    loop {
-        let known = rows::known(tx, &submitter.department, &numbers).await?;
-        let (verdicts, fresh) = compare(&judged, known);
-        if write(tx, now, &fresh).await? {
-            return Ok(verdicts);
-        }
-        tx.rewind(&mark).await?;
-    }
+    numbers
 }
 
-// How each row ends beside what is known, and those that are new.
+// A batch is new or was sent before: a few of its numbers tell which. Where all of these are new, so are the others until the insert
+// says otherwise.
+async fn known(
+    tx: &Tx,
+    submitter: &Submitter,
+    judged: &[Result<Judged, Violation>],
+) -> Answer<HashMap<(String, String), rows::Known>> {
+    let numbers = numbers(judged);
+    let sample = numbers.iter().map(|(item, numbers)| {
+        let apart = numbers.len() / SAMPLE + 1;
+        (*item, numbers.iter().copied().step_by(apart).collect())
+    });
+    if rows::known(tx, &submitter.department, &sample.collect()).await?.is_empty() {
+        return Ok(HashMap::new());
+    }
+    rows::known(tx, &submitter.department, &numbers).await
+}
+
+// How each row ends beside what is known.
 fn compare(
     judged: &[Result<Judged, Violation>],
     mut known: HashMap<(String, String), rows::Known>,
-) -> (Vec<Verdict>, Vec<&Judged>) {
-    let mut fresh = Vec::new();
+) -> Vec<Verdict> {
     let verdicts = judged.iter().map(|row| match row {
         Err(violation) => Verdict::Refused(violation.clone()),
         Ok(row) => match known.entry((row.record.item.clone(), row.record.source_id.clone())) {
             Entry::Occupied(there) => there.get().compare(&row.digest),
             Entry::Vacant(place) => {
                 place.insert(rows::Known::fresh(&row.record.record, &row.digest));
-                fresh.push(row);
                 Verdict::Accepted(row.record.record.clone())
             }
         },
     });
-    (verdicts.collect(), fresh)
+    verdicts.collect()
 }
 
-async fn write(tx: &Tx, now: Timestamp, fresh: &[&Judged]) -> Answer<bool> {
-    changes::append_records(tx, Kind::RecordAccepted, now, fresh.iter().map(|row| &row.record)).await?;
+// Writes the accepted rows; whether all of them were new.
+async fn write(
+    tx: &Tx,
+    now: Timestamp,
+    judged: &mut [Result<Judged, Violation>],
+    verdicts: &[Verdict],
+) -> Answer<bool> {
+    let accepted = judged.iter_mut().zip(verdicts).filter(|(_, end)| matches!(end, Verdict::Accepted(_)));
+    let mut fresh: Vec<&mut Judged> = accepted.filter_map(|(row, _)| row.as_mut().ok()).collect();
+    changes::append_records(tx, Kind::RecordAccepted, now, fresh.iter_mut().map(|row| &mut row.record))
+        .await?;
     // In the order of their numbers, so that batches beside each other never wait for each other in a ring.
-    let mut rows = fresh.to_vec();
-    rows.sort_by_key(|row| (&row.record.item, &row.record.source_id));
-    let rows = rows.into_iter().map(|row| rows::fresh(tx, &row.record, row.item_version, &row.digest));
+    fresh.sort_by(|a, b| (&a.record.item, &a.record.source_id).cmp(&(&b.record.item, &b.record.source_id)));
+    let position = tx.position().map(|position| position.to_string()).unwrap_or_default();
+    let rows = fresh.iter().map(|row| rows::fresh(&row.record, row.item_version, &row.digest, &position));
     rows::insert(tx, rows.collect()).await
 }
 
@@ -290,7 +323,7 @@ async fn replace(
     let Next { mut record, item_version, kind, reason } = next;
     record.recorded_at = Some(changes::stamp(context.now));
     record.position.clear();
-    changes::append_records(tx, kind, context.now, [&record]).await?;
+    changes::append_records(tx, kind, context.now, [&mut record]).await?;
     changes::in_order(tx, [present.record.position.as_str()])?;
     record.position = tx.position().map(|position| position.to_string()).unwrap_or_default();
     rows::keep_version(tx, context, present, ended, reason).await?;

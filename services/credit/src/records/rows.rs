@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chassis::{
     Answer, Context, Tx,
     clock::{from_micros, micros, wire},
-    storage::{among, corrupt, insert_rows, placeholders, sql},
+    storage::{corrupt, each_of, insert_rows, placeholders, sql},
 };
 use contract::credit::v1::{self as api, record::Status};
 use jiff::{Timestamp, civil::Date};
@@ -151,10 +151,20 @@ pub async fn known(
     let mut found = HashMap::new();
     for (item, numbers) in numbers {
         let numbers: Vec<&str> = numbers.iter().copied().collect();
-        let (condition, numbers) = among(&**tx, "source_id", 3, &numbers);
-        let text = format!(
-            "SELECT source_id, record, first_digest, digest FROM records WHERE department = $1 AND item = $2 AND {condition}"
-        );
+        let (asked, numbers) = each_of(&**tx, 3, &numbers);
+        // One look into the index a number, whatever PostgreSQL believes of a table that has just grown: it would
+        // otherwise read all of the department's numbers and compare each with the list.
+        let text = if tx.get_database_backend() == DbBackend::Postgres {
+            format!(
+                "SELECT found.* FROM {asked} CROSS JOIN LATERAL (SELECT source_id, record, first_digest, digest FROM records \
+                 WHERE department = $1 AND item = $2 AND source_id = asked.value LIMIT 1) AS found"
+            )
+        } else {
+            format!(
+                "SELECT source_id, record, first_digest, digest FROM {asked} CROSS JOIN records \
+                 ON department = $1 AND item = $2 AND source_id = asked.value"
+            )
+        };
         for row in tx.query_all_raw(sql(&**tx, &text, [department.into(), (*item).into(), numbers])).await? {
             let known = Known {
                 record: row.try_get("", "record")?,
@@ -168,8 +178,7 @@ pub async fn known(
 }
 
 /// The row of a new record.
-pub fn fresh(tx: &Tx, record: &api::Record, item_version: i32, digest: &str) -> Vec<Value> {
-    let position = tx.position().map(|position| position.to_string()).unwrap_or_default();
+pub fn fresh(record: &api::Record, item_version: i32, digest: &str, position: &str) -> Vec<Value> {
     vec![
         record.uscc.as_str().into(),
         record.record.as_str().into(),
