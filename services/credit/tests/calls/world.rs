@@ -155,7 +155,7 @@ impl World {
     }
 
     pub async fn rejects(&self, who: &Bearer, id: &str) -> String {
-        let request = api::DownloadRejectsRequest { id: id.to_owned() };
+        let request = api::DownloadRejectsRequest { id: id.to_owned(), ..Default::default() };
         let mut stream = self.imports(who).download_rejects(request).await.unwrap().into_inner();
         let mut bytes = Vec::new();
         while let Some(part) = stream.message().await.unwrap() {
