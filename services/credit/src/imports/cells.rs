@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{
     layout::{FieldColumn, Layout},
     plan::Plan,
-    values::{date, is_foreign, last_day, number, value, year_end, yuan},
+    values::{date, decision_number, is_foreign, last_day, number, party, value, year_end, yuan},
 };
 use crate::{
     items::rules::FieldType,
@@ -157,7 +157,7 @@ pub fn subject(layout: &Layout, plan: &Plan, cells: &[String]) -> api::SubjectIn
     let cell = |name: &str| value(layout.cell(cells, name)).to_owned();
     api::SubjectInput {
         uscc: cell("uscc"),
-        name: cell("name"),
+        name: party(&cell("name")).to_owned(),
         kind: cell("kind"),
         industry: cell("industry"),
         region: cell("region"),
@@ -200,13 +200,13 @@ pub fn record(layout: &Layout, plan: &Plan, cells: &[String]) -> Result<RecordRo
         valid_until: last_day(cell("validUntil")),
         accept_nonconforming: plan.accept_nonconforming,
     };
-    Ok(RecordRow { input, name: cell("name").to_owned() })
+    Ok(RecordRow { input, name: party(cell("name")).to_owned() })
 }
 
 // The number of a decision is the source's own where nothing else is.
 fn own_number<'a>(cell: &impl Fn(&str) -> &'a str) -> String {
-    let numbers = ["sourceId", "decisionNumber", "sourceIdElse"];
-    numbers.into_iter().map(cell).find(|number| !number.is_empty()).unwrap_or_default().to_owned()
+    let numbers = ["sourceId", "decisionNumber", "sourceIdElse"].map(cell);
+    decision_number(numbers.into_iter().find(|number| !number.is_empty()).unwrap_or_default())
 }
 
 /// The number of a row whose source has none: what the template says makes it that row. Known only when the code is.

@@ -38,6 +38,7 @@ pub async fn download(
     visible(app, context, &import).await?;
     let form = rows::form(&app.store, &import).await?;
     let head: Vec<String> = OWN.map(str::to_owned).into_iter().chain(form.headings.iter().cloned()).collect();
+    let width = head.len();
     let mut writer = Writer::of(request.format.trim(), &form)?;
     if let Writer::Workbook(_) = writer {
         let refused = rows::count_rejects(&app.store, &import).await?;
@@ -56,7 +57,7 @@ pub async fn download(
         async move {
             let (mut writer, after) = state?;
             let kind = writer.content_type();
-            match page(&app, &import, after, &mut writer).await {
+            match page(&app, &import, after, &mut writer, width).await {
                 Ok((bytes, Some(last))) => Some((Ok(body(&kind, bytes)), Some((writer, last)))),
                 Ok((_, None)) => match writer.end() {
                     Ok(bytes) if bytes.is_empty() => None,
@@ -74,17 +75,26 @@ pub async fn download(
 // A sheet's rows, without the headings.
 const ROWS_MAX: i64 = 1_048_575;
 
-async fn page(app: &Credit, import: &str, after: i64, writer: &mut Writer) -> Answer<(Vec<u8>, Option<i64>)> {
+async fn page(
+    app: &Credit,
+    import: &str,
+    after: i64,
+    writer: &mut Writer,
+    width: usize,
+) -> Answer<(Vec<u8>, Option<i64>)> {
     let rejects = rows::rejects(&app.store, import, after).await?;
     let last = rejects.last().map(|reject| reject.row_number);
-    let lines: Answer<Vec<Vec<String>>> = rejects.into_iter().map(line).collect();
+    let lines: Answer<Vec<Vec<String>>> = rejects.into_iter().map(|reject| line(reject, width)).collect();
     Ok((writer.rows(lines?)?, last))
 }
 
-fn line(reject: Reject) -> Answer<Vec<String>> {
+// A row of the list, as wide as its headings at least.
+fn line(reject: Reject, width: usize) -> Answer<Vec<String>> {
     let cells = reject.cells()?;
     let own = [reject.line.to_string(), reject.reason, reject.field, reject.message_zh, reject.message_en];
-    Ok(own.into_iter().chain(cells).collect())
+    let mut line: Vec<String> = own.into_iter().chain(cells).collect();
+    line.resize(line.len().max(width), String::new());
+    Ok(line)
 }
 
 // In which form the list is written.

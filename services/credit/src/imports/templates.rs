@@ -98,8 +98,8 @@ pub fn recognise(squashed: &[String], records: bool, item: &str) -> Option<&'sta
             && !template.without.iter().any(|heading| squashed.contains(&squash(heading)))
     });
     let known = |template: &Template| template.columns.iter().filter_map(|c| c.find(squashed)).count();
-    // The first of equals, so that the order of the data decides.
-    fitting.rev().max_by_key(|template| known(template))
+    // A file of natural persons before all; then the first of equals, so that the order of the data decides.
+    fitting.rev().max_by_key(|template| (template.kind == Rows::Persons, known(template)))
 }
 
 impl Template {

@@ -88,6 +88,39 @@ pub fn year_end(cell: &str) -> String {
     date(cell)
 }
 
+/// The enterprise in a cell of parties: without the natural persons who are named beside it (…及相关责任人, …（某某3%股权冻结）), who are
+/// not kept.
+pub fn party(cell: &str) -> &str {
+    const NOTES: [&str; 6] = ["股权", "冻结", "质押", "出质", "查封", "责任人"];
+    const BESIDE: [&str; 6] =
+        ["及其相关责任人", "及相关责任人", "及其责任人", "及责任人", "及有关责任人", "及直接责任人"];
+    let mut name = cell.trim_end_matches(['*', '?', '？', ' ', '\u{3000}']);
+    if let Some(at) = BESIDE.iter().find_map(|words| name.find(words)) {
+        name = &name[..at];
+    }
+    if name.ends_with([')', '）'])
+        && let Some(at) = name.rfind(['(', '（'])
+        && NOTES.iter().any(|note| name[at..].contains(note))
+    {
+        name = &name[..at];
+    }
+    name.trim()
+}
+
+/// The number of a decision with the year in the brackets of the standard 〔〕 (GB/T 9704), so that the same decision is known again however
+/// its brackets are typed.
+pub fn decision_number(cell: &str) -> String {
+    let letters: Vec<char> = cell.chars().collect();
+    let mut number = letters.clone();
+    for (at, window) in letters.windows(6).enumerate() {
+        let year = window[1..5].iter().all(|c| c.is_ascii_digit());
+        if year && "[【(（〔〈".contains(window[0]) && "]】)）〕〉".contains(window[5]) {
+            (number[at], number[at + 5]) = ('〔', '〕');
+        }
+    }
+    number.into_iter().collect()
+}
+
 /// Full-width digits and signs as their halves.
 fn halved(text: &str) -> String {
     let half = |c: char| match c {
@@ -216,6 +249,33 @@ mod tests {
         {
             assert_eq!(is_foreign(cell), foreign, "{cell}");
         }
+    }
+
+    #[test]
+    fn a_party_is_the_enterprise_alone() {
+        for (cell, expected) in [
+            ("虚构甲有限公司（某某3%股权冻结)", "虚构甲有限公司"),
+            ("虚构银行虚构分行及相关责任人", "虚构银行虚构分行"),
+            ("虚构（集团）有限公司", "虚构（集团）有限公司"),
+            ("虚构乙公司*\u{3000}", "虚构乙公司"),
+            (
+                "虚构进出口(集团)公司(第一名称);虚构进出口公司(第二名称)",
+                "虚构进出口(集团)公司(第一名称);虚构进出口公司(第二名称)",
+            ),
+            ("", ""),
+        ] {
+            assert_eq!(party(cell), expected);
+        }
+    }
+
+    #[test]
+    fn a_decision_is_the_same_in_whatever_brackets() {
+        for cell in
+            ["虚罚〔2024〕1号", "虚罚[2024]1号", "虚罚【2024】1号", "虚罚(2024)1号", "虚罚（2024）1号"]
+        {
+            assert_eq!(decision_number(cell), "虚罚〔2024〕1号");
+        }
+        assert_eq!(decision_number("A(12)-(20245)"), "A(12)-(20245)");
     }
 
     #[test]

@@ -97,17 +97,18 @@ fn measure(mut part: impl Read, is_markup: bool) -> Answer<u64> {
         if !is_markup {
             continue;
         }
-        for piece in buffer[..count].split_inclusive(|&byte| byte == b'<') {
-            token += piece.len();
-            if token > TOKEN_MAX {
-                return Err(too_large(
-                    "a cell or tag of the workbook is larger than 1 MiB",
-                    "工作簿中有超过1 MiB的单元格或标签",
-                ));
-            }
-            if piece.ends_with(b"<") {
-                token = 0;
-            }
+        // Two tags of the same buffer are never too far apart: only what reaches across buffers is measured.
+        let piece = &buffer[..count];
+        let first = piece.iter().position(|&byte| byte == b'<');
+        token += first.unwrap_or(count);
+        if token > TOKEN_MAX {
+            return Err(too_large(
+                "a cell or tag of the workbook is larger than 1 MiB",
+                "工作簿中有超过1 MiB的单元格或标签",
+            ));
+        }
+        if let Some(last) = piece.iter().rposition(|&byte| byte == b'<') {
+            token = count - last;
         }
     }
 }
