@@ -3,6 +3,8 @@ mod batch;
 mod cells;
 mod encoding;
 mod headings;
+#[cfg(test)]
+mod hostile;
 mod layout;
 mod link;
 mod plan;

@@ -44,6 +44,8 @@ pub enum Part {
     Headings(Head),
     /// The next rows.
     Rows(Vec<Line>),
+    /// The file is at its end. A reader that breaks down never says so.
+    End,
 }
 
 /// The headings and where they were found.
@@ -163,6 +165,9 @@ impl<F: FnMut(Part) -> bool> Rows<F> {
         self.settle();
         if !self.batch.is_empty() && self.open {
             self.open = (self.send)(Part::Rows(std::mem::take(&mut self.batch)));
+        }
+        if self.open {
+            self.open = (self.send)(Part::End);
         }
     }
 
@@ -311,6 +316,7 @@ mod tests {
             match part {
                 Part::Headings(found) => head = found,
                 Part::Rows(lines) => rows.extend(lines),
+                Part::End => {}
             }
             true
         });

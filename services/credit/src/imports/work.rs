@@ -97,9 +97,10 @@ impl Run<'_> {
         let skip = i64::from(checkpoint.progress.rows);
         let mut parts = sheet::open(&self.app.store, &self.job.id, self.plan, known, skip);
         let mut items = Some(items);
-        let mut found = None;
+        let (mut found, mut ended) = (None, false);
         while let Some(part) = parts.recv().await {
             match (part?, &found) {
+                (Part::End, _) => ended = true,
                 (Part::Headings(head), _) => {
                     let layout = Layout::find(
                         self.plan,
@@ -119,6 +120,9 @@ impl Run<'_> {
                     return Err(Fault::internal(anyhow::anyhow!("rows before the headings")));
                 }
             }
+        }
+        if !ended {
+            return Err(Fault::internal(anyhow::anyhow!("the reader broke down")));
         }
         if found.is_none() {
             return Err(plan::unreadable("the file holds no headings and no rows", "文件中没有表头和数据行"));

@@ -2,6 +2,7 @@
 use std::{
     collections::HashMap,
     io::{self, Cursor, Read},
+    panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use calamine::{Data, DataRef, ExcelDateTime, Reader, Xlsx};
@@ -116,6 +117,12 @@ fn measure(mut part: impl Read, is_markup: bool) -> Answer<u64> {
 /// Reads the rows of a sheet: the one named, else the first with headings, else the first.
 pub fn read<F: FnMut(Part) -> bool>(bytes: Vec<u8>, sheet: &str, rows: &mut Rows<F>) -> Answer<()> {
     inspect(&bytes)?;
+    // The parser was not made for hostile workbooks: on some it breaks down instead of refusing them.
+    catch_unwind(AssertUnwindSafe(|| read_inspected(bytes, sheet, rows)))
+        .unwrap_or_else(|_| Err(no_workbook("the parser broke down")))
+}
+
+fn read_inspected<F: FnMut(Part) -> bool>(bytes: Vec<u8>, sheet: &str, rows: &mut Rows<F>) -> Answer<()> {
     let mut workbook = Xlsx::new(Cursor::new(bytes)).map_err(no_workbook)?;
     let names = workbook.sheet_names();
     let chosen = if sheet.is_empty() {
