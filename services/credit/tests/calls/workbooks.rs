@@ -21,8 +21,8 @@ fn packed(parts: &[(&str, &str)]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-// A workbook of sheets, each with its name and the markup of its rows and of what follows them. Style 1 is a date.
-fn workbook(sheets: &[(&str, &str, &str)]) -> Vec<u8> {
+/// A workbook of sheets, each with its name and the markup of its rows and of what follows them. Style 1 is a date.
+pub fn workbook(sheets: &[(&str, &str, &str)]) -> Vec<u8> {
     let ns = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
     let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     let package = "http://schemas.openxmlformats.org/package/2006/relationships";
@@ -69,12 +69,13 @@ fn workbook(sheets: &[(&str, &str, &str)]) -> Vec<u8> {
     packed(&parts)
 }
 
-fn row(number: u32, cells: &[&str]) -> String {
+pub fn row(number: u32, cells: &[&str]) -> String {
     format!("<row r=\"{number}\">{}</row>", cells.concat())
 }
 
-fn text(place: &str, text: &str) -> String {
-    format!("<c r=\"{place}\" t=\"inlineStr\"><is><t>{text}</t></is></c>")
+pub fn text(place: &str, text: &str) -> String {
+    let place = if place.is_empty() { String::new() } else { format!("r=\"{place}\"") };
+    format!("<c {place} t=\"inlineStr\"><is><t>{text}</t></is></c>")
 }
 
 #[tokio::test]
