@@ -186,6 +186,9 @@ mod tests {
         assert_eq!(recognise(&squashed(&codes), true, "").map(|t| t.template.as_str()), Some("penalty-2016"));
         let codes = ["CF_WSH", "CF_SY", "CF_JDRQ", "CF_NR_FK", "CF_WFXW", "CF_XDR_SHXYM", "CF_CFJG"];
         assert_eq!(recognise(&squashed(&codes), true, "").map(|t| t.template.as_str()), Some("penalty-2019"));
+        let persons = ["CF_XDR_MC", "CF_XDR_ZJLX", "CF_XDR_ZJHM", "CF_WSH", "CF_SY", "CF_JDRQ", "CF_NR_FK"];
+        let found = recognise(&squashed(&persons), true, "").map(|t| t.template.as_str());
+        assert_eq!(found, Some("penalty-natural-person"));
         assert!(recognise(&squashed(&codes), true, "honour").is_none());
         assert!(recognise(&squashed(&codes), false, "").is_none());
     }
