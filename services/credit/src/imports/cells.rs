@@ -47,12 +47,18 @@ pub fn sound(layout: &Layout, cells: &[String]) -> Result<(), Violation> {
             return Err(outside(&layout.mapping[*column].heading, vocabulary));
         }
     }
+    // Where the file has no column of natural persons, a word of another system's may stand for a kind; beside one it may be a name.
+    let wordy = |cell: &str| {
+        let is_code = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        layout.personal.is_empty()
+            && cell.bytes().all(is_code)
+            && cell.bytes().any(|b| b.is_ascii_alphabetic())
+    };
     for (target, words) in [("kind", &KINDS[..]), ("status", &STATES[..])] {
         let cell = value(layout.cell(cells, target));
-        let coded =
-            cell.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+        let numbered = cell.len() <= 6 && cell.bytes().all(|byte| byte.is_ascii_digit());
         let lower = cell.to_lowercase();
-        if !coded && !words.iter().any(|word| lower.contains(word)) {
+        if !numbered && !wordy(cell) && !words.iter().any(|word| lower.contains(word)) {
             return Err(strange(target));
         }
     }
@@ -60,11 +66,15 @@ pub fn sound(layout: &Layout, cells: &[String]) -> Result<(), Violation> {
 }
 
 // A kind of enterprise holds one of these words; a name or a sum that has shifted into the column doesn't.
-const KINDS: [&str; 27] = [
+const KINDS: [&str; 33] = [
     "company",
     "enterprise",
     "individual",
     "branch",
+    "llc",
+    "ltd",
+    "inc",
+    "cooperative",
     "有限",
     "公司",
     "企业",
@@ -87,11 +97,21 @@ const KINDS: [&str; 27] = [
     "联营",
     "办事处",
     "代表机构",
+    "法人",
+    "农场",
     "其他",
 ];
 
 // The same of a state of registration 登记状态.
-const STATES: [&str; 23] = [
+const STATES: [&str; 31] = [
+    "active",
+    "normal",
+    "open",
+    "revoked",
+    "cancelled",
+    "deregistered",
+    "suspended",
+    "closed",
     "存续",
     "在营",
     "在业",
@@ -107,14 +127,14 @@ const STATES: [&str; 23] = [
     "清算",
     "撤销",
     "歇业",
+    "休业",
     "关闭",
+    "经营",
+    "营业",
+    "设立",
     "有效",
     "无效",
-    "active",
-    "normal",
-    "open",
-    "revoked",
-    "cancelled",
+    "异常",
 ];
 
 // 行政相对人类别: in words, as bits (2018: 1, 2, 4), or as the codes of 2019 (01 for a natural person).

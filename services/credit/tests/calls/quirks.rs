@@ -390,6 +390,27 @@ async fn natural_persons_stay_outside() {
             assert!(!list.contains(trace), "{trace} in {list}");
         }
     }
+    // Kinds and states as systems write them, and what shifted into their columns.
+    let rows = [
+        ("COMPANY", "ACTIVE", true),
+        ("self-employed", "registered", true),
+        ("有限责任公司(自然人独资)", "存续（在营、开业、在册）", true),
+        ("1130", "1", true),
+        ("/", "", true),
+        ("张某某", "存续", false),
+        ("2020-01-01", "存续", false),
+        ("100.5", "存续", false),
+        ("有限责任公司", "1990-01-09 00:00:00", false),
+    ];
+    let body: String = rows
+        .iter()
+        .enumerate()
+        .map(|(at, (kind, status, _))| {
+            format!("{},虚构{at}公司,{kind},{status}\n", code(20 + u32::try_from(at).unwrap()))
+        })
+        .collect();
+    let done = world.import(&who, "subjects", "", format!("uscc,name,kind,status\n{body}").as_bytes()).await;
+    assert_eq!(counts(&done), [9, 5, 0, 4], "{}", world.rejects(&who, &done.import_id).await);
     // A name that has shifted into the column of kinds, although the number of cells is right: what follows the first personal column is not kept.
     let file =
         format!("uscc,name,法定代表人,kind,status\n{},虚构甲公司,Maria,Lopez 某某,有限责任公司\n", code(9));
