@@ -160,8 +160,8 @@ impl Withdrawal {
         // A record's id ends with its place in the batch, in four hexadecimal digits.
         let (first, last) = (format!("{prefix}0000"), format!("{prefix}ffff"));
         let now = self.app.clock.now();
-        let withdrawn =
-            records::withdraw_untouched(&tx, now, (&first, &last), (&job.caller, &plan.reason)).await?;
+        let why = records::Withdrawal { import: &plan.import, client: &job.caller, reason: &plan.reason };
+        let withdrawn = records::withdraw_untouched(&tx, now, (&first, &last), &why).await?;
         let mut after = before.clone();
         prefix.clone_into(&mut after.after);
         after.records += count;

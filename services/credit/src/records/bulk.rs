@@ -11,7 +11,7 @@ pub async fn withdraw_untouched(
     tx: &Tx,
     now: Timestamp,
     between: (&str, &str),
-    why: (&str, &str),
+    why: &rows::Withdrawal<'_>,
 ) -> Answer<usize> {
     let present = rows::untouched(tx, between.0, between.1).await?;
     if present.is_empty() {

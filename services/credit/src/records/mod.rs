@@ -27,7 +27,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 pub use bulk::withdraw_untouched;
-pub use rows::{Shown, counts, shown};
+pub use rows::{Shown, Withdrawal, counts, shown};
 pub use stream::stream;
 
 use crate::{

@@ -277,4 +277,9 @@ async fn a_whole_import_is_taken_back_but_what_was_changed_since() {
         && change.record.as_ref().unwrap().version == 2));
     let left = world.records(&who).list_records(list).await.unwrap().into_inner().records;
     assert_eq!((left.len(), left[0].occurred_on.as_str()), (1, "2026-01-06"));
+    // The right file may follow the wrong one.
+    let right = file.replace("2026-01-05", "2026-01-07");
+    let done = world.import(&who, "records", "honour", right.as_bytes()).await;
+    assert_eq!(counts(&done), [2_500, 2_499, 0, 1]);
+    assert_eq!(world.reasons(&who, &done.import_id).await, ["SOURCE_ID_REUSED"]);
 }
