@@ -43,6 +43,8 @@ mod subjects;
 pub struct Credit {
     store: Store,
     clock: Clock,
+    // A workbook is judged whole in memory: so many at once.
+    workbooks: tokio::sync::Semaphore,
 }
 
 impl App for Credit {
@@ -223,7 +225,11 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
     let store = boot.store::<Migrator>("credit").await?;
     items::seed(&store, boot.clock.now()).await?;
     imports::sweep(&store, boot.clock.now()).await?;
-    let app = Arc::new(Credit { store: store.clone(), clock: boot.clock.clone() });
+    let app = Arc::new(Credit {
+        store: store.clone(),
+        clock: boot.clock.clone(),
+        workbooks: tokio::sync::Semaphore::new(2),
+    });
     let calls = Calls(app.clone());
     let mut routes = RoutesBuilder::default();
     routes

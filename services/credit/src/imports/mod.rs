@@ -24,6 +24,7 @@ use std::sync::Arc;
 use chassis::{Answer, Context, Fault, Store, ids, operations, operations::Work, validation};
 use contract::{credit::v1 as api, google::longrunning::Operation, r#type::v1::ErrorReason as Common};
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
 use tonic::Streaming;
 
 pub use rejects::download as download_rejects;
@@ -100,6 +101,7 @@ async fn start(app: &Arc<Credit>, context: &Context, import: &str, plan: &Plan) 
 /// A file on its way in.
 struct Intake<'a> {
     store: &'a Store,
+    workbooks: &'a Semaphore,
     import: &'a str,
     now: Timestamp,
     buffer: Vec<u8>,
@@ -114,6 +116,7 @@ impl<'a> Intake<'a> {
     fn new(app: &'a Credit, import: &'a str, context: &Context, announced: &'a str) -> Self {
         Self {
             store: &app.store,
+            workbooks: &app.workbooks,
             import,
             now: context.now,
             buffer: Vec::new(),
@@ -142,6 +145,7 @@ impl<'a> Intake<'a> {
         self.tell()?;
         self.flush().await?;
         if self.format == plan::WORKBOOK {
+            let _permit = self.workbooks.acquire().await.map_err(Fault::internal)?;
             self.inspect().await?;
             return Ok((self.format, ""));
         }

@@ -300,7 +300,7 @@ async fn dates_amounts_and_numbers_of_decisions() {
     world.register(1..4).await;
     let who = world.department("market-regulation");
     let head = "uscc,行政处罚决定书文号,处罚决定日期,有效期至,罚款金额（元）,罚款金额（万元）";
-    let rows: [(&str, String, &str); 17] = [
+    let rows: [(&str, String, &str); 18] = [
         ("2018-7-27", format!("{},虚1号,2018-7-27,,,", code(1)), ""),
         ("with a time", format!("{},虚2号,2021-8-2 0:00:00,,,", code(1)), ""),
         ("slashes", format!("{},虚3号,2022/3/4,,,", code(1)), ""),
@@ -321,6 +321,7 @@ async fn dates_amounts_and_numbers_of_decisions() {
         ("万元 by the heading", format!("{},虚14号,2024-01-01,,,1.234500", code(1)), ""),
         ("foreign currency", format!("{},虚15号,2024-01-01,,50(万美元),", code(1)), "FIELD_INVALID"),
         ("Chinese numerals", format!("{},虚16号,2024-01-01,,罚款一万元,", code(1)), "FIELD_INVALID"),
+        ("a series of numbers", format!("{},虚罚〔2024〕1号-4号、7、8号,2024-01-01,,,", code(1)), ""),
         ("the future", format!("{},虚17号,2027-01-01,,,", code(1)), "FIELD_INVALID"),
     ];
     let file = rows.iter().fold(format!("{head}\n"), |file, (_, row, _)| file + row + "\n");
