@@ -43,6 +43,8 @@ mod subjects;
 pub struct Credit {
     store: Store,
     clock: Clock,
+    // A workbook is judged whole in memory: so many at once.
+    workbooks: tokio::sync::Semaphore,
 }
 
 impl App for Credit {
@@ -57,6 +59,7 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         chassis::storage::migrations(&[
             ("credit_0001_base", include_str!("../migrations/0001_base.sql")),
+            ("credit_0003_imports", include_str!("../migrations/0003_imports.sql")),
             ("credit_0006_reports", include_str!("../migrations/0006_reports.sql")),
         ])
     }
@@ -186,6 +189,9 @@ impl Imports for Calls {
     ) -> Answered<Self::DownloadRejectsStream> {
         call(&self.0, r, imports::download_rejects).await
     }
+    async fn withdraw_import(&self, r: Request<api::WithdrawImportRequest>) -> Answered<Operation> {
+        mutate(&self.0, r, imports::withdraw).await
+    }
 }
 
 #[async_trait]
@@ -219,7 +225,11 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
     let store = boot.store::<Migrator>("credit").await?;
     items::seed(&store, boot.clock.now()).await?;
     imports::sweep(&store, boot.clock.now()).await?;
-    let app = Arc::new(Credit { store: store.clone(), clock: boot.clock.clone() });
+    let app = Arc::new(Credit {
+        store: store.clone(),
+        clock: boot.clock.clone(),
+        workbooks: tokio::sync::Semaphore::new(2),
+    });
     let calls = Calls(app.clone());
     let mut routes = RoutesBuilder::default();
     routes
@@ -234,6 +244,6 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
         .add_service(FiguresServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(OperationsServer::new(calls).max_decoding_message_size(MESSAGE_MAX));
     let works =
-        operations::run(store.clone(), boot.clock.clone(), vec![imports::work(&app)], boot.stopping.clone());
+        operations::run(store.clone(), boot.clock.clone(), imports::works(&app), boot.stopping.clone());
     Ok(Role { name: "credit", router: stack(boot, routes), background: vec![Box::pin(works)], store })
 }

@@ -10,6 +10,8 @@ mod imports;
 mod items;
 #[path = "calls/profiles.rs"]
 mod profiles;
+#[path = "calls/quirks.rs"]
+mod quirks;
 #[path = "calls/records.rs"]
 mod records;
 #[path = "calls/reports.rs"]
@@ -20,5 +22,9 @@ mod resume;
 mod streams;
 #[path = "calls/subjects.rs"]
 mod subjects;
+#[path = "calls/templates.rs"]
+mod templates;
+#[path = "calls/workbooks.rs"]
+mod workbooks;
 #[path = "calls/world.rs"]
 mod world;

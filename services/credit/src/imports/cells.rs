@@ -1,94 +1,273 @@
-//! Cells of files as rows of the contract. What a cell plainly means is put into the contract's form; what is doubtful
-//! goes on as it stands, for the rules to refuse.
+//! Cells of files as rows of the contract, and the rows that are told to be wrong before any rule looks at them.
+use std::collections::BTreeMap;
+
 use chassis::fault::Violation;
 use contract::credit::v1 as api;
 use identifiers::{personal, uscc};
-use jiff::civil::Date;
 use prost_types::{Struct, Value, value::Kind};
+use sha2::{Digest, Sha256};
 
-use super::headings::Columns;
-use crate::{items::rules::FieldType, outcomes::shown};
+use super::{
+    layout::{FieldColumn, Layout},
+    plan::Plan,
+    values::{date, decision_number, is_foreign, last_day, number, party, value, year_end, yuan},
+};
+use crate::{
+    items::rules::FieldType,
+    outcomes::{refusal, shown},
+};
 
-/// What files write where there is nothing.
-const NOTHING: [&str; 12] = ["/", "-", "--", "—", "无", "暂无", "空", "null", "NULL", "N/A", "\\N", "None"];
+/// A row of records, read.
+pub struct RecordRow {
+    /// The row in the contract's form.
+    pub input: api::RecordInput,
+    /// The name of whom it is about, for rows without a code.
+    pub name: String,
+}
+
+/// What has to hold of a row before its cells are read: nothing has shifted, and it is about no natural person.
+pub fn sound(layout: &Layout, cells: &[String]) -> Result<(), Violation> {
+    if layout.persons() || is_person(layout.cell(cells, "personKind")) {
+        return Err(person_not_taken("name"));
+    }
+    let beyond = cells.iter().skip(layout.width).any(|cell| !cell.trim().is_empty());
+    if beyond {
+        let (found, headings) = (cells.len(), layout.width);
+        return Err(Violation::new(
+            "",
+            format!(
+                "the row has {found} cells where the headings are {headings}: put a cell that holds the separator into quotes"
+            ),
+            format!("该行有{found}个单元格，而表头只有{headings}列：含分隔符的单元格请加引号"),
+        ));
+    }
+    for (column, vocabulary) in &layout.checks {
+        let cell = value(cells.get(*column).map_or("", String::as_str));
+        if !cell.is_empty() && !vocabulary.iter().any(|word| word == cell) {
+            return Err(outside(&layout.mapping[*column].heading, vocabulary));
+        }
+    }
+    // Where the file has no column of natural persons, a word of another system's may stand for a kind; beside one it may be a name.
+    let wordy = |cell: &str| {
+        let is_code = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        layout.personal.is_empty()
+            && cell.bytes().all(is_code)
+            && cell.bytes().any(|b| b.is_ascii_alphabetic())
+    };
+    for (target, words) in [("kind", &KINDS[..]), ("status", &STATES[..])] {
+        let cell = value(layout.cell(cells, target));
+        let numbered = cell.len() <= 6 && cell.bytes().all(|byte| byte.is_ascii_digit());
+        let lower = cell.to_lowercase();
+        if !numbered && !wordy(cell) && !words.iter().any(|word| lower.contains(word)) {
+            return Err(strange(target));
+        }
+    }
+    Ok(())
+}
+
+// A kind of enterprise holds one of these words; a name or a sum that has shifted into the column doesn't.
+const KINDS: [&str; 33] = [
+    "company",
+    "enterprise",
+    "individual",
+    "branch",
+    "llc",
+    "ltd",
+    "inc",
+    "cooperative",
+    "有限",
+    "公司",
+    "企业",
+    "个体",
+    "合作",
+    "事业",
+    "机关",
+    "社会",
+    "组织",
+    "基金会",
+    "事务所",
+    "单位",
+    "团体",
+    "合伙",
+    "独资",
+    "分支",
+    "集体",
+    "国有",
+    "外商",
+    "联营",
+    "办事处",
+    "代表机构",
+    "法人",
+    "农场",
+    "其他",
+];
+
+// The same of a state of registration 登记状态.
+const STATES: [&str; 31] = [
+    "active",
+    "normal",
+    "open",
+    "revoked",
+    "cancelled",
+    "deregistered",
+    "suspended",
+    "closed",
+    "存续",
+    "在营",
+    "在业",
+    "开业",
+    "在册",
+    "正常",
+    "登记",
+    "注销",
+    "吊销",
+    "迁出",
+    "迁入",
+    "停业",
+    "清算",
+    "撤销",
+    "歇业",
+    "休业",
+    "关闭",
+    "经营",
+    "营业",
+    "设立",
+    "有效",
+    "无效",
+    "异常",
+];
+
+// 行政相对人类别: in words, as bits (2018: 1, 2, 4), or as the codes of 2019 (01 for a natural person).
+fn is_person(cell: &str) -> bool {
+    matches!(value(cell), "自然人" | "2" | "01" | "个人")
+}
+
+/// The refusal of a row about a natural person, which repeats nothing of it.
+pub fn person_not_taken(field: &str) -> Violation {
+    refusal(
+        api::ErrorReason::PersonNotTaken,
+        field,
+        "is about a natural person, who is no subject here; nothing of the row is kept",
+        "行政相对人为自然人，不属于归集范围；该行内容不予保存",
+    )
+}
+
+// Neither of these repeats the cell: what has shifted may be a person's name.
+fn outside(heading: &str, vocabulary: &[String]) -> Violation {
+    let words = vocabulary.join(", ");
+    Violation::new(
+        heading,
+        format!(
+            "the cell is none of: {words}; the row's cells have shifted, or the row does not belong here"
+        ),
+        format!("单元格不在允许值（{words}）之内；该行各列可能错位，或不属于本表范围"),
+    )
+}
+
+fn strange(target: &str) -> Violation {
+    Violation::new(
+        target,
+        "the cell does not read like one; the row's cells may have shifted: put a cell that holds the separator into quotes",
+        "单元格内容与该列不符，该行各列可能错位；含分隔符的单元格请加引号",
+    )
+}
 
 /// A row of subjects.
-pub fn subject(columns: &Columns, cells: &[String], accept_nonconforming: bool) -> api::SubjectInput {
-    let cell = |name: &str| value(columns.cell(cells, name)).to_owned();
+pub fn subject(layout: &Layout, plan: &Plan, cells: &[String]) -> api::SubjectInput {
+    let cell = |name: &str| value(layout.cell(cells, name)).to_owned();
     api::SubjectInput {
         uscc: cell("uscc"),
-        name: cell("name"),
+        name: party(&cell("name")).to_owned(),
         kind: cell("kind"),
         industry: cell("industry"),
         region: cell("region"),
         domains: domains(&cell("domains")),
         registered_on: date(&cell("registeredOn")),
         status: cell("status"),
-        accept_nonconforming,
+        accept_nonconforming: plan.accept_nonconforming,
     }
 }
 
-/// What the rows of a file of records have in common.
-pub struct RecordShape<'a> {
-    /// The columns.
-    pub columns: &'a Columns,
-    /// The item of all rows; empty where a column names it.
-    pub item: &'a str,
-    /// Whether codes that were issued though their check fails are taken.
-    pub accept_nonconforming: bool,
-}
-
-impl RecordShape<'_> {
-    /// The item of a row.
-    pub fn item<'a>(&'a self, cells: &'a [String]) -> &'a str {
-        if self.item.is_empty() { value(self.columns.cell(cells, "item")) } else { self.item }
+/// A row of records.
+pub fn record(layout: &Layout, plan: &Plan, cells: &[String]) -> Result<RecordRow, Violation> {
+    let cell = |name: &str| value(layout.cell(cells, name));
+    let item = if layout.item.is_empty() { cell("item") } else { &layout.item };
+    let mut fields = BTreeMap::new();
+    for column in layout.fields.get(item).map_or(&[][..], Vec::as_slice) {
+        let text = value(cells.get(column.column).map_or("", String::as_str));
+        if let Some(value) = field_value(column, text)? {
+            fields.insert(column.field.key.clone(), value);
+        }
     }
+    let constants = layout.template.map(|template| &template.constants);
+    for (key, text) in constants.into_iter().flatten() {
+        let value = Value { kind: Some(Kind::StringValue(text.clone())) };
+        fields.entry(key.clone()).or_insert(value);
+    }
+    let occurred_on = match date(cell("occurredOn")) {
+        day if !day.is_empty() => day,
+        _ if layout.has("occurredYear") => year_end(cell("occurredYear")),
+        _ => plan.occurred_on.clone(),
+    };
+    let input = api::RecordInput {
+        uscc: cell("uscc").to_owned(),
+        item: item.to_owned(),
+        source_id: own_number(&cell),
+        occurred_on,
+        severity: severity(cell("severity"))?,
+        amount: amount(&cell)?,
+        fields: Some(Struct { fields }),
+        valid_until: last_day(cell("validUntil")),
+        accept_nonconforming: plan.accept_nonconforming,
+    };
+    Ok(RecordRow { input, name: party(cell("name")).to_owned() })
+}
 
-    /// A row of records; `fields` are the columns of its item's fields.
-    pub fn record(
-        &self,
-        cells: &[String],
-        fields: &[(api::CatalogueField, usize)],
-    ) -> Result<api::RecordInput, Violation> {
-        let cell = |name: &str| value(self.columns.cell(cells, name));
-        let amount = match plain_number(cell("amount")) {
-            yuan if yuan.is_empty() => yuan_of_wan(&plain_number(cell("amountWan"))),
-            yuan => yuan,
-        };
-        let typed = fields.iter().filter_map(|(field, column)| {
-            let text = value(cells.get(*column).map_or("", String::as_str));
-            (!text.is_empty()).then(|| (field.key.clone(), field_value(FieldType::of(field), text)))
-        });
-        Ok(api::RecordInput {
-            uscc: cell("uscc").to_owned(),
-            item: self.item(cells).to_owned(),
-            source_id: cell("sourceId").to_owned(),
-            occurred_on: date(cell("occurredOn")),
-            severity: severity(cell("severity"))?,
-            amount,
-            fields: Some(Struct { fields: typed.collect() }),
-            valid_until: last_day(cell("validUntil")),
-            accept_nonconforming: self.accept_nonconforming,
-        })
+// The number of a decision is the source's own where nothing else is.
+fn own_number<'a>(cell: &impl Fn(&str) -> &'a str) -> String {
+    let numbers = ["sourceId", "decisionNumber", "sourceIdElse"].map(cell);
+    decision_number(numbers.into_iter().find(|number| !number.is_empty()).unwrap_or_default())
+}
+
+/// The number of a row whose source has none: what the template says makes it that row. Known only when the code is.
+pub fn made_number(layout: &Layout, cells: &[String], input: &api::RecordInput) -> Option<String> {
+    let template = layout.template.filter(|template| !template.source.is_empty())?;
+    let part = |target: &String| match target.as_str() {
+        "uscc" => uscc::normalise(&input.uscc),
+        "occurredOn" | "occurredYear" => input.occurred_on.clone(),
+        name => match name.strip_prefix("fields.") {
+            Some(key) => match input.fields.as_ref().and_then(|f| f.fields.get(key)).map(|v| &v.kind) {
+                Some(Some(Kind::StringValue(text))) => text.clone(),
+                _ => String::new(),
+            },
+            None => value(layout.cell(cells, name)).to_owned(),
+        },
+    };
+    // A number has at most 256 characters: what is long goes in as its digest.
+    let short = |text: String| match text.chars().count() {
+        0..=40 => text,
+        _ => hex::encode(&Sha256::digest(text.as_bytes())[..8]),
+    };
+    let parts: Vec<String> = template.source.iter().map(part).map(short).collect();
+    Some(format!("{}:{}", template.template, parts.join("/")))
+}
+
+fn amount<'a>(cell: &impl Fn(&str) -> &'a str) -> Result<String, Violation> {
+    match (cell("amount"), cell("amountWan")) {
+        ("", wan) => sum("amount", wan, true),
+        (plain, _) => sum("amount", plain, false),
     }
 }
 
-/// A row with more cells than headings: a comma within a cell has shifted them, and each cell is in doubt.
-pub fn shifted(headings: usize, cells: &[String]) -> Option<Violation> {
-    let extra = cells.iter().skip(headings).any(|cell| !cell.trim().is_empty());
-    extra.then(|| {
-        let found = cells.len();
-        Violation::new(
-            "",
-            format!("the row has {found} cells where the headings are {headings}: put a cell that holds the separator into quotes"),
-            format!("该行有{found}个单元格，而表头只有{headings}列：含分隔符的单元格请加引号"),
-        )
-    })
-}
-
-fn value(cell: &str) -> &str {
-    let cell = cell.trim();
-    if NOTHING.contains(&cell) { "" } else { cell }
+fn sum(field: &str, cell: &str, wan: bool) -> Result<String, Violation> {
+    if is_foreign(cell) {
+        return Err(Violation::new(
+            field,
+            "is a sum in a foreign currency; give it in yuan, as the decision states it",
+            "金额为外币；请按决定书填写人民币金额",
+        ));
+    }
+    Ok(yuan(cell, wan))
 }
 
 fn domains(cell: &str) -> Vec<String> {
@@ -110,77 +289,42 @@ fn severity(cell: &str) -> Result<i32, Violation> {
     })
 }
 
-/// 2001/3/16, 2001-03-16 0:00:00, 2001年3月16日, 20010316 as 2001-03-16; anything else as it stands.
-fn date(cell: &str) -> String {
-    let day = cell.split([' ', 'T']).next().unwrap_or_default();
-    let day = day.trim_end_matches('日');
-    let parts: Vec<&str> = if day.len() == 8 && day.bytes().all(|byte| byte.is_ascii_digit()) {
-        vec![&day[..4], &day[4..6], &day[6..]]
-    } else {
-        day.split(['-', '/', '.', '年', '月']).collect()
-    };
-    let read = match parts.as_slice() {
-        [year, month, day] if year.len() == 4 => year
-            .parse()
-            .ok()
-            .zip(month.parse().ok())
-            .zip(day.parse().ok())
-            .and_then(|((year, month), day)| Date::new(year, month, day).ok()),
-        _ => None,
-    };
-    read.map_or_else(|| cell.to_owned(), |date| date.to_string())
-}
-
-/// An end of validity; what says "for ever" in words or in nines is no end.
-fn last_day(cell: &str) -> String {
-    let date = date(cell);
-    let endless = matches!(cell, "长期" | "无期限" | "永久" | "永久有效")
-        || date.starts_with("9999-")
-        || date == "2099-12-31";
-    if endless { String::new() } else { date }
-}
-
-/// A number without thousands separators and the sign of its currency.
-fn plain_number(cell: &str) -> String {
-    let cell = cell.trim_start_matches(['¥', '￥']).trim_end_matches('元');
-    cell.chars().filter(|c| !matches!(c, ',' | '，' | ' ')).collect()
-}
-
-/// Ten thousands of yuan as yuan, exactly: the point moves four places.
-fn yuan_of_wan(wan: &str) -> String {
-    let (whole, part) = wan.split_once('.').unwrap_or((wan, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !digits(whole) || !digits(part) {
-        return wan.to_owned();
-    }
-    let part = format!("{part:0<4}");
-    let (moved, rest) = part.split_at(4);
-    let yuan = format!("{whole}{moved}");
-    let yuan = match yuan.trim_start_matches('0') {
-        "" => "0",
-        yuan => yuan,
-    };
-    match rest.trim_end_matches('0') {
-        "" => yuan.to_owned(),
-        rest => format!("{yuan}.{rest}"),
-    }
-}
-
-fn field_value(kind: FieldType, text: &str) -> Value {
-    let kind = match kind {
-        FieldType::String => Kind::StringValue(text.to_owned()),
-        FieldType::Integer | FieldType::Decimal => Kind::StringValue(plain_number(text)),
-        FieldType::Date => Kind::StringValue(date(text)),
-        FieldType::Boolean => match text {
+fn field_value(column: &FieldColumn, text: &str) -> Result<Option<Value>, Violation> {
+    let text_of = |text: String| (!text.is_empty()).then_some(Kind::StringValue(text));
+    let kind = match FieldType::of(&column.field) {
+        _ if text.is_empty() => None,
+        FieldType::String => text_of(text.to_owned()),
+        FieldType::Integer => text_of(number(text)),
+        FieldType::Decimal => text_of(sum(&format!("fields.{}", column.field.key), text, column.wan)?),
+        FieldType::Date => text_of(last_day(text)),
+        FieldType::Boolean => Some(match text {
             "是" | "1" | "Y" | "y" | "true" | "TRUE" | "True" => Kind::BoolValue(true),
             "否" | "0" | "N" | "n" | "false" | "FALSE" | "False" => Kind::BoolValue(false),
             text => Kind::StringValue(text.to_owned()),
-        },
+        }),
     };
-    Value { kind: Some(kind) }
+    Ok(kind.map(|kind| Value { kind: Some(kind) }))
 }
 
-/// A refused row as it may be kept: no cell shows a person's identity number.
+/// A row's cells as the list of refused rows may keep them. Nothing is kept of a natural person's row; of a row whose cells have shifted,
+/// nothing from the first column with a person's data on, since a name may stand in any of them; elsewhere no identity number.
+pub fn kept(layout: &Layout, cells: &[String], violation: &Violation) -> Vec<String> {
+    let reasons = [api::ErrorReason::PersonNotTaken, api::ErrorReason::PersonalIdentityNumber];
+    let person = violation.reason == reasons[0].as_str_name()
+        || (violation.reason == reasons[1].as_str_name() && violation.field == "uscc");
+    if person {
+        return Vec::new();
+    }
+    let mut cells = cells.to_vec();
+    if let Some(first) = layout.personal.first()
+        && sound(layout, &cells).is_err()
+    {
+        cells.truncate(*first);
+    }
+    masked(&layout.without_personal(&cells))
+}
+
+/// Cells without identity numbers of persons.
 pub fn masked(cells: &[String]) -> Vec<String> {
     let personal = |cell: &String| {
         personal::occurs_in(cell) || personal::is_identity_number(uscc::normalise(cell).as_bytes())
@@ -188,77 +332,38 @@ pub fn masked(cells: &[String]) -> Vec<String> {
     cells.iter().map(|cell| if personal(cell) { String::from("******") } else { cell.clone() }).collect()
 }
 
+/// What a person should look at in a row that was taken in: characters that only one font knows.
+pub fn warning(cells: &[String]) -> Option<usize> {
+    let private = |c: char| matches!(c, '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{FFFFD}' | '\u{100000}'..='\u{10FFFD}');
+    cells.iter().position(|cell| !cell.is_ascii() && cell.chars().any(private))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_read_as_files_write_them() {
-        for (cell, expected) in [
-            ("2001/3/16", "2001-03-16"),
-            ("2001-03-16", "2001-03-16"),
-            ("2021-8-2 0:00:00", "2021-08-02"),
-            ("2026-04-29T15:26:33", "2026-04-29"),
-            ("2024年12月11日", "2024-12-11"),
-            ("2024.1.2", "2024-01-02"),
-            ("20010316", "2001-03-16"),
-            ("20010229", "20010229"),
-            ("1/2000", "1/2000"),
-            ("16/3/2001", "16/3/2001"),
-            ("昨天", "昨天"),
-            ("", ""),
-        ] {
-            assert_eq!(date(cell), expected, "{cell}");
-        }
-        for (cell, expected) in
-            [("长期", ""), ("9999-9-9", ""), ("2099-12-31 00:00:00", ""), ("2030/1/1", "2030-01-01")]
-        {
-            assert_eq!(last_day(cell), expected, "{cell}");
-        }
-    }
-
-    #[test]
-    fn sums_are_moved_exactly() {
-        for (wan, yuan) in [
-            ("1", "10000"),
-            ("0.5", "5000"),
-            ("12.345600", "123456"),
-            ("0.000001", "0.01"),
-            ("0", "0"),
-            ("", ""),
-            ("若干", "若干"),
-            ("1.2.3", "1.2.3"),
-        ] {
-            assert_eq!(yuan_of_wan(wan), yuan, "{wan}");
-        }
-        assert_eq!(plain_number("￥1,234,567.80元"), "1234567.80");
-    }
-
-    #[test]
-    fn what_means_nothing_is_nothing() {
-        for cell in [" / ", "无", "\\N", "null", ""] {
-            assert_eq!(value(cell), "");
-        }
-        assert_eq!(value(" 无锡示例 "), "无锡示例");
-        assert_eq!(domains("D01；D09、transport"), ["D01", "D09", "transport"]);
-    }
-
-    #[test]
     fn typed_fields_are_read_from_text() {
-        let flag = |text: &str| field_value(FieldType::Boolean, text).kind;
-        assert_eq!(flag("是"), Some(Kind::BoolValue(true)));
-        assert_eq!(flag("否"), Some(Kind::BoolValue(false)));
-        assert_eq!(flag("也许"), Some(Kind::StringValue(String::from("也许"))));
-        let day = field_value(FieldType::Date, "2024/1/2").kind;
-        assert_eq!(day, Some(Kind::StringValue(String::from("2024-01-02"))));
-    }
-
-    #[test]
-    fn a_shifted_row_is_told_and_a_trailing_comma_is_not() {
-        let cells = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
-        assert!(shifted(2, &cells("a,b,c")).is_some());
-        assert!(shifted(2, &cells("a,b, ")).is_none());
-        assert!(shifted(3, &cells("a,b")).is_none());
+        let column = |kind: &str, wan| FieldColumn {
+            field: api::CatalogueField {
+                key: String::from("k"),
+                r#type: kind.to_owned(),
+                ..Default::default()
+            },
+            column: 0,
+            wan,
+        };
+        let read =
+            |kind: &str, text: &str| field_value(&column(kind, false), text).unwrap().and_then(|v| v.kind);
+        assert_eq!(read("BOOLEAN", "是"), Some(Kind::BoolValue(true)));
+        assert_eq!(read("BOOLEAN", "否"), Some(Kind::BoolValue(false)));
+        assert_eq!(read("BOOLEAN", "也许"), Some(Kind::StringValue(String::from("也许"))));
+        assert_eq!(read("DATE", "2024/1/2"), Some(Kind::StringValue(String::from("2024-01-02"))));
+        assert_eq!(read("DATE", "长期"), None);
+        assert_eq!(read("STRING", ""), None);
+        let sum = field_value(&column("DECIMAL", true), "1.5").unwrap().and_then(|v| v.kind);
+        assert_eq!(sum, Some(Kind::StringValue(String::from("15000"))));
+        assert!(field_value(&column("DECIMAL", true), "1.5万美元").is_err());
     }
 
     #[test]
@@ -266,5 +371,13 @@ mod tests {
         let cells: Vec<String> =
             ["110105 19491231 002x", "联系人11010519491231002X。", "示例公司"].map(String::from).to_vec();
         assert_eq!(masked(&cells), ["******", "******", "示例公司"]);
+    }
+
+    #[test]
+    fn domains_are_parted_and_rare_characters_are_seen() {
+        assert_eq!(domains("D01；D09、transport"), ["D01", "D09", "transport"]);
+        let cells: Vec<String> = ["a", "示例\u{E002}厂"].map(String::from).to_vec();
+        assert_eq!(warning(&cells), Some(1));
+        assert_eq!(warning(&[String::from("示例𠮷")]), None);
     }
 }

@@ -56,6 +56,29 @@ pub fn named(name: &str) -> &'static Encoding {
     [GB18030, UTF_16LE, UTF_16BE].into_iter().find(|encoding| encoding.name() == name).unwrap_or(UTF_8)
 }
 
+/// The byte order mark with which a file of an encoding begins.
+pub fn mark(encoding: &'static Encoding) -> &'static [u8] {
+    match encoding.name() {
+        "UTF-8" => &[0xEF, 0xBB, 0xBF],
+        "UTF-16LE" => &[0xFF, 0xFE],
+        "UTF-16BE" => &[0xFE, 0xFF],
+        _ => &[],
+    }
+}
+
+/// Text in an encoding.
+pub fn encode(encoding: &'static Encoding, text: String) -> Vec<u8> {
+    match encoding.name() {
+        "UTF-8" => text.into_bytes(),
+        "UTF-16LE" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        "UTF-16BE" => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        _ => encoding.encode(&text).0.into_owned(),
+    }
+}
+
+/// A first line is looked for within so many bytes; what is longer is no line.
+const FIRST_LINE_MAX: usize = 1024 * 1024;
+
 /// Chunks of bytes, read as text in UTF-8.
 pub struct Text<S> {
     source: S,
@@ -75,7 +98,7 @@ impl<S: FnMut() -> io::Result<Option<Vec<u8>>>> Text<S> {
     /// The first line that holds anything, without moving on.
     pub fn first_line(&mut self) -> io::Result<&str> {
         let held = |text: &str| text.trim_start().contains(['\n', '\r']);
-        while !self.ended && !held(&self.decoded) {
+        while !self.ended && !held(&self.decoded) && self.decoded.len() < FIRST_LINE_MAX {
             self.fill()?;
         }
         Ok(self.decoded.trim_start_matches(['\n', '\r', ' ']).lines().next().unwrap_or_default())

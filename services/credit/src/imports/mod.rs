@@ -1,21 +1,34 @@
 //! Imports 文件导入: a file is stored whole before the call is answered, then taken in batch by batch.
+mod batch;
 mod cells;
 mod encoding;
 mod headings;
+#[cfg(test)]
+mod hostile;
+mod layout;
+mod link;
 mod plan;
+mod preview;
 mod rejects;
 mod rows;
 mod sheet;
+mod spreadsheet;
+mod templates;
+mod values;
+mod withdrawal;
 mod work;
+mod workbook;
 
 use std::sync::Arc;
 
 use chassis::{Answer, Context, Fault, Store, ids, operations, operations::Work, validation};
 use contract::{credit::v1 as api, google::longrunning::Operation, r#type::v1::ErrorReason as Common};
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
 use tonic::Streaming;
 
 pub use rejects::download as download_rejects;
+pub use withdrawal::withdraw;
 
 use crate::{
     Credit, changes, items,
@@ -28,9 +41,9 @@ use plan::Plan;
 const FILE_MAX: u64 = 512 * 1024 * 1024;
 const CHUNK: usize = 1024 * 1024;
 
-/// The work of taking a stored file in.
-pub fn work(app: &Arc<Credit>) -> Arc<dyn Work> {
-    Arc::new(work::Import { app: app.clone() })
+/// The work of taking a stored file in, and of taking an import back.
+pub fn works(app: &Arc<Credit>) -> Vec<Arc<dyn Work>> {
+    vec![Arc::new(work::Import { app: app.clone() }), Arc::new(withdrawal::Withdrawal { app: app.clone() })]
 }
 
 /// Removes what broken uploads left behind.
@@ -54,10 +67,11 @@ pub async fn create(
         records::rules::may_submit(&item.body, &plan.submitter()).map_err(outcomes::fault)?;
     }
     let import = ids::fresh(context.now)?;
-    let mut intake = Intake::new(app, &import, context);
+    let mut intake = Intake::new(app, &import, context, &plan.format);
     let received = intake.receive(first, &mut parts).await;
     let started = match received {
-        Ok(encoding) => {
+        Ok((format, encoding)) => {
+            format.clone_into(&mut plan.format);
             encoding.clone_into(&mut plan.encoding);
             start(app, context, &import, &plan).await
         }
@@ -76,6 +90,7 @@ async fn start(app: &Arc<Credit>, context: &Context, import: &str, plan: &Plan) 
         import_id: import.to_owned(),
         progress: Some(api::ImportProgress::default()),
         create_time: Some(changes::stamp(context.now)),
+        rows_per_second: 0,
     };
     let tx = app.store.begin().await?;
     let operation = operations::start_as(&tx, context, import, work::KIND, plan, &metadata).await?;
@@ -86,33 +101,39 @@ async fn start(app: &Arc<Credit>, context: &Context, import: &str, plan: &Plan) 
 /// A file on its way in.
 struct Intake<'a> {
     store: &'a Store,
+    workbooks: &'a Semaphore,
     import: &'a str,
     now: Timestamp,
     buffer: Vec<u8>,
     chunks: i32,
     bytes: u64,
     census: Census,
+    announced: &'a str,
+    format: &'static str,
 }
 
 impl<'a> Intake<'a> {
-    fn new(app: &'a Credit, import: &'a str, context: &Context) -> Self {
+    fn new(app: &'a Credit, import: &'a str, context: &Context, announced: &'a str) -> Self {
         Self {
             store: &app.store,
+            workbooks: &app.workbooks,
             import,
             now: context.now,
             buffer: Vec::new(),
             chunks: 0,
             bytes: 0,
             census: Census::default(),
+            announced,
+            format: "",
         }
     }
 
-    // Stores the whole file and tells its encoding.
+    // Stores the whole file and tells its format and encoding.
     async fn receive(
         &mut self,
         first: api::CreateImportRequest,
         parts: &mut Streaming<api::CreateImportRequest>,
-    ) -> Answer<&'static str> {
+    ) -> Answer<(&'static str, &'static str)> {
         let mut part = Some(first);
         while let Some(request) = part {
             self.take(request.file.map(|file| file.data).unwrap_or_default()).await?;
@@ -121,17 +142,44 @@ impl<'a> Intake<'a> {
         if self.bytes == 0 {
             return Err(plan::unreadable("the file is empty", "文件为空"));
         }
-        if self.chunks == 0 {
-            plan::refuse_other_formats(&self.buffer)?;
-        }
+        self.tell()?;
         self.flush().await?;
+        if self.format == plan::WORKBOOK {
+            let _permit = self.workbooks.acquire().await.map_err(Fault::internal)?;
+            self.inspect().await?;
+            return Ok((self.format, ""));
+        }
         let encoding = self.census.encoding().ok_or_else(|| {
             plan::unreadable(
                 "the file is not text; send a CSV file in UTF-8, GB18030, or UTF-16 with a byte order mark",
                 "文件不是文本；请提交 UTF-8、GB18030 或带字节序标记的 UTF-16 编码的 CSV 文件",
             )
         })?;
-        Ok(encoding.name())
+        Ok((self.format, encoding.name()))
+    }
+
+    fn tell(&mut self) -> Answer<()> {
+        if self.format.is_empty() {
+            self.format = plan::tell_format(&self.buffer, self.announced)?;
+        }
+        if self.format == plan::WORKBOOK && self.bytes > workbook::PACKED_MAX {
+            return Err(Fault::exhausted(
+                Common::BodyTooLarge.as_str_name(),
+                "the workbook is larger than 64 MiB; send it as CSV, or split it",
+                "电子表格超过64 MiB；请改用 CSV 提交或拆分后提交",
+            )
+            .at("file"));
+        }
+        Ok(())
+    }
+
+    // A workbook is judged by its parts before the call is answered.
+    async fn inspect(&self) -> Answer<()> {
+        let mut bytes = Vec::new();
+        for seq in 0..self.chunks {
+            bytes.extend(rows::chunk(self.store, self.import, seq).await?.unwrap_or_default());
+        }
+        tokio::task::spawn_blocking(move || workbook::inspect(&bytes)).await.map_err(Fault::internal)?
     }
 
     async fn take(&mut self, data: Vec<u8>) -> Answer<()> {
@@ -147,9 +195,7 @@ impl<'a> Intake<'a> {
         self.census.look(&data);
         self.buffer.extend_from_slice(&data);
         while self.buffer.len() >= CHUNK {
-            if self.chunks == 0 {
-                plan::refuse_other_formats(&self.buffer)?;
-            }
+            self.tell()?;
             self.flush().await?;
         }
         Ok(())

@@ -1,9 +1,15 @@
 //! What an import is asked to do, and how far it is: the two notes that the operation keeps.
-use chassis::{Answer, Fault, clock::micros};
+use chassis::{
+    Answer, Fault,
+    clock::{business_day, micros},
+};
 use contract::credit::v1 as api;
 use jiff::Timestamp;
 
-use crate::outcomes::Submitter;
+use crate::{
+    outcomes::{self, Submitter},
+    subjects::past_day,
+};
 
 /// What the operation is asked to do.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -29,9 +35,26 @@ pub struct Plan {
     /// When it began, in microseconds since 1970.
     #[prost(int64, tag = "7")]
     pub created_at: i64,
+    /// csv or xlsx.
+    #[prost(string, tag = "8")]
+    pub format: String,
+    /// Whether the file is judged only.
+    #[prost(bool, tag = "9")]
+    pub validate_only: bool,
+    /// The day of every row, where the file has none.
+    #[prost(string, tag = "10")]
+    pub occurred_on: String,
+    /// The sheet to read; empty: the first with headings.
+    #[prost(string, tag = "11")]
+    pub sheet: String,
 }
 
 impl Plan {
+    /// Whether the file is a workbook; else it is separated values.
+    pub fn is_workbook(&self) -> bool {
+        self.format == WORKBOOK
+    }
+
     /// On whose behalf.
     pub fn submitter(&self) -> Submitter {
         Submitter { department: self.department.clone(), unrestricted: self.unrestricted }
@@ -53,7 +76,18 @@ pub struct Checkpoint {
     /// The headings that nothing was taken from.
     #[prost(string, repeated, tag = "4")]
     pub ignored: Vec<String>,
+    /// How the file is read.
+    #[prost(message, optional, tag = "5")]
+    pub reading: Option<api::ImportReading>,
+    /// The first warnings.
+    #[prost(message, repeated, tag = "6")]
+    pub warnings: Vec<api::ImportWarning>,
 }
+
+/// The format of separated values.
+pub const TEXT: &str = "csv";
+/// The format of workbooks.
+pub const WORKBOOK: &str = "xlsx";
 
 /// Judges the parameters of an import.
 pub fn judge(request: &api::CreateImportRequest, submitter: Submitter, now: Timestamp) -> Answer<Plan> {
@@ -75,17 +109,18 @@ pub fn judge(request: &api::CreateImportRequest, submitter: Submitter, now: Time
             ));
         }
     };
-    match request.format.trim().to_ascii_lowercase().as_str() {
-        "" | "csv" => {}
-        "xlsx" | "xls" => return Err(spreadsheet().at("format")),
-        other => {
-            return Err(Fault::field(
-                "format",
-                format!("\"{other}\" is no format that is taken; send the file as csv"),
-                format!("不支持“{other}”格式；请以 csv 提交"),
-            ));
-        }
+    let format = request.format.trim().to_ascii_lowercase();
+    if !["", TEXT, WORKBOOK].contains(&format.as_str()) {
+        return Err(Fault::field(
+            "format",
+            format!("\"{format}\" is no format that is taken; send the file as csv or xlsx"),
+            format!("不支持“{format}”格式；请以 csv 或 xlsx 提交"),
+        ));
     }
+    let occurred_on = match request.occurred_on.trim() {
+        "" => String::new(),
+        given => past_day("occurredOn", given, business_day(now)).map_err(outcomes::fault)?,
+    };
     let item = request.item.trim().to_owned();
     if !records && !item.is_empty() {
         return Err(Fault::field(
@@ -95,15 +130,28 @@ pub fn judge(request: &api::CreateImportRequest, submitter: Submitter, now: Time
         ));
     }
     let Submitter { department, unrestricted } = submitter;
-    let accept_nonconforming = request.accept_nonconforming;
-    let (encoding, created_at) = (String::new(), micros(now));
-    Ok(Plan { records, item, accept_nonconforming, encoding, department, unrestricted, created_at })
+    Ok(Plan {
+        records,
+        item,
+        accept_nonconforming: request.accept_nonconforming,
+        encoding: String::new(),
+        department,
+        unrestricted,
+        created_at: micros(now),
+        format,
+        validate_only: request.validate_only,
+        occurred_on,
+        sheet: request.sheet.trim().to_owned(),
+    })
 }
 
-/// Refuses what is plainly another kind of file by its first bytes.
-pub fn refuse_other_formats(head: &[u8]) -> Answer<()> {
-    if head.starts_with(b"PK\x03\x04") || head.starts_with(&[0xD0, 0xCF, 0x11, 0xE0]) {
-        return Err(spreadsheet());
+/// Tells the format by a file's first bytes, and refuses what is plainly another kind of file or not what was announced.
+pub fn tell_format(head: &[u8], announced: &str) -> Answer<&'static str> {
+    if head.starts_with(&[0xD0, 0xCF, 0x11, 0xE0]) {
+        return Err(unreadable(
+            "the file is a workbook of the old form (.xls) or protected by a password; save it as XLSX without a password",
+            "文件是旧版（.xls）或加密的电子表格；请另存为不加密的 XLSX 后提交",
+        ));
     }
     if head.starts_with(&[0x1F, 0x8B]) {
         return Err(unreadable(
@@ -113,18 +161,22 @@ pub fn refuse_other_formats(head: &[u8]) -> Answer<()> {
     }
     if head.starts_with(b"%PDF") {
         return Err(unreadable(
-            "the file is a PDF; send the table as a CSV file",
-            "文件是 PDF；请以 CSV 文件提交表格",
+            "the file is a PDF; send the table as a CSV or XLSX file",
+            "文件是 PDF；请以 CSV 或 XLSX 文件提交表格",
         ));
     }
-    Ok(())
-}
-
-fn spreadsheet() -> Fault {
-    unreadable(
-        "spreadsheets are not taken yet; save the sheet as CSV (UTF-8), codes as text, and send that with format=csv",
-        "暂不支持电子表格文件；请将工作表另存为 CSV（UTF-8，代码列设为文本）后以 format=csv 提交",
-    )
+    match (head.starts_with(b"PK\x03\x04"), announced) {
+        (true, TEXT) => Err(unreadable(
+            "the file is a workbook, not CSV; send it with format=xlsx",
+            "文件是电子表格而不是 CSV；请使用 format=xlsx",
+        )),
+        (false, WORKBOOK) => Err(unreadable(
+            "the file is no workbook; send CSV with format=csv",
+            "文件不是电子表格；CSV 文件请使用 format=csv",
+        )),
+        (true, _) => Ok(WORKBOOK),
+        (false, _) => Ok(TEXT),
+    }
 }
 
 /// A file that can't be read as what it claims to be.
@@ -154,7 +206,6 @@ mod tests {
             ("", "", "", "FIELD_INVALID"),
             ("people", "", "", "FIELD_INVALID"),
             ("subjects", "honour", "", "FIELD_INVALID"),
-            ("subjects", "", "xlsx", "FILE_UNREADABLE"),
             ("subjects", "", "json", "FIELD_INVALID"),
         ] {
             let fault = judged(&request(kind, item, format)).unwrap_err();
@@ -164,9 +215,19 @@ mod tests {
 
     #[test]
     fn other_files_are_told_by_their_first_bytes() {
-        for head in [&b"PK\x03\x04rest"[..], &[0xD0, 0xCF, 0x11, 0xE0, 0xA1], &[0x1F, 0x8B, 8], b"%PDF-1.7"] {
-            assert_eq!(refuse_other_formats(head).unwrap_err().reason(), "FILE_UNREADABLE");
+        for head in [&[0xD0, 0xCF, 0x11, 0xE0, 0xA1][..], &[0x1F, 0x8B, 8], b"%PDF-1.7"] {
+            assert_eq!(tell_format(head, "").unwrap_err().reason(), "FILE_UNREADABLE");
         }
-        assert!(refuse_other_formats("统一社会信用代码".as_bytes()).is_ok());
+        let (workbook, text) = (&b"PK\x03\x04rest"[..], "统一社会信用代码".as_bytes());
+        for (head, announced, expected) in [
+            (text, "", Some("csv")),
+            (text, "csv", Some("csv")),
+            (text, "xlsx", None),
+            (workbook, "", Some("xlsx")),
+            (workbook, "xlsx", Some("xlsx")),
+            (workbook, "csv", None),
+        ] {
+            assert_eq!(tell_format(head, announced).ok(), expected, "{announced}");
+        }
     }
 }

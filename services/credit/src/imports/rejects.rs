@@ -1,16 +1,32 @@
-//! The list of refused rows 拒收清单 as CSV: why, and the row as it was sent, to be corrected and sent again.
+//! The list of refused rows 拒收清单: why, and the row as it was sent, to be corrected and sent again.
 use std::sync::Arc;
 
 use chassis::{Answer, Context, Fault, fault::Kind, operations};
-use contract::{credit::v1 as api, google::api::HttpBody};
+use contract::{
+    credit::v1 as api,
+    google::{api::HttpBody, longrunning::Operation},
+};
 use futures::{StreamExt, stream, stream::BoxStream};
 use tonic::Status;
 
-use super::rows::{self, Reject};
+use super::{
+    encoding,
+    plan::{TEXT, WORKBOOK},
+    rows::{self, Form, Reject},
+    spreadsheet::Spreadsheet,
+};
 use crate::Credit;
 
 /// Headings of our own, which no import takes for a column of the contract when the list is sent again.
 const OWN: [&str; 5] = ["拒收行号", "拒收原因", "拒收字段", "拒收说明", "Refused because"];
+
+/// The operation of an import; for those who may see it.
+pub async fn visible(app: &Credit, context: &Context, import: &str) -> Answer<Operation> {
+    operations::get(&app.store, context, import).await.map_err(|fault| match fault.kind() {
+        Kind::NotFound => Fault::not_found("import", "导入任务", import),
+        _ => fault,
+    })
+}
 
 /// Streams the list; for those who may see the import.
 pub async fn download(
@@ -19,50 +35,138 @@ pub async fn download(
     request: api::DownloadRejectsRequest,
 ) -> Answer<BoxStream<'static, Result<HttpBody, Status>>> {
     let import = request.id.strip_prefix("operations/").unwrap_or(&request.id).to_owned();
-    operations::get(&app.store, context, &import).await.map_err(|fault| match fault.kind() {
-        Kind::NotFound => Fault::not_found("import", "导入任务", &import),
-        _ => fault,
-    })?;
-    let headings = rows::headings(&app.store, &import).await?;
-    let mut head = vec![0xEF, 0xBB, 0xBF];
-    head.extend(csv([OWN.map(str::to_owned).into_iter().chain(headings).collect()])?);
+    visible(app, context, &import).await?;
+    let form = rows::form(&app.store, &import).await?;
+    let head: Vec<String> = OWN.map(str::to_owned).into_iter().chain(form.headings.iter().cloned()).collect();
+    let width = head.len();
+    let mut writer = Writer::of(request.format.trim(), &form)?;
+    if let Writer::Workbook(_) = writer {
+        let refused = rows::count_rejects(&app.store, &import).await?;
+        if refused > ROWS_MAX {
+            return Err(Fault::field(
+                "format",
+                "a workbook has no room for so many rows; take the list as csv",
+                "拒收行过多，超出工作表行数；请以 csv 下载",
+            ));
+        }
+    }
+    let first = writer.head(head)?;
     let (app, language) = (app.clone(), context.language);
-    let pages = stream::unfold(Some(0), move |after| {
+    let pages = stream::unfold(Some((writer, 0)), move |state| {
         let (app, import) = (app.clone(), import.clone());
         async move {
-            let after = after?;
-            match page(&app, &import, after).await {
-                Ok((bytes, Some(last))) => Some((Ok(body(bytes)), Some(last))),
-                Ok((_, None)) => None,
+            let (mut writer, after) = state?;
+            let kind = writer.content_type();
+            match page(&app, &import, after, &mut writer, width).await {
+                Ok((bytes, Some(last))) => Some((Ok(body(&kind, bytes)), Some((writer, last)))),
+                Ok((_, None)) => match writer.end() {
+                    Ok(bytes) if bytes.is_empty() => None,
+                    Ok(bytes) => Some((Ok(body(&kind, bytes)), None)),
+                    Err(fault) => Some((Err(fault.into_status(language)), None)),
+                },
                 Err(fault) => Some((Err(fault.into_status(language)), None)),
             }
         }
     });
-    Ok(stream::iter([Ok(body(head))]).chain(pages).boxed())
+    let kind = first.0;
+    Ok(stream::iter([Ok(body(&kind, first.1))]).chain(pages).boxed())
 }
 
-async fn page(app: &Credit, import: &str, after: i64) -> Answer<(Vec<u8>, Option<i64>)> {
+// A sheet's rows, without the headings.
+const ROWS_MAX: i64 = 1_048_575;
+
+async fn page(
+    app: &Credit,
+    import: &str,
+    after: i64,
+    writer: &mut Writer,
+    width: usize,
+) -> Answer<(Vec<u8>, Option<i64>)> {
     let rejects = rows::rejects(&app.store, import, after).await?;
     let last = rejects.last().map(|reject| reject.row_number);
-    let lines: Answer<Vec<Vec<String>>> = rejects.into_iter().map(line).collect();
-    Ok((csv(lines?)?, last))
+    let lines: Answer<Vec<Vec<String>>> = rejects.into_iter().map(|reject| line(reject, width)).collect();
+    Ok((writer.rows(lines?)?, last))
 }
 
-fn line(reject: Reject) -> Answer<Vec<String>> {
+// A row of the list, as wide as its headings at least.
+fn line(reject: Reject, width: usize) -> Answer<Vec<String>> {
     let cells = reject.cells()?;
     let own = [reject.line.to_string(), reject.reason, reject.field, reject.message_zh, reject.message_en];
-    Ok(own.into_iter().chain(cells).collect())
+    let mut line: Vec<String> = own.into_iter().chain(cells).collect();
+    line.resize(line.len().max(width), String::new());
+    Ok(line)
 }
 
-fn csv(lines: impl IntoIterator<Item = Vec<String>>) -> Answer<Vec<u8>> {
-    let mut writer =
-        csv::WriterBuilder::new().flexible(true).terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    for line in lines {
-        writer.write_record(line).map_err(Fault::internal)?;
+// In which form the list is written.
+enum Writer {
+    Text { delimiter: u8, encoding: &'static encoding_rs::Encoding },
+    Workbook(Box<Spreadsheet>),
+}
+
+impl Writer {
+    fn of(format: &str, form: &Form) -> Answer<Self> {
+        let original = format == "original";
+        match if original { form.format.as_str() } else { format } {
+            WORKBOOK => Ok(Self::Workbook(Box::new(Spreadsheet::begin()?))),
+            "" | TEXT => Ok(Self::Text {
+                delimiter: form.delimiter.bytes().next().filter(|_| original).unwrap_or(b','),
+                encoding: if original { encoding::named(&form.encoding) } else { encoding_rs::UTF_8 },
+            }),
+            _ => Err(Fault::field(
+                "format",
+                "is csv, xlsx, or original for the form in which the file came",
+                "应为 csv、xlsx 或 original（与提交文件相同的形式）",
+            )),
+        }
     }
-    writer.into_inner().map_err(|error| Fault::internal(error.into_error()))
+
+    fn content_type(&self) -> String {
+        match self {
+            Self::Text { encoding, .. } => {
+                format!("text/csv; charset={}", encoding.name().to_ascii_lowercase())
+            }
+            Self::Workbook(_) => {
+                String::from("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+            }
+        }
+    }
+
+    fn head(&mut self, headings: Vec<String>) -> Answer<(String, Vec<u8>)> {
+        let rows = self.rows(vec![headings])?;
+        let mut bytes = match self {
+            Self::Text { encoding, .. } => encoding::mark(encoding).to_vec(),
+            Self::Workbook(_) => Vec::new(),
+        };
+        bytes.extend(rows);
+        Ok((self.content_type(), bytes))
+    }
+
+    fn rows(&mut self, rows: Vec<Vec<String>>) -> Answer<Vec<u8>> {
+        match self {
+            Self::Text { delimiter, encoding } => {
+                let mut writer = csv::WriterBuilder::new()
+                    .flexible(true)
+                    .delimiter(*delimiter)
+                    .terminator(csv::Terminator::CRLF)
+                    .from_writer(Vec::new());
+                for row in rows {
+                    writer.write_record(row).map_err(Fault::internal)?;
+                }
+                let text = writer.into_inner().map_err(|error| Fault::internal(error.into_error()))?;
+                Ok(encoding::encode(encoding, String::from_utf8(text).map_err(Fault::internal)?))
+            }
+            Self::Workbook(sheet) => sheet.rows(&rows),
+        }
+    }
+
+    fn end(self) -> Answer<Vec<u8>> {
+        match self {
+            Self::Text { .. } => Ok(Vec::new()),
+            Self::Workbook(sheet) => sheet.end(),
+        }
+    }
 }
 
-fn body(data: Vec<u8>) -> HttpBody {
-    HttpBody { content_type: String::from("text/csv; charset=utf-8"), data, extensions: Vec::new() }
+fn body(content_type: &str, data: Vec<u8>) -> HttpBody {
+    HttpBody { content_type: content_type.to_owned(), data, extensions: Vec::new() }
 }

@@ -1,9 +1,11 @@
 //! Files and their refused rows in the tables.
+use std::collections::{BTreeMap, HashMap};
+
 use chassis::{
     Answer, Store, Tx,
     clock::micros,
     fault::Violation,
-    storage::{corrupt, insert_rows, sql},
+    storage::{among, corrupt, insert_rows, sql},
 };
 use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, FromQueryResult};
@@ -41,26 +43,53 @@ pub async fn sweep(store: &Store, before: Timestamp) -> Answer<()> {
     tx.commit().await
 }
 
-/// Keeps a file's headings for its list of refused rows; where the first line is a row, no identity number of a person.
-pub async fn put_headings(store: &Store, import: &str, headings: &[String]) -> Answer<()> {
-    let text = "INSERT INTO import_headings (import, cells) VALUES ($1, $2) ON CONFLICT (import) DO NOTHING";
+/// The form in which a file came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// csv or xlsx.
+    pub format: String,
+    /// Of CSV: its encoding.
+    pub encoding: String,
+    /// Of CSV: what separates its cells.
+    pub delimiter: String,
+    /// Its headings, without the columns of natural persons.
+    pub headings: Vec<String>,
+}
+
+/// Keeps a file's form for its list of refused rows; where the first line is a row, no identity number of a person.
+pub async fn put_form(store: &Store, import: &str, form: &Form) -> Answer<()> {
+    let text = "INSERT INTO import_headings (import, cells, format, encoding, delimiter) VALUES ($1, $2, $3, $4, $5) \
+                ON CONFLICT (import) DO NOTHING";
+    let values = [
+        import.into(),
+        json(&masked(&form.headings))?.into(),
+        form.format.as_str().into(),
+        form.encoding.as_str().into(),
+        form.delimiter.as_str().into(),
+    ];
     let tx = store.begin().await?;
-    tx.execute_raw(sql(&*tx, text, [import.into(), json(&masked(headings))?.into()])).await?;
+    tx.execute_raw(sql(&*tx, text, values)).await?;
     tx.commit().await
 }
 
-/// A file's headings; none where they were not read yet.
-pub async fn headings(store: &Store, import: &str) -> Answer<Vec<String>> {
-    let text = "SELECT cells FROM import_headings WHERE import = $1";
+/// A file's form; empty where its headings were not read yet.
+pub async fn form(store: &Store, import: &str) -> Answer<Form> {
+    let text = "SELECT cells, format, encoding, delimiter FROM import_headings WHERE import = $1";
     let row = store.read().query_one_raw(sql(store.read(), text, [import.into()])).await?;
-    row.map_or_else(|| Ok(Vec::new()), |row| unjson(&row.try_get::<String>("", "cells")?))
+    let Some(row) = row else { return Ok(Form::default()) };
+    Ok(Form {
+        format: row.try_get("", "format")?,
+        encoding: row.try_get("", "encoding")?,
+        delimiter: row.try_get("", "delimiter")?,
+        headings: unjson(&row.try_get::<String>("", "cells")?)?,
+    })
 }
 
-/// Keeps refused rows, without identity numbers of persons.
-pub async fn put_rejects(tx: &Tx, import: &str, refused: Vec<(&Line, Violation)>) -> Answer<()> {
+/// Keeps refused rows, of each what may be kept.
+pub async fn put_rejects(tx: &Tx, import: &str, refused: Vec<(&Line, Violation, Vec<String>)>) -> Answer<()> {
     let columns = ["import", "row_number", "line", "reason", "field", "message_en", "message_zh", "cells"];
     let mut rows = Vec::with_capacity(refused.len());
-    for (line, violation) in refused {
+    for (line, violation, cells) in refused {
         rows.push(vec![
             import.into(),
             line.number.into(),
@@ -69,11 +98,57 @@ pub async fn put_rejects(tx: &Tx, import: &str, refused: Vec<(&Line, Violation)>
             violation.field.into(),
             violation.text.en.into(),
             violation.text.zh.into(),
-            json(&masked(&line.cells))?.into(),
+            json(&cells)?.into(),
         ]);
     }
     insert_rows(&**tx, "import_rejects", &columns, rows, "").await?;
     Ok(())
+}
+
+/// The codes of the subjects of these names.
+pub async fn codes_by_name(tx: &Tx, names: &[&str]) -> Answer<HashMap<String, Vec<String>>> {
+    let (condition, names) = among(&**tx, "name", 1, names);
+    let text = format!("SELECT name, uscc FROM subjects WHERE {condition}");
+    let mut codes: HashMap<String, Vec<String>> = HashMap::new();
+    for row in tx.query_all_raw(sql(&**tx, &text, [names])).await? {
+        codes.entry(row.try_get("", "name")?).or_default().push(row.try_get("", "uscc")?);
+    }
+    Ok(codes)
+}
+
+/// Whose records a department's numbers are.
+pub async fn holders(
+    tx: &Tx,
+    department: &str,
+    item: &str,
+    numbers: &[&str],
+) -> Answer<Vec<(String, String)>> {
+    let (condition, numbers) = among(&**tx, "source_id", 3, numbers);
+    let text =
+        format!("SELECT source_id, uscc FROM records WHERE department = $1 AND item = $2 AND {condition}");
+    let rows = tx.query_all_raw(sql(&**tx, &text, [department.into(), item.into(), numbers])).await?;
+    rows.into_iter().map(|row| Ok((row.try_get("", "source_id")?, row.try_get("", "uscc")?))).collect()
+}
+
+// Ids of one batch differ in their last four places only.
+const PREFIX: usize = 28;
+
+/// Notes which records an import took in.
+pub async fn note_records(tx: &Tx, import: &str, records: &[&str]) -> Answer<()> {
+    let mut prefixes: BTreeMap<&str, i32> = BTreeMap::new();
+    for record in records {
+        *prefixes.entry(record.get(..PREFIX).unwrap_or(record)).or_default() += 1;
+    }
+    let rows = prefixes.into_iter().map(|(prefix, count)| vec![import.into(), prefix.into(), count.into()]);
+    insert_rows(&**tx, "import_records", &["import", "prefix", "records"], rows.collect(), "").await?;
+    Ok(())
+}
+
+/// The first note after a prefix: what the records' ids begin with, and how many there are.
+pub async fn noted(store: &Store, import: &str, after: &str) -> Answer<Option<(String, i32)>> {
+    let text = "SELECT prefix, records FROM import_records WHERE import = $1 AND prefix > $2 ORDER BY prefix LIMIT 1";
+    let row = store.read().query_one_raw(sql(store.read(), text, [import.into(), after.into()])).await?;
+    row.map(|row| Ok((row.try_get("", "prefix")?, row.try_get("", "records")?))).transpose()
 }
 
 /// A refused row.
@@ -99,6 +174,13 @@ impl Reject {
     pub fn cells(&self) -> Answer<Vec<String>> {
         unjson(&self.cells)
     }
+}
+
+/// How many rows of a file were refused.
+pub async fn count_rejects(store: &Store, import: &str) -> Answer<i64> {
+    let text = "SELECT COUNT(*) AS refused FROM import_rejects WHERE import = $1";
+    let row = store.read().query_one_raw(sql(store.read(), text, [import.into()])).await?;
+    Ok(row.map(|row| row.try_get("", "refused")).transpose()?.unwrap_or_default())
 }
 
 /// Refused rows after a number, in the order of the file.

@@ -1,13 +1,30 @@
 //! A file's rows, parsed beside the work that takes them in, from where the last worker stopped.
-use std::io::{self, Read as _};
+use std::{
+    cell::Cell,
+    collections::HashSet,
+    io::{self, Read},
+    sync::Arc,
+};
 
 use chassis::{Answer, Fault, Store};
 use tokio::{runtime::Handle, sync::mpsc};
 
-use super::{encoding::Text, rows};
+use super::{
+    encoding::{self, Text},
+    headings::squash,
+    plan::{self, Plan},
+    rows, templates, workbook,
+};
 
-/// How many rows go into one transaction.
+/// How many rows go into one transaction, and how many bytes of cells at most.
 const BATCH: usize = 2_000;
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// No table of a department is wider; what is, is no table.
+pub const COLUMNS_MAX: usize = 1_024;
+/// A row of text. What is longer has lost a quotation mark, and would be read into memory to the end of the file.
+const ROW_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Where headings are looked for: below titles, notes and blank lines.
+const HEADINGS_WITHIN: usize = 20;
 
 /// A row of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,81 +38,257 @@ pub struct Line {
 }
 
 /// What the parser gives.
+#[derive(Debug)]
 pub enum Part {
     /// The headings, first and once.
-    Headings(Vec<String>),
+    Headings(Head),
     /// The next rows.
     Rows(Vec<Line>),
+    /// The file is at its end. A reader that breaks down never says so.
+    End,
+}
+
+/// The headings and where they were found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The headings.
+    pub cells: Vec<String>,
+    /// Their line.
+    pub line: i64,
+    /// What separates the cells, of CSV.
+    pub delimiter: String,
+    /// The sheet, of a workbook.
+    pub sheet: String,
 }
 
 /// Begins to parse a stored file, past its first `skip` rows. The parser stops when nobody takes its parts any more.
 pub fn open(
     store: &Store,
     import: &str,
-    encoding: &'static encoding_rs::Encoding,
+    plan: &Plan,
+    known: HashSet<String>,
     skip: i64,
 ) -> mpsc::Receiver<Answer<Part>> {
     let (parts, taken) = mpsc::channel(2);
-    let (store, import, handle) = (store.clone(), import.to_owned(), Handle::current());
+    let (store, import, plan, handle) = (store.clone(), import.to_owned(), plan.clone(), Handle::current());
     tokio::task::spawn_blocking(move || {
         let mut seq = 0;
-        let source = || {
+        let mut source = || {
             let chunk = handle.block_on(rows::chunk(&store, &import, seq));
             seq += 1;
             chunk.map_err(io::Error::other)
         };
-        let sent = parse(Text::new(source, encoding), skip, |part| parts.blocking_send(Ok(part)).is_ok());
-        if let Err(error) = sent {
-            let _ = parts.blocking_send(Err(Fault::internal(error)));
+        let mut rows = Rows::new(Arc::new(known), skip, |part| parts.blocking_send(Ok(part)).is_ok());
+        let read = if plan.is_workbook() {
+            workbook::whole(&mut source).and_then(|bytes| workbook::read(bytes, &plan.sheet, &mut rows))
+        } else {
+            text(Text::new(source, encoding::named(&plan.encoding)), &mut rows)
+        };
+        if let Err(fault) = read {
+            let _ = parts.blocking_send(Err(fault));
         }
     });
     taken
 }
 
-fn parse<S: FnMut() -> io::Result<Option<Vec<u8>>>>(
-    mut text: Text<S>,
+/// Rows on their way from a reader to the work: headings found, batches filled.
+pub struct Rows<F> {
+    known: Arc<HashSet<String>>,
     skip: i64,
-    mut send: impl FnMut(Part) -> bool,
-) -> Result<(), csv::Error> {
-    let delimiter = delimiter(text.first_line()?);
+    send: F,
+    // Until the headings are found.
+    first: Vec<(i64, Vec<String>)>,
+    headed: bool,
+    head: Head,
+    number: i64,
+    batch: Vec<Line>,
+    bytes: usize,
+    open: bool,
+}
+
+impl<F: FnMut(Part) -> bool> Rows<F> {
+    /// Rows for `send`, which answers whether it takes more.
+    pub fn new(known: Arc<HashSet<String>>, skip: i64, send: F) -> Self {
+        Self {
+            known,
+            skip,
+            send,
+            first: Vec::new(),
+            headed: false,
+            head: Head::default(),
+            number: 0,
+            batch: Vec::new(),
+            bytes: 0,
+            open: true,
+        }
+    }
+
+    /// Takes the next row; whether more are wanted.
+    pub fn push(&mut self, line: i64, mut cells: Vec<String>) -> bool {
+        while cells.last().is_some_and(|cell| cell.trim().is_empty()) {
+            cells.pop();
+        }
+        // One too many tells that a row is too wide; the others need not be kept.
+        cells.truncate(COLUMNS_MAX + 1);
+        if cells.is_empty() {
+            return self.open;
+        }
+        if self.headed {
+            self.row(line, cells);
+            return self.open;
+        }
+        self.first.push((line, cells));
+        if self.first.len() == HEADINGS_WITHIN {
+            self.settle();
+        }
+        self.open
+    }
+
+    /// Whether headings of a table were seen so far: some that are known.
+    pub fn promising(&self) -> bool {
+        self.headed || self.first.iter().any(|(_, cells)| self.score(cells) >= 2)
+    }
+
+    /// Forgets what was pushed, so that another sheet may be tried.
+    pub fn restart(&mut self) {
+        self.first.clear();
+    }
+
+    /// Names the sheet or the separator.
+    pub fn describe(&mut self, sheet: &str, delimiter: &str) {
+        self.head.sheet = sheet.to_owned();
+        self.head.delimiter = delimiter.to_owned();
+    }
+
+    /// The end of the file.
+    pub fn end(&mut self) {
+        self.settle();
+        if !self.batch.is_empty() && self.open {
+            self.open = (self.send)(Part::Rows(std::mem::take(&mut self.batch)));
+        }
+        if self.open {
+            self.open = (self.send)(Part::End);
+        }
+    }
+
+    fn score(&self, cells: &[String]) -> usize {
+        let known = |cell: &&String| {
+            let squashed = squash(cell);
+            self.known.contains(&squashed) || templates::personal(&squashed)
+        };
+        cells.iter().filter(known).count()
+    }
+
+    // The headings are the row that holds most known ones, else the first.
+    fn settle(&mut self) {
+        if self.headed || self.first.is_empty() {
+            return;
+        }
+        self.headed = true;
+        let scores: Vec<usize> = self.first.iter().map(|(_, cells)| self.score(cells)).collect();
+        let best = scores.iter().copied().max().unwrap_or_default();
+        let place =
+            if best < 2 { 0 } else { scores.iter().position(|score| *score == best).unwrap_or_default() };
+        let mut rows = std::mem::take(&mut self.first).into_iter().skip(place);
+        if let Some((line, cells)) = rows.next() {
+            self.head.line = line;
+            self.head.cells = self.parted(cells);
+            self.open = (self.send)(Part::Headings(self.head.clone()));
+        }
+        for (line, cells) in rows {
+            self.row(line, cells);
+        }
+    }
+
+    // A tab where a comma should be stands between two headings of one cell.
+    fn parted(&self, cells: Vec<String>) -> Vec<String> {
+        let part = |cell: String| {
+            let parts: Vec<&str> = cell.trim().split('\t').map(str::trim).collect();
+            if parts.len() > 1 && parts.iter().any(|part| self.known.contains(&squash(part))) {
+                return parts.into_iter().map(str::to_owned).collect();
+            }
+            vec![cell]
+        };
+        cells.into_iter().flat_map(part).collect()
+    }
+
+    fn row(&mut self, line: i64, cells: Vec<String>) {
+        self.number += 1;
+        if !self.open || self.number <= self.skip {
+            return;
+        }
+        self.bytes += cells.iter().map(|cell| cell.len() + size_of::<String>()).sum::<usize>();
+        self.batch.push(Line { number: self.number, line, cells });
+        if self.batch.len() == BATCH || self.bytes >= BATCH_BYTES {
+            self.bytes = 0;
+            self.open = (self.send)(Part::Rows(std::mem::take(&mut self.batch)));
+        }
+    }
+}
+
+// Counts what is read between two rows, so that one row can't fill the memory.
+struct Bounded<'a, R> {
+    inner: R,
+    since: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Bounded<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.since.set(self.since.get() + count as u64);
+        if self.since.get() > ROW_BYTES_MAX {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "row too long"));
+        }
+        Ok(count)
+    }
+}
+
+/// Reads separated values.
+pub fn text<S, F>(mut text: Text<S>, rows: &mut Rows<F>) -> Answer<()>
+where
+    S: FnMut() -> io::Result<Option<Vec<u8>>>,
+    F: FnMut(Part) -> bool,
+{
+    let delimiter = delimiter(text.first_line().map_err(Fault::internal)?);
+    rows.describe("", &char::from(delimiter).to_string());
+    let since = Cell::new(0);
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .has_headers(false)
         .flexible(true)
         // Each record then ends with its line, which makes the lines countable; a carriage return stays in the last cell.
         .terminator(csv::Terminator::Any(b'\n'))
-        .from_reader(text.chain(&b"\n"[..]));
-    let mut rows = Vec::new();
-    let mut number = 0;
-    let mut headed = false;
+        .from_reader(Bounded { inner: text.chain(&b"\n"[..]), since: &since });
     let mut record = csv::StringRecord::new();
-    while reader.read_record(&mut record)? {
-        let cells: Vec<String> = record.iter().map(|cell| cell.trim_end_matches('\r').to_owned()).collect();
-        if cells.iter().all(|cell| cell.trim().is_empty()) {
-            continue;
+    loop {
+        match reader.read_record(&mut record) {
+            Ok(true) => since.set(0),
+            Ok(false) => break,
+            Err(error) => return Err(row_unreadable(error, reader.position().line())),
         }
-        if !headed {
-            headed = true;
-            if !send(Part::Headings(cells)) {
-                return Ok(());
-            }
-            continue;
-        }
-        number += 1;
-        if number <= skip {
-            continue;
-        }
+        let cells: Vec<String> =
+            record.iter().take(COLUMNS_MAX + 2).map(|cell| cell.trim_end_matches('\r').to_owned()).collect();
         let within = cells.iter().map(|cell| cell.matches('\n').count() as u64).sum::<u64>();
         let line = reader.position().line().saturating_sub(1 + within);
-        rows.push(Line { number, line: i64::try_from(line).unwrap_or(i64::MAX), cells });
-        if rows.len() == BATCH && !send(Part::Rows(std::mem::take(&mut rows))) {
+        if !rows.push(i64::try_from(line).unwrap_or(i64::MAX), cells) {
             return Ok(());
         }
     }
-    if !rows.is_empty() {
-        send(Part::Rows(rows));
-    }
+    rows.end();
     Ok(())
+}
+
+fn row_unreadable(error: csv::Error, line: u64) -> Fault {
+    let too_long = matches!(error.kind(), csv::ErrorKind::Io(io) if io.kind() == io::ErrorKind::FileTooLarge);
+    if too_long {
+        return plan::unreadable(
+            &format!(
+                "the row that begins before line {line} is longer than 4 MiB; close its quotation mark and send the file again"
+            ),
+            &format!("第{line}行附近的一行超过4 MiB，可能缺少右引号；请修正后重新提交"),
+        );
+    }
+    Fault::internal(error)
 }
 
 // The separator is what the headings hold most of: a stray tab among commas does not win.
@@ -115,19 +308,21 @@ mod tests {
     use super::*;
     use crate::imports::encoding::named;
 
-    fn parsed(text: &str, skip: i64) -> (Vec<String>, Vec<Line>) {
-        let mut chunks = text.as_bytes().chunks(7).map(<[u8]>::to_vec).collect::<Vec<_>>().into_iter();
-        let (mut headings, mut rows) = (Vec::new(), Vec::new());
-        let text = Text::new(move || Ok(chunks.next()), named("UTF-8"));
-        parse(text, skip, |part| {
+    fn parsed(content: &str, skip: i64) -> (Head, Vec<Line>) {
+        let mut chunks = content.as_bytes().chunks(7).map(<[u8]>::to_vec).collect::<Vec<_>>().into_iter();
+        let (mut head, mut rows) = (Head::default(), Vec::new());
+        let known = ["代码", "名称", "纳税人识别号"].map(str::to_owned).into();
+        let mut into = Rows::new(Arc::new(known), skip, |part| {
             match part {
-                Part::Headings(cells) => headings = cells,
+                Part::Headings(found) => head = found,
                 Part::Rows(lines) => rows.extend(lines),
+                Part::End => {}
             }
             true
-        })
-        .unwrap();
-        (headings, rows)
+        });
+        text(Text::new(move || Ok(chunks.next()), named("UTF-8")), &mut into).unwrap();
+        drop(into);
+        (head, rows)
     }
 
     fn line(number: i64, line: i64, cells: [&str; 2]) -> Line {
@@ -137,17 +332,31 @@ mod tests {
     #[test]
     fn rows_keep_their_numbers_and_lines() {
         let text = "代码,名称\r\n1,\"甲,\n乙\"\r\n\r\n,\r\n2,丙\r\n3,丁";
-        let (headings, rows) = parsed(text, 0);
-        assert_eq!(headings, ["代码", "名称"]);
+        let (head, rows) = parsed(text, 0);
+        assert_eq!(
+            (head.cells, head.line, head.delimiter.as_str()),
+            (vec!["代码".into(), "名称".into()], 1, ",")
+        );
         assert_eq!(rows, [line(1, 2, ["1", "甲,\n乙"]), line(2, 6, ["2", "丙"]), line(3, 7, ["3", "丁"])]);
         assert_eq!(parsed(text, 2).1, [line(3, 7, ["3", "丁"])]);
     }
 
     #[test]
     fn a_carriage_return_is_no_part_of_a_cell() {
-        let (headings, rows) = parsed("代码,\"名称\"\r\n1,\"甲\"\r\n2,丙\n", 0);
-        assert_eq!(headings, ["代码", "名称"]);
+        let (head, rows) = parsed("代码,\"名称\"\r\n1,\"甲\"\r\n2,丙\n", 0);
+        assert_eq!(head.cells, ["代码", "名称"]);
         assert_eq!(rows, [line(1, 2, ["1", "甲"]), line(2, 3, ["2", "丙"])]);
+    }
+
+    #[test]
+    fn headings_may_stand_below_a_title_and_hold_a_tab() {
+        let (head, rows) = parsed("某市名单,\n2026年,制表\n代码,名称\n1,甲\n", 0);
+        assert_eq!((head.line, head.cells), (3, vec![String::from("代码"), String::from("名称")]));
+        assert_eq!(rows, [line(1, 4, ["1", "甲"])]);
+        let (head, _) = parsed("编号\t纳税人识别号,名称,税务机关\n1,2,3,4\n", 0);
+        assert_eq!(head.cells, ["编号", "纳税人识别号", "名称", "税务机关"]);
+        let (head, _) = parsed("编\t号,名称\n1,2\n", 0);
+        assert_eq!(head.cells, ["编\t号", "名称"]);
     }
 
     #[test]
@@ -161,6 +370,19 @@ mod tests {
 
     #[test]
     fn an_empty_file_has_no_headings() {
-        assert_eq!(parsed("\n\n", 0), (Vec::new(), Vec::new()));
+        assert_eq!(parsed("\n\n", 0), (Head::default(), Vec::new()));
+    }
+
+    #[test]
+    fn a_row_without_an_end_is_refused_before_it_fills_the_memory() {
+        let mut left = 64;
+        let source = move || {
+            left -= 1;
+            Ok((left >= 0).then(|| if left == 63 { b"a,b\n\"".to_vec() } else { vec![b'x'; 1 << 20] }))
+        };
+        let mut rows = Rows::new(Arc::default(), 0, |_| true);
+        let fault = text(Text::new(source, named("UTF-8")), &mut rows).unwrap_err();
+        assert_eq!(fault.reason(), "FILE_UNREADABLE");
+        assert!(fault.text().en.contains("4 MiB"));
     }
 }

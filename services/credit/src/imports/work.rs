@@ -1,14 +1,13 @@
 //! Taking a stored file in: batch by batch, each with its checkpoint in one transaction, so that whoever takes over goes
 //! on at the next row.
 use std::{
-    collections::{BTreeSet, HashMap},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chassis::{
-    Answer, Fault, Tx, clock,
-    fault::{Kind, Violation},
+    Answer, Fault, clock,
+    fault::Kind,
     operations::{self, Job},
 };
 use contract::{credit::v1 as api, r#type::v1::ErrorReason as Common};
@@ -16,23 +15,23 @@ use prost::Message;
 use prost_types::Any;
 
 use super::{
-    cells::{self, RecordShape},
-    encoding,
-    headings::{self, Columns},
+    batch, cells,
+    layout::{self, Layout, Missing},
     plan::{self, Checkpoint, Plan},
+    preview::Preview,
     rows,
-    sheet::{self, Line, Part},
+    sheet::{self, Head, Line, Part},
 };
 use crate::{
     Credit, changes, items,
     outcomes::{self, Verdict},
-    records, subjects,
 };
 
 /// The work's kind in the table of operations.
 pub const KIND: &str = "import";
 
 const ATTEMPTS: u32 = 5;
+const WARNINGS_MAX: usize = 100;
 
 /// The work.
 pub struct Import {
@@ -57,91 +56,144 @@ impl operations::Work for Import {
     }
 }
 
-/// What each row's cells are.
-struct Shape {
-    width: usize,
-    columns: Columns,
-    // By item: the columns of its fields.
-    fields: HashMap<String, Vec<(api::CatalogueField, usize)>>,
+// A file in the hands of this process.
+struct Run<'a> {
+    app: &'a Credit,
+    job: &'a Job,
+    plan: &'a Plan,
+    since: Instant,
+    // Rows that an earlier process took in.
+    before: i32,
 }
 
 impl Import {
     async fn take_in(&self, job: &Job) -> Answer<Any> {
         let plan = Plan::decode(job.request.as_slice()).map_err(Fault::internal)?;
         let mut checkpoint = Checkpoint::decode(job.checkpoint.as_slice()).map_err(Fault::internal)?;
+        let before = checkpoint.progress.rows;
+        let run = Run { app: &self.app, job, plan: &plan, since: Instant::now(), before };
+        let mut preview = plan.validate_only.then(Preview::default);
         if !checkpoint.read {
-            self.read_to_end(job, &plan, &mut checkpoint).await?;
+            run.to_end(&mut checkpoint, &mut preview).await?;
         }
         let response = api::ImportResponse {
             import_id: job.id.clone(),
             progress: Some(checkpoint.progress),
             position: checkpoint.position,
             ignored_columns: checkpoint.ignored,
+            reading: checkpoint.reading,
+            warnings: checkpoint.warnings,
+            validate_only: plan.validate_only,
+            samples: preview.map(|preview| preview.samples).unwrap_or_default(),
         };
         Ok(operations::any(&response))
     }
+}
 
-    async fn read_to_end(&self, job: &Job, plan: &Plan, checkpoint: &mut Checkpoint) -> Answer<()> {
+impl Run<'_> {
+    async fn to_end(&self, checkpoint: &mut Checkpoint, preview: &mut Option<Preview>) -> Answer<()> {
+        let items = items::in_force(self.app.store.read()).await?;
+        let known = layout::known_headings(&items);
         let skip = i64::from(checkpoint.progress.rows);
-        let mut parts = sheet::open(&self.app.store, &job.id, encoding::named(&plan.encoding), skip);
-        let mut shape = None;
+        let mut parts = sheet::open(&self.app.store, &self.job.id, self.plan, known, skip);
+        let mut items = Some(items);
+        let (mut found, mut ended) = (None, false);
         while let Some(part) = parts.recv().await {
-            match (part?, &shape) {
-                (Part::Headings(headings), _) => {
-                    rows::put_headings(&self.app.store, &job.id, &headings).await?;
-                    shape = Some(self.shape(plan, &headings, &mut checkpoint.ignored).await?);
+            match (part?, &found) {
+                (Part::End, _) => ended = true,
+                (Part::Headings(head), _) => {
+                    let layout = Layout::find(
+                        self.plan,
+                        &head.cells,
+                        items.take().unwrap_or_default(),
+                        self.job.language,
+                    )
+                    .map_err(|missing| column_missing(missing, &head.cells))?;
+                    self.begin(&head, &layout, checkpoint).await?;
+                    found = Some(layout);
                 }
-                (Part::Rows(lines), Some(shape)) => self.batch(job, plan, shape, &lines, checkpoint).await?,
+                (Part::Rows(mut lines), Some(layout)) => {
+                    let dropped = drop_personal(layout, &mut lines);
+                    self.batch(layout, &lines, dropped, checkpoint, preview).await?;
+                }
                 (Part::Rows(_), None) => {
                     return Err(Fault::internal(anyhow::anyhow!("rows before the headings")));
                 }
             }
         }
-        if shape.is_none() {
+        if !ended {
+            return Err(Fault::internal(anyhow::anyhow!("the reader broke down")));
+        }
+        if found.is_none() {
             return Err(plan::unreadable("the file holds no headings and no rows", "文件中没有表头和数据行"));
         }
         let tx = self.app.store.begin().await?;
-        checkpoint.read = true;
+        // A judgement that is interrupted begins anew: what it knows of earlier rows is in memory only.
+        checkpoint.read = preview.is_none();
         if checkpoint.position.is_empty() {
             checkpoint.position = changes::position(&self.app.store, &tx).await?;
         }
-        job.progress(&tx, &metadata(job, plan, checkpoint), &checkpoint.encode_to_vec()).await?;
+        if preview.is_none() {
+            self.job.progress(&tx, &self.metadata(checkpoint), &checkpoint.encode_to_vec()).await?;
+        }
         tx.commit().await
     }
 
-    async fn shape(&self, plan: &Plan, headings: &[String], ignored: &mut Vec<String>) -> Answer<Shape> {
-        let targets = if plan.records { headings::RECORDS } else { headings::SUBJECTS };
-        let columns =
-            headings::find(headings, targets).map_err(|missing| column_missing(missing, headings))?;
-        let mut fields = HashMap::new();
-        if plan.records {
-            if plan.item.is_empty() && !columns.has("item") {
-                return Err(column_missing(("item", "事项"), headings));
-            }
-            let items = items::in_force(self.app.store.read()).await?;
-            let wanted = items.into_iter().filter(|(name, _)| plan.item.is_empty() || plan.item == *name);
-            fields = wanted.map(|(name, item)| (name, headings::fields(headings, &item.body))).collect();
+    // Notes how the file is read.
+    async fn begin(&self, head: &Head, layout: &Layout, checkpoint: &mut Checkpoint) -> Answer<()> {
+        let plan = self.plan;
+        checkpoint.ignored = layout.ignored.clone();
+        checkpoint.progress.dropped_personal_columns =
+            i32::try_from(layout.personal.len()).unwrap_or(i32::MAX);
+        let personal = layout.personal.iter().filter_map(|&column| head.cells.get(column));
+        checkpoint.reading = Some(api::ImportReading {
+            format: plan.format.clone(),
+            encoding: if plan.is_workbook() { String::new() } else { plan.encoding.clone() },
+            delimiter: head.delimiter.clone(),
+            sheet: head.sheet.clone(),
+            headings_line: head.line,
+            template: layout.template.map(|template| template.template.clone()).unwrap_or_default(),
+            template_name: layout.template.map(|template| template.name.clone()).unwrap_or_default(),
+            item: layout.item.clone(),
+            mapping: layout.mapping.clone(),
+            personal_columns: personal.map(|heading| outcomes::shown(heading)).collect(),
+        });
+        if let (false, Some(item)) = (layout.item.is_empty(), plan.records.then_some(&layout.item)) {
+            let item = items::require(&self.app.store, item).await?;
+            crate::records::rules::may_submit(&item.body, &plan.submitter()).map_err(outcomes::fault)?;
         }
-        let mut used: BTreeSet<usize> = columns.numbers().collect();
-        used.extend(fields.values().flatten().map(|(_, column)| *column));
-        *ignored = headings::ignored(headings, &used);
-        Ok(Shape { width: headings.len(), columns, fields })
+        if plan.validate_only {
+            return Ok(());
+        }
+        let form = rows::Form {
+            format: plan.format.clone(),
+            encoding: plan.encoding.clone(),
+            delimiter: head.delimiter.clone(),
+            headings: layout.without_personal(&head.cells),
+        };
+        rows::put_form(&self.app.store, &self.job.id, &form).await
     }
 
     // A batch that lost a race is done again; it has left nothing behind.
     async fn batch(
         &self,
-        job: &Job,
-        plan: &Plan,
-        shape: &Shape,
+        layout: &Layout,
         lines: &[Line],
+        dropped: i32,
         checkpoint: &mut Checkpoint,
+        preview: &mut Option<Preview>,
     ) -> Answer<()> {
         let mut attempt = 1;
         loop {
-            match self.try_batch(job, plan, shape, lines, checkpoint).await {
-                Ok(after) => {
-                    *checkpoint = after;
+            let mut next = checkpoint.clone();
+            next.progress.dropped_personal_cells += dropped;
+            let tried = match preview {
+                Some(preview) => self.judge(layout, lines, &mut next, preview).await,
+                None => self.write(layout, lines, &mut next).await,
+            };
+            match tried {
+                Ok(()) => {
+                    *checkpoint = next;
                     return Ok(());
                 }
                 Err(fault) if fault.reason() == Common::OperationInterrupted.as_str_name() => {
@@ -150,7 +202,7 @@ impl Import {
                 Err(fault)
                     if attempt < ATTEMPTS && matches!(fault.kind(), Kind::Aborted | Kind::Internal) =>
                 {
-                    tracing::warn!(import = job.id, attempt, %fault, "a batch is tried again");
+                    tracing::warn!(import = self.job.id, attempt, %fault, "a batch is tried again");
                     tokio::time::sleep(Duration::from_millis(50) * attempt * attempt).await;
                     attempt += 1;
                 }
@@ -159,93 +211,108 @@ impl Import {
         }
     }
 
-    async fn try_batch(
-        &self,
-        job: &Job,
-        plan: &Plan,
-        shape: &Shape,
-        lines: &[Line],
-        before: &Checkpoint,
-    ) -> Answer<Checkpoint> {
+    async fn write(&self, layout: &Layout, lines: &[Line], next: &mut Checkpoint) -> Answer<()> {
         let tx = self.app.store.begin().await?;
-        let verdicts = self.take(&tx, plan, shape, lines).await?;
-        let mut checkpoint = before.clone();
+        let taken = batch::take(&tx, self.app.clock.now(), self.plan, layout, lines).await?;
+        let accepted: Vec<&str> = taken
+            .verdicts
+            .iter()
+            .filter_map(|verdict| match verdict {
+                Verdict::Accepted(record) if !record.is_empty() => Some(record.as_str()),
+                _ => None,
+            })
+            .collect();
+        rows::note_records(&tx, &self.job.id, &accepted).await?;
         let mut refused = Vec::new();
-        for (line, verdict) in lines.iter().zip(verdicts) {
-            checkpoint.progress.rows += 1;
-            match verdict {
-                Verdict::Accepted(_) => checkpoint.progress.accepted += 1,
-                Verdict::Duplicate(_) => checkpoint.progress.duplicates += 1,
-                Verdict::Refused(violation) => {
-                    checkpoint.progress.rejected += 1;
-                    refused.push((line, violation));
-                }
+        for (line, verdict) in lines.iter().zip(taken.verdicts) {
+            self.count(layout, line, &verdict, next);
+            if let Verdict::Refused(violation) = verdict {
+                let kept = cells::kept(layout, &line.cells, &violation);
+                refused.push((line, violation, kept));
             }
         }
-        rows::put_rejects(&tx, &job.id, refused).await?;
+        rows::put_rejects(&tx, &self.job.id, refused).await?;
         if let Some(position) = tx.position() {
-            checkpoint.position = position.to_string();
+            next.position = position.to_string();
         }
-        job.progress(&tx, &metadata(job, plan, &checkpoint), &checkpoint.encode_to_vec()).await?;
-        tx.commit().await?;
-        Ok(checkpoint)
+        self.job.progress(&tx, &self.metadata(next), &next.encode_to_vec()).await?;
+        tx.commit().await
     }
 
-    async fn take(&self, tx: &Tx, plan: &Plan, shape: &Shape, lines: &[Line]) -> Answer<Vec<Verdict>> {
-        let now = self.app.clock.now();
-        let refused = |line: &Line| cells::shifted(shape.width, &line.cells);
-        if plan.records {
-            let (inputs, refusals) = split(lines, |line| match refused(line) {
-                None => shape.record(plan, line),
-                Some(violation) => Err(violation),
-            });
-            let verdicts = records::take(tx, now, &plan.submitter(), &inputs).await?;
-            return Ok(merge(verdicts, refusals));
+    // The same judgement in a transaction that is never committed.
+    async fn judge(
+        &self,
+        layout: &Layout,
+        lines: &[Line],
+        next: &mut Checkpoint,
+        preview: &mut Preview,
+    ) -> Answer<()> {
+        let tx = self.app.store.begin().await?;
+        let taken = batch::take(&tx, self.app.clock.now(), self.plan, layout, lines).await?;
+        drop(tx);
+        let verdicts = preview.settle(layout, lines, taken, self.job.language);
+        for (line, verdict) in lines.iter().zip(&verdicts) {
+            self.count(layout, line, verdict, next);
         }
-        let (inputs, refusals) = split(lines, |line| match refused(line) {
-            None => Ok(cells::subject(&shape.columns, &line.cells, plan.accept_nonconforming)),
-            Some(violation) => Err(violation),
-        });
-        Ok(merge(subjects::take(tx, now, &inputs).await?, refusals))
+        let tx = self.app.store.begin().await?;
+        self.job.progress(&tx, &self.metadata(next), &[]).await?;
+        tx.commit().await
+    }
+
+    fn count(&self, layout: &Layout, line: &Line, verdict: &Verdict, next: &mut Checkpoint) {
+        let progress = &mut next.progress;
+        progress.rows += 1;
+        match verdict {
+            Verdict::Accepted(_) => progress.accepted += 1,
+            Verdict::Duplicate(_) => progress.duplicates += 1,
+            Verdict::Refused(violation) => {
+                progress.rejected += 1;
+                let person = api::ErrorReason::PersonNotTaken.as_str_name();
+                progress.person_rows += i32::from(violation.reason == person);
+                return;
+            }
+        }
+        if let Some(column) = cells::warning(&line.cells) {
+            progress.warned += 1;
+            if next.warnings.len() < WARNINGS_MAX {
+                let field = layout.mapping.get(column).map(|column| column.heading.clone());
+                next.warnings.push(api::ImportWarning {
+                    line: line.line,
+                    field: field.unwrap_or_default(),
+                    message: rare(self.job.language),
+                });
+            }
+        }
+    }
+
+    fn metadata(&self, checkpoint: &Checkpoint) -> api::ImportMetadata {
+        let rows = f64::from(checkpoint.progress.rows - self.before);
+        let rate = rows / self.since.elapsed().as_secs_f64().max(0.001);
+        #[allow(clippy::cast_possible_truncation, reason = "the cast saturates, and a rate is small")]
+        let rows_per_second = rate as i32;
+        api::ImportMetadata {
+            import_id: self.job.id.clone(),
+            progress: Some(checkpoint.progress),
+            create_time: Some(clock::wire(clock::from_micros(self.plan.created_at))),
+            rows_per_second,
+        }
     }
 }
 
-impl Shape {
-    fn record(&self, plan: &Plan, line: &Line) -> Result<api::RecordInput, Violation> {
-        let accept_nonconforming = plan.accept_nonconforming;
-        let shape = RecordShape { columns: &self.columns, item: &plan.item, accept_nonconforming };
-        let fields = self.fields.get(shape.item(&line.cells)).map_or(&[][..], Vec::as_slice);
-        shape.record(&line.cells, fields)
-    }
+fn drop_personal(layout: &Layout, lines: &mut [Line]) -> i32 {
+    lines.iter_mut().map(|line| layout.drop_personal(&mut line.cells)).sum()
 }
 
-// The rows that can be judged, and for each row the refusal of one that can't.
-fn split<T>(
-    lines: &[Line],
-    read: impl Fn(&Line) -> Result<T, Violation>,
-) -> (Vec<T>, Vec<Option<Violation>>) {
-    let mut inputs = Vec::with_capacity(lines.len());
-    let refusals = lines.iter().map(|line| read(line).map(|input| inputs.push(input)).err()).collect();
-    (inputs, refusals)
+fn rare(language: chassis::language::Language) -> String {
+    chassis::language::Text::new(
+        "holds a character of the private use area, which is kept as it is; check how it is meant to look",
+        "含有自造字（私用区字符），已按原样保存；请核对字形",
+    )
+    .get(language)
+    .to_owned()
 }
 
-fn merge(verdicts: Vec<Verdict>, refusals: Vec<Option<Violation>>) -> Vec<Verdict> {
-    let mut verdicts = verdicts.into_iter();
-    refusals
-        .into_iter()
-        .filter_map(|refusal| refusal.map_or_else(|| verdicts.next(), |r| Some(Verdict::Refused(r))))
-        .collect()
-}
-
-fn metadata(job: &Job, plan: &Plan, checkpoint: &Checkpoint) -> api::ImportMetadata {
-    api::ImportMetadata {
-        import_id: job.id.clone(),
-        progress: Some(checkpoint.progress),
-        create_time: Some(clock::wire(clock::from_micros(plan.created_at))),
-    }
-}
-
-fn column_missing((name, heading): (&str, &str), headings: &[String]) -> Fault {
+fn column_missing((name, heading): Missing, headings: &[String]) -> Fault {
     let shown: Vec<String> = headings.iter().take(40).map(|heading| outcomes::shown(heading)).collect();
     Fault::invalid(
         api::ErrorReason::ColumnMissing.as_str_name(),

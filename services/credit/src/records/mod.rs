@@ -1,4 +1,5 @@
 //! Records 信用信息记录: taken in row by row, corrected and withdrawn as new versions, listed.
+mod bulk;
 mod content;
 mod rows;
 pub mod rules;
@@ -25,7 +26,8 @@ use jiff::Timestamp;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
-pub use rows::{Shown, counts, shown};
+pub use bulk::withdraw_untouched;
+pub use rows::{Shown, Withdrawal, counts, shown};
 pub use stream::stream;
 
 use crate::{

@@ -385,3 +385,51 @@ pub async fn counts(db: &impl ConnectionTrait, shown: &Shown<'_>) -> Answer<Vec<
     let counts = rows.into_iter().map(|row| Ok((row.try_get("", "item")?, row.try_get("", "records")?)));
     counts.collect()
 }
+
+/// Why records are taken back together.
+pub struct Withdrawal<'a> {
+    /// The import that brought them.
+    pub import: &'a str,
+    /// Who takes them back.
+    pub client: &'a str,
+    /// Why, in the client's words.
+    pub reason: &'a str,
+}
+
+// What stands as it was first taken in, of the records whose ids lie between two.
+const UNTOUCHED: &str = "record BETWEEN $1 AND $2 AND status = 'EFFECTIVE' AND version = 1";
+
+/// The records between two ids that stand as they were first taken in, held until the transaction ends.
+pub async fn untouched(tx: &Tx, first: &str, last: &str) -> Answer<Vec<Present>> {
+    let hold = if tx.get_database_backend() == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    let text = format!("SELECT {READ} FROM records WHERE {UNTOUCHED} ORDER BY record {hold}");
+    let rows = Row::find_by_statement(sql(&**tx, &text, [first.into(), last.into()])).all(&**tx).await?;
+    rows.into_iter().map(Present::try_from).collect()
+}
+
+/// Keeps what those say and puts their withdrawal in its place, in two statements however many they are. Their source numbers become free,
+/// so that the right file may be sent after the wrong one was taken back; the versions kept tell them still.
+pub async fn withdraw_untouched(
+    tx: &Tx,
+    now: Timestamp,
+    (first, last): (&str, &str),
+    why: &Withdrawal<'_>,
+) -> Answer<()> {
+    let columns = "uscc, record, version, item, item_version, department, source_id, occurred_on, severity, amount, \
+                   fields, valid_until, status, recorded_at";
+    let text = format!(
+        "INSERT INTO record_versions ({columns}, replaced_at, replaced_by, reason) \
+         SELECT {columns}, CAST($3 AS BIGINT), CAST($4 AS TEXT), CAST($5 AS TEXT) FROM records WHERE {UNTOUCHED}"
+    );
+    let values = [first.into(), last.into(), micros(now).into(), why.client.into(), why.reason.into()];
+    tx.execute_raw(sql(&**tx, &text, values)).await?;
+    let position = tx.position().map(|position| position.to_string()).unwrap_or_default();
+    let text = format!(
+        "UPDATE records SET status = 'WITHDRAWN', version = version + 1, recorded_at = $3, position = $4, \
+         source_id = source_id || CAST($5 AS TEXT) WHERE {UNTOUCHED}"
+    );
+    let behind = format!(" (withdrawn with import {})", why.import);
+    let values = [first.into(), last.into(), micros(now).into(), position.into(), behind.into()];
+    tx.execute_raw(sql(&**tx, &text, values)).await?;
+    Ok(())
+}

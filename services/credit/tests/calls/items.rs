@@ -45,8 +45,8 @@ async fn the_built_in_catalogue_is_there_and_pages() {
     let class =
         api::ListItemsRequest { category: String::from("信用评价结果信息"), ..Default::default() };
     let class = world.items(&who).list_items(class).await.unwrap().into_inner().items;
-    assert_eq!(class.len(), 1);
-    assert_eq!(class[0].item, "national-evaluation");
+    let class: Vec<&str> = class.iter().map(|item| item.item.as_str()).collect();
+    assert_eq!(class, ["national-evaluation", "sector-evaluation"]);
     let request = api::GetItemRequest { item: String::from("nothing"), ..Default::default() };
     let missing = world.items(&who).get_item(request).await.unwrap_err();
     assert_eq!((missing.code(), reason(&missing).as_str()), (Code::NotFound, "ITEM_UNKNOWN"));

@@ -9,7 +9,10 @@ use contract::credit::v1 as api;
 use jiff::SignedDuration;
 use prost::Message;
 
-use crate::world::{World, code};
+use crate::{
+    workbooks::{row, text, workbook},
+    world::{World, code},
+};
 
 const ROWS: u32 = 30_000;
 const DRILL: &str = "CREDIT_DRILL_FOLDER";
@@ -29,15 +32,26 @@ async fn a_process_to_be_killed() {
 
 #[tokio::test]
 async fn a_killed_process_leaves_no_row_lost_and_none_doubled() {
+    let rows: String = (0..ROWS).map(|serial| format!("{},虚构{serial}号公司\n", code(serial))).collect();
+    drill(format!("uscc,name\n{rows}").as_bytes()).await;
+}
+
+#[tokio::test]
+async fn a_workbook_is_gone_on_with_as_well() {
+    let row = |at: u32, code: &str, name: &str| row(at, &[&text("", code), &text("", name)]);
+    let rows: String =
+        (0..ROWS).map(|serial| row(serial + 2, &code(serial), &format!("虚构{serial}号公司"))).collect();
+    drill(&workbook(&[("a", &(row(1, "uscc", "name") + &rows), "")])).await;
+}
+
+async fn drill(file: &[u8]) {
     let trial = Trial::at("");
     // Accepted here, but nobody works on it yet.
     let role = credit::open(&trial.boot).await.unwrap();
     let waiting = World { upstream: Upstream::local(role.router), trial };
     drop(role.background);
     let who = waiting.department("market-regulation");
-    let rows: String = (0..ROWS).map(|serial| format!("{},虚构{serial}号公司\n", code(serial))).collect();
-    let file = format!("uscc,name\n{rows}");
-    let operation = waiting.send(&who, "subjects", "", file.as_bytes()).await.unwrap();
+    let operation = waiting.send(&who, "subjects", "", file).await.unwrap();
     let mut process = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "resume::a_process_to_be_killed", "--ignored"])
         .env(DRILL, waiting.trial.folder.path())
@@ -65,7 +79,7 @@ async fn a_killed_process_leaves_no_row_lost_and_none_doubled() {
     let world = World { upstream, ..waiting };
     let done = world.finish(&who, &operation).await.unwrap();
     let all = i32::try_from(ROWS).unwrap();
-    let expected = api::ImportProgress { rows: all, accepted: all, duplicates: 0, rejected: 0 };
+    let expected = api::ImportProgress { rows: all, accepted: all, ..Default::default() };
     assert_eq!(done.progress, Some(expected));
     let mut changed: Vec<String> =
         world.changes(&world.office(), "").await.into_iter().map(|change| change.uscc).collect();
@@ -73,7 +87,7 @@ async fn a_killed_process_leaves_no_row_lost_and_none_doubled() {
     let mut codes: Vec<String> = (0..ROWS).map(code).collect();
     codes.sort_unstable();
     assert!(changed == codes, "{} changes of {ROWS} subjects", changed.len());
-    let again = world.import(&who, "subjects", "", file.as_bytes()).await;
-    let expected = api::ImportProgress { rows: all, accepted: 0, duplicates: all, rejected: 0 };
+    let again = world.import(&who, "subjects", "", file).await;
+    let expected = api::ImportProgress { rows: all, duplicates: all, ..Default::default() };
     assert_eq!(again.progress, Some(expected));
 }

@@ -125,18 +125,39 @@ impl World {
         sent.map(tonic::Response::into_inner)
     }
 
+    /// Sends a file in one part with further parameters, and waits for the end.
+    pub async fn import_with(
+        &self,
+        who: &Bearer,
+        file: &[u8],
+        parameters: api::CreateImportRequest,
+    ) -> Result<api::ImportResponse, tonic_types::Status> {
+        let file = Some(HttpBody { data: file.to_vec(), ..Default::default() });
+        let part = api::CreateImportRequest { file, ..parameters };
+        let sent = self.imports(who).create_import(stream::iter([part])).await.unwrap().into_inner();
+        self.finish(who, &sent).await
+    }
+
     /// Waits for the end of an import.
     pub async fn finish(
         &self,
         who: &Bearer,
         operation: &Operation,
     ) -> Result<api::ImportResponse, tonic_types::Status> {
+        let any = self.response(who, operation).await?;
+        Ok(api::ImportResponse::decode(any.value.as_slice()).unwrap())
+    }
+
+    /// Waits for the end of an operation.
+    pub async fn response(
+        &self,
+        who: &Bearer,
+        operation: &Operation,
+    ) -> Result<prost_types::Any, tonic_types::Status> {
         for _ in 0..2_000 {
             let done = self.poll(who, operation).await;
             match done.result {
-                Some(operation::Result::Response(any)) => {
-                    return Ok(api::ImportResponse::decode(any.value.as_slice()).unwrap());
-                }
+                Some(operation::Result::Response(any)) => return Ok(any),
                 Some(operation::Result::Error(status)) => return Err(status),
                 None => tokio::time::sleep(Duration::from_millis(20)).await,
             }
@@ -155,14 +176,29 @@ impl World {
     }
 
     pub async fn rejects(&self, who: &Bearer, id: &str) -> String {
-        let request = api::DownloadRejectsRequest { id: id.to_owned() };
+        let (content_type, bytes) = self.rejects_as(who, id, "").await;
+        assert_eq!(content_type, "text/csv; charset=utf-8");
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// The refused rows in a form: its content type and its bytes.
+    pub async fn rejects_as(&self, who: &Bearer, id: &str, format: &str) -> (String, Vec<u8>) {
+        let request = api::DownloadRejectsRequest { id: id.to_owned(), format: format.to_owned() };
         let mut stream = self.imports(who).download_rejects(request).await.unwrap().into_inner();
-        let mut bytes = Vec::new();
+        let (mut content_type, mut bytes) = (String::new(), Vec::new());
         while let Some(part) = stream.message().await.unwrap() {
-            assert_eq!(part.content_type, "text/csv; charset=utf-8");
+            content_type = part.content_type;
             bytes.extend(part.data);
         }
-        String::from_utf8(bytes).unwrap()
+        (content_type, bytes)
+    }
+
+    /// The reasons of the refused rows, in their order.
+    pub async fn reasons(&self, who: &Bearer, id: &str) -> Vec<String> {
+        let list = self.rejects(who, id).await;
+        let list = list.trim_start_matches('\u{FEFF}');
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(list.as_bytes());
+        reader.records().map(|row| row.unwrap()[1].to_owned()).collect()
     }
 
     /// Everything in the feed now.
