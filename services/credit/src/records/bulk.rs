@@ -17,7 +17,7 @@ pub async fn withdraw_untouched(
     if present.is_empty() {
         return Ok(0);
     }
-    let withdrawn: Vec<_> = present
+    let mut withdrawn: Vec<_> = present
         .iter()
         .map(|present| {
             let mut record = present.record.clone();
@@ -28,7 +28,7 @@ pub async fn withdraw_untouched(
             record
         })
         .collect();
-    changes::append_records(tx, Kind::RecordWithdrawn, now, &withdrawn).await?;
+    changes::append_records(tx, Kind::RecordWithdrawn, now, &mut withdrawn).await?;
     changes::in_order(tx, present.iter().map(|present| present.record.position.as_str()))?;
     rows::withdraw_untouched(tx, now, between, why).await?;
     Ok(present.len())
