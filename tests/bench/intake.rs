@@ -75,13 +75,12 @@ fn rate(took: Duration) -> f64 {
     f64::from(ROWS) / took.as_secs_f64()
 }
 
-#[allow(clippy::disallowed_methods, reason = "the suite that is measured runs by the wall clock")]
 fn client(gateway: &Suite, credit: &Suite) -> anyhow::Result<Upstream> {
     let admin = std::fs::read(gateway.data_dir.join("admin.json"))?;
     let admin: serde_json::Value = serde_json::from_slice(&admin)?;
     let secret = admin["clientSecret"].as_str().context("the office's secret")?;
     let issuer = Upstream::remote(&gateway.base)?;
-    let identity = Identity::new(issuer, "admin", secret, Clock::starting_at(jiff::Timestamp::now()));
+    let identity = Identity::new(issuer, "admin", secret, Clock::default());
     Ok(Upstream::remote(&credit.base)?.with_identity(Arc::new(identity)))
 }
 
