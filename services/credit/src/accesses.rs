@@ -1,15 +1,15 @@
 //! The access log 查询日志: no look at what is not public without a purpose and a line in it.
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use chassis::{
     Answer, Context, Tx,
     clock::{from_micros, micros, wire},
     ids,
     page::Page,
-    storage::sql,
+    storage::{insert_rows, sql},
 };
 use contract::credit::v1 as api;
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
 use crate::{Credit, outcomes, subjects};
 
@@ -49,6 +49,36 @@ pub async fn log(app: &Arc<Credit>, context: &Context, asked: &Asked, what: &str
     }
     let tx = app.store.begin().await?;
     log_within(&tx, context, asked, what).await?;
+    tx.commit().await
+}
+
+/// Writes looks at several subjects down, before they are answered.
+pub async fn log_all(
+    app: &Arc<Credit>,
+    context: &Context,
+    purpose: &str,
+    subjects: BTreeSet<&str>,
+    what: &str,
+) -> Answer<()> {
+    let purpose = outcomes::free_text("purpose", purpose, 200).map_err(outcomes::fault)?;
+    let row = |uscc: &str| -> Answer<Vec<Value>> {
+        Ok(vec![
+            uscc.into(),
+            ids::fresh(context.now)?.into(),
+            micros(context.now).into(),
+            context.caller.name().into(),
+            context.caller.department().into(),
+            purpose.as_str().into(),
+            what.into(),
+        ])
+    };
+    let rows: Vec<_> = subjects.into_iter().map(row).collect::<Answer<_>>()?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let columns = ["uscc", "id", "at", "client", "department", "purpose", "what"];
+    let tx = app.store.begin().await?;
+    insert_rows(&*tx, "accesses", &columns, rows, "").await?;
     tx.commit().await
 }
 

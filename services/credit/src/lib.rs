@@ -16,9 +16,11 @@ use contract::{
         figures_server::{Figures, FiguresServer},
         imports_server::{Imports, ImportsServer},
         items_server::{Items, ItemsServer},
+        objections_server::{Objections, ObjectionsServer},
         operations_server::{Operations, OperationsServer},
         profiles_server::{Profiles, ProfilesServer},
         records_server::{Records, RecordsServer},
+        repairs_server::{Repairs, RepairsServer},
         reports_server::{Reports, ReportsServer},
         subjects_server::{Subjects, SubjectsServer},
     },
@@ -31,6 +33,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait, service::RoutesBu
 mod accesses;
 mod changes;
 mod figures;
+mod filings;
 mod imports;
 mod items;
 mod outcomes;
@@ -60,6 +63,7 @@ impl MigratorTrait for Migrator {
         chassis::storage::migrations(&[
             ("credit_0001_base", include_str!("../migrations/0001_base.sql")),
             ("credit_0003_imports", include_str!("../migrations/0003_imports.sql")),
+            ("credit_0004_filings", include_str!("../migrations/0004_filings.sql")),
             ("credit_0006_reports", include_str!("../migrations/0006_reports.sql")),
         ])
     }
@@ -127,6 +131,41 @@ impl Records for Calls {
     }
     async fn withdraw_record(&self, r: Request<api::WithdrawRecordRequest>) -> Answered<api::Record> {
         mutate(&self.0, r, records::withdraw).await
+    }
+}
+
+#[async_trait]
+impl Objections for Calls {
+    async fn create_objection(&self, r: Request<api::CreateObjectionRequest>) -> Answered<api::Objection> {
+        mutate(&self.0, r, filings::object).await
+    }
+    async fn get_objection(&self, r: Request<api::GetObjectionRequest>) -> Answered<api::Objection> {
+        call(&self.0, r, filings::get_objection).await
+    }
+    async fn list_objections(
+        &self,
+        r: Request<api::ListObjectionsRequest>,
+    ) -> Answered<api::ListObjectionsResponse> {
+        call(&self.0, r, filings::list_objections).await
+    }
+    async fn decide_objection(&self, r: Request<api::DecideObjectionRequest>) -> Answered<api::Objection> {
+        mutate(&self.0, r, filings::decide_objection).await
+    }
+}
+
+#[async_trait]
+impl Repairs for Calls {
+    async fn create_repair(&self, r: Request<api::CreateRepairRequest>) -> Answered<api::Repair> {
+        mutate(&self.0, r, filings::ask_repair).await
+    }
+    async fn get_repair(&self, r: Request<api::GetRepairRequest>) -> Answered<api::Repair> {
+        call(&self.0, r, filings::get_repair).await
+    }
+    async fn list_repairs(&self, r: Request<api::ListRepairsRequest>) -> Answered<api::ListRepairsResponse> {
+        call(&self.0, r, filings::list_repairs).await
+    }
+    async fn decide_repair(&self, r: Request<api::DecideRepairRequest>) -> Answered<api::Repair> {
+        mutate(&self.0, r, filings::decide_repair).await
     }
 }
 
@@ -236,6 +275,8 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
         .add_service(SubjectsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(ItemsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(RecordsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(ObjectionsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(RepairsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(ProfilesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(ReportsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(AccessesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))

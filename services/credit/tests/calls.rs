@@ -4,6 +4,8 @@
 
 #[path = "calls/feed.rs"]
 mod feed;
+#[path = "calls/filings.rs"]
+mod filings;
 #[path = "calls/imports.rs"]
 mod imports;
 #[path = "calls/items.rs"]

@@ -27,7 +27,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 pub use bulk::withdraw_untouched;
-pub use rows::{Shown, Withdrawal, counts, shown};
+pub use rows::{Present, Shown, Withdrawal, counts, shown};
 pub use stream::stream;
 
 use crate::{
@@ -255,14 +255,24 @@ pub async fn correct(
 ) -> Answer<api::Record> {
     let present = own_effective(tx, context, &request.record).await?;
     let reason = outcomes::free_text("reason", &request.reason, 1_000).map_err(outcomes::fault)?;
+    put_right(tx, context, &present, &request, &reason).await
+}
+
+/// Puts what is right in place of what a record says.
+pub async fn put_right(
+    tx: &Tx,
+    context: &Context,
+    present: &Present,
+    right: &api::CorrectRecordRequest,
+    reason: &str,
+) -> Answer<api::Record> {
     let item = items::named(&**tx, &[&present.record.item]).await?.remove(&present.record.item);
     let item =
         item.ok_or_else(|| Fault::internal(anyhow::anyhow!("item {} vanished", present.record.item)))?;
     let corrected =
-        rules::correct(&present.record, &request, &item.body, context.today()).map_err(outcomes::fault)?;
-    let next =
-        Next { record: corrected, item_version: item.version, kind: Kind::RecordCorrected, reason: &reason };
-    replace(tx, context, &present, Status::Corrected, next).await
+        rules::correct(&present.record, right, &item.body, context.today()).map_err(outcomes::fault)?;
+    let next = Next { record: corrected, item_version: item.version, kind: Kind::RecordCorrected, reason };
+    replace(tx, context, present, Status::Corrected, next).await
 }
 
 /// Takes a record back.
@@ -274,20 +284,47 @@ pub async fn withdraw(
 ) -> Answer<api::Record> {
     let present = own_effective(tx, context, &request.record).await?;
     let reason = outcomes::free_text("reason", &request.reason, 1_000).map_err(outcomes::fault)?;
+    end(tx, context, &present, Status::Withdrawn, &reason).await
+}
+
+/// Ends a record: withdrawn, or repaired.
+pub async fn end(
+    tx: &Tx,
+    context: &Context,
+    present: &Present,
+    how: Status,
+    reason: &str,
+) -> Answer<api::Record> {
     let mut record = present.record.clone();
-    record.status = Status::Withdrawn.into();
+    record.status = how.into();
     record.version += 1;
     let item_version = present.item_version;
-    let next = Next { record, item_version, kind: Kind::RecordWithdrawn, reason: &reason };
-    replace(tx, context, &present, Status::Effective, next).await
+    let kind = if how == Status::Repaired { Kind::RecordRepaired } else { Kind::RecordWithdrawn };
+    replace(tx, context, present, Status::Effective, Next { record, item_version, kind, reason }).await
+}
+
+/// Puts other marks on a record, which stays the same version; gives it as it then stands.
+pub async fn mark(tx: &Tx, context: &Context, present: &Present, marks: Vec<i32>) -> Answer<Present> {
+    let mut next = present.clone();
+    next.record.marks = marks;
+    next.record.position.clear();
+    changes::append_records(tx, Kind::RecordMarked, context.now, [&mut next.record]).await?;
+    changes::in_order(tx, [present.record.position.as_str()])?;
+    next.record.position = tx.position().map(|position| position.to_string()).unwrap_or_default();
+    rows::update_marks(tx, &next.record).await?;
+    Ok(next)
+}
+
+/// A record, held until the transaction ends.
+pub async fn held(tx: &Tx, record: &str) -> Answer<Present> {
+    let present = rows::get_for_update(tx, record).await?;
+    present.ok_or_else(|| Fault::not_found("record", "记录", record).at("record"))
 }
 
 // The record, held until the transaction ends, if it is the caller's to change and still holds.
-async fn own_effective(tx: &Tx, context: &Context, record: &str) -> Answer<rows::Present> {
+async fn own_effective(tx: &Tx, context: &Context, record: &str) -> Answer<Present> {
     let submitter = Submitter::of(context)?;
-    let present = rows::get_for_update(tx, record)
-        .await?
-        .ok_or_else(|| Fault::not_found("record", "记录", record).at("record"))?;
+    let present = held(tx, record).await?;
     if !context.caller.is_office() && present.record.department != submitter.department {
         return Err(Fault::denied(
             Common::ScopeMissing.as_str_name(),
@@ -295,8 +332,14 @@ async fn own_effective(tx: &Tx, context: &Context, record: &str) -> Answer<rows:
             "该记录由其他部门提交；只有该部门或信用联办可以更正或撤销",
         ));
     }
+    effective(&present)?;
+    Ok(present)
+}
+
+/// Refuses a record that no longer holds.
+pub fn effective(present: &Present) -> Answer<()> {
     if present.record.status() != Status::Effective {
-        let status = present.record.status().as_str_name();
+        let (record, status) = (&present.record.record, present.record.status().as_str_name());
         return Err(Fault::precondition(
             api::ErrorReason::RecordNotEffective.as_str_name(),
             format!("record \"{record}\" is {status} and can't be changed; submit a new one if the fact holds again"),
@@ -304,7 +347,7 @@ async fn own_effective(tx: &Tx, context: &Context, record: &str) -> Answer<rows:
         )
         .with("status", status));
     }
-    Ok(present)
+    Ok(())
 }
 
 struct Next<'a> {
@@ -318,7 +361,7 @@ struct Next<'a> {
 async fn replace(
     tx: &Tx,
     context: &Context,
-    present: &rows::Present,
+    present: &Present,
     ended: Status,
     next: Next<'_>,
 ) -> Answer<api::Record> {
@@ -331,7 +374,11 @@ async fn replace(
     rows::keep_version(tx, context, present, ended, reason).await?;
     rows::update(tx, &record, item_version, &rules::digest(&record)).await?;
     let decision = Decision {
-        kind: if kind == Kind::RecordWithdrawn { "record.withdrawn" } else { "record.corrected" },
+        kind: match kind {
+            Kind::RecordWithdrawn => "record.withdrawn",
+            Kind::RecordRepaired => "record.repaired",
+            _ => "record.corrected",
+        },
         subject: &record.uscc,
         basis: reason,
         detail: json!({ "record": record.record, "item": record.item, "version": record.version }),

@@ -6,7 +6,10 @@ use chassis::{
     clock::{from_micros, micros, wire},
     storage::{corrupt, each_of, insert_rows, placeholders, sql},
 };
-use contract::credit::v1::{self as api, record::Status};
+use contract::credit::v1::{
+    self as api,
+    record::{Mark, Status},
+};
 use jiff::{Timestamp, civil::Date};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
 
@@ -36,7 +39,7 @@ const COLUMNS: [&str; 17] = [
     "digest",
 ];
 const READ: &str = "uscc, record, item, item_version, department, source_id, occurred_on, severity, amount, fields, \
-                    valid_until, status, version, recorded_at, position";
+                    valid_until, status, version, recorded_at, position, marks";
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -55,9 +58,11 @@ struct Row {
     version: i32,
     recorded_at: i64,
     position: String,
+    marks: String,
 }
 
 /// A record as it stands, with what the wire does not show.
+#[derive(Clone)]
 pub struct Present {
     /// The record.
     pub record: api::Record,
@@ -89,6 +94,7 @@ impl TryFrom<Row> for Present {
             valid_until: row.valid_until,
             published_until: String::new(),
             position: row.position,
+            marks: row.marks.split(',').filter_map(Mark::from_str_name).map(i32::from).collect(),
         };
         Ok(Self { record, item_version: row.item_version, recorded_at: row.recorded_at })
     }
@@ -286,6 +292,20 @@ pub async fn update(tx: &Tx, record: &api::Record, item_version: i32, digest: &s
         recorded_at(record).into(),
         record.position.as_str().into(),
         digest.into(),
+    ];
+    tx.execute_raw(sql(&**tx, text, values)).await?;
+    Ok(())
+}
+
+/// Puts other marks on a record.
+pub async fn update_marks(tx: &Tx, record: &api::Record) -> Answer<()> {
+    let marks: Vec<&str> = record.marks().map(|mark| mark.as_str_name()).collect();
+    let text = "UPDATE records SET marks = $3, position = $4 WHERE uscc = $1 AND record = $2";
+    let values: [Value; 4] = [
+        record.uscc.as_str().into(),
+        record.record.as_str().into(),
+        marks.join(",").into(),
+        record.position.as_str().into(),
     ];
     tx.execute_raw(sql(&**tx, text, values)).await?;
     Ok(())

@@ -136,7 +136,8 @@ pub fn correct(
             "内容与现有记录相同；请填写需要更正的内容：occurredOn、severity、amount 或 fields",
         ));
     }
-    Ok(api::Record { record: record.record.clone(), version: record.version + 1, ..corrected })
+    let (id, version, marks) = (record.record.clone(), record.version + 1, record.marks.clone());
+    Ok(api::Record { record: id, version, marks, ..corrected })
 }
 
 fn severity(given: i32) -> Result<i32, Violation> {

@@ -8,9 +8,10 @@ use chassis::{
 use contract::{
     credit::v1::{
         self as api, accesses_client::AccessesClient, feed_client::FeedClient, figures_client::FiguresClient,
-        imports_client::ImportsClient, items_client::ItemsClient, operations_client::OperationsClient,
-        outcome::Status as Outcome, profiles_client::ProfilesClient, records_client::RecordsClient,
-        reports_client::ReportsClient, subjects_client::SubjectsClient,
+        imports_client::ImportsClient, items_client::ItemsClient, objections_client::ObjectionsClient,
+        operations_client::OperationsClient, outcome::Status as Outcome, profiles_client::ProfilesClient,
+        records_client::RecordsClient, repairs_client::RepairsClient, reports_client::ReportsClient,
+        subjects_client::SubjectsClient,
     },
     google::{
         api::HttpBody,
@@ -45,6 +46,8 @@ clients! {
     items: ItemsClient;
     records: RecordsClient;
     profiles: ProfilesClient;
+    objections: ObjectionsClient;
+    repairs: RepairsClient;
     reports: ReportsClient;
     accesses: AccessesClient;
     imports: ImportsClient;

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use chassis::{
     Answer, Tx, async_trait, clock::Clock, feed, serve::MESSAGE_MAX, storage::corrupt, upstream::Upstream,
 };
-use contract::credit::v1::{Change, Subject, WatchRequest, feed_client::FeedClient};
+use contract::credit::v1::{Change, Subject, WatchRequest, change::Kind, feed_client::FeedClient};
 use scoring::{FactSheet, Schemas};
 use tonic::Streaming;
 
@@ -44,6 +44,10 @@ impl Sheet {
     fn take(&mut self, change: &Change, schemas: &Schemas) {
         if let Some(subject) = &change.subject {
             return self.register(subject);
+        }
+        // What is contested counts until it is decided.
+        if change.kind() == Kind::RecordMarked {
+            return;
         }
         self.row.taken += 1;
         let taken = rules::change_of(change, self.row.taken.unsigned_abs(), schemas);

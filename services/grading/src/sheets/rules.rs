@@ -13,7 +13,7 @@ pub fn change_of(wire: &Wire, order: u64, schemas: &Schemas) -> Result<Change, S
         Kind::RecordWithdrawn | Kind::RecordRepaired => {
             Ok(Change::End { record: record.record.clone(), on: recorded_on(record)? })
         }
-        Kind::Unspecified | Kind::SubjectUpserted => {
+        Kind::Unspecified | Kind::SubjectUpserted | Kind::RecordMarked => {
             Err(format!("{:?} is no change of a record", wire.kind()))
         }
     }
