@@ -46,6 +46,7 @@ mod subjects;
 pub struct Credit {
     store: Store,
     clock: Clock,
+    catalogue: items::Catalogue,
     // A workbook is judged whole in memory: so many at once.
     workbooks: tokio::sync::Semaphore,
 }
@@ -65,6 +66,7 @@ impl MigratorTrait for Migrator {
             ("credit_0003_imports", include_str!("../migrations/0003_imports.sql")),
             ("credit_0004_filings", include_str!("../migrations/0004_filings.sql")),
             ("credit_0006_reports", include_str!("../migrations/0006_reports.sql")),
+            ("credit_0007_truth", include_str!("../migrations/0007_truth.sql")),
         ])
     }
 }
@@ -125,6 +127,15 @@ impl Records for Calls {
     }
     async fn list_records(&self, r: Request<api::ListRecordsRequest>) -> Answered<api::ListRecordsResponse> {
         call(&self.0, r, records::list).await
+    }
+    async fn get_record(&self, r: Request<api::GetRecordRequest>) -> Answered<api::Record> {
+        call(&self.0, r, records::get).await
+    }
+    async fn list_record_versions(
+        &self,
+        r: Request<api::ListRecordVersionsRequest>,
+    ) -> Answered<api::ListRecordVersionsResponse> {
+        call(&self.0, r, records::list_versions).await
     }
     async fn correct_record(&self, r: Request<api::CorrectRecordRequest>) -> Answered<api::Record> {
         mutate(&self.0, r, records::correct).await
@@ -267,6 +278,7 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
     let app = Arc::new(Credit {
         store: store.clone(),
         clock: boot.clock.clone(),
+        catalogue: items::Catalogue::default(),
         workbooks: tokio::sync::Semaphore::new(2),
     });
     let calls = Calls(app.clone());

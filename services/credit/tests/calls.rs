@@ -6,6 +6,8 @@
 mod feed;
 #[path = "calls/filings.rs"]
 mod filings;
+#[path = "calls/history.rs"]
+mod history;
 #[path = "calls/imports.rs"]
 mod imports;
 #[path = "calls/items.rs"]

@@ -15,6 +15,8 @@ use contract::{
     credit::v1::{self as api, record::Status},
     r#type::v1::ErrorReason as Common,
 };
+use jiff::Timestamp;
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use rows::{Filing, Filter};
@@ -68,8 +70,9 @@ async fn file(
     let (term, basis) = rules::term(kind, today)
         .ok_or_else(|| Fault::internal(anyhow::anyhow!("no term for {kind:?} on {today}")))?;
     let mut basis = basis.to_owned();
+    let item = records::item_of(tx, &present).await?;
     if kind == Kind::Repair
-        && let Some((first, regime)) = rules::earliest_repair(&present.record, today)
+        && let Some((first, regime)) = records::publicity::earliest_repair(&present.record, &item.body, today)
     {
         if today < first {
             let early = rules::too_early(first, regime);
@@ -221,6 +224,21 @@ fn missing(kind: Kind, id: &str) -> Fault {
         Kind::Objection => Fault::not_found("objection", "异议", id),
         Kind::Repair => Fault::not_found("repair", "信用修复申请", id),
     }
+}
+
+/// Puts the marks on records that they bore at an instant.
+pub async fn mark_as_at(
+    db: &impl ConnectionTrait,
+    uscc: &str,
+    at: Timestamp,
+    records: impl IntoIterator<Item = &mut api::Record>,
+) -> Answer<()> {
+    let open = rows::open_at(db, uscc, at).await?;
+    for record in records {
+        let marks = open.iter().filter(|(_, marked)| *marked == record.record);
+        record.marks = marks.map(|(kind, _)| i32::from(kind.mark())).collect();
+    }
+    Ok(())
 }
 
 /// Gives an objection.

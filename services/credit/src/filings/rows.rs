@@ -176,3 +176,16 @@ pub async fn list(db: &impl ConnectionTrait, filter: &Filter<'_>, page: &Page) -
     ];
     Ok(Filing::find_by_statement(sql(db, &text, values)).all(db).await?)
 }
+
+/// What was open of a subject at an instant: the kind and the record, in the order of filing.
+pub async fn open_at(db: &impl ConnectionTrait, uscc: &str, at: Timestamp) -> Answer<Vec<(Kind, String)>> {
+    let text = "SELECT kind, record FROM filings WHERE uscc = $1 AND filed_at <= $2 \
+                AND (decided_at IS NULL OR decided_at > $2) ORDER BY filing";
+    let rows = db.query_all_raw(sql(db, text, [uscc.into(), micros(at).into()])).await?;
+    let open = rows.into_iter().map(|row| {
+        let kind: String = row.try_get("", "kind")?;
+        let kind = if kind == Kind::Objection.name() { Kind::Objection } else { Kind::Repair };
+        Ok((kind, row.try_get("", "record")?))
+    });
+    open.collect()
+}

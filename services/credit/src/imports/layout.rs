@@ -293,7 +293,7 @@ mod tests {
                 fields: row["fields"].as_array().unwrap().iter().map(field).collect(),
                 ..Default::default()
             };
-            (body.item.clone(), Item { version: 1, owner: String::new(), body })
+            (body.item.clone(), Item { version: 1, owner: String::new(), built_in: true, body })
         };
         rows.iter().map(item).collect()
     }

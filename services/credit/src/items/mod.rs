@@ -2,14 +2,20 @@
 mod built_in;
 mod rows;
 pub mod rules;
+mod wording;
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use chassis::{Answer, Context, Fault, Store, Tx, decisions, decisions::Decision, page::Page};
 use contract::{credit::v1 as api, r#type::v1::ErrorReason as Common};
 use jiff::Timestamp;
 use serde_json::json;
 
+#[cfg(test)]
+pub use built_in::items as built_in;
 pub use contract::credit::v1::catalogue_item::Nature;
 pub use rows::{Item, in_force, named};
 
@@ -25,6 +31,27 @@ pub async fn seed(store: &Store, now: Timestamp) -> anyhow::Result<()> {
     rows::seed(&tx, now, items).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// The catalogue in force as it was last read. A look costs one count; it is read again when a wording was put since, here or by another
+/// replica.
+#[derive(Default)]
+pub struct Catalogue(RwLock<(i64, Arc<HashMap<String, Item>>)>);
+
+impl Catalogue {
+    /// The catalogue in force, by name.
+    pub async fn in_force(&self, store: &Store) -> Answer<Arc<HashMap<String, Item>>> {
+        let edition = rows::edition(store.read()).await?;
+        {
+            let (read, items) = &*self.0.read().unwrap_or_else(PoisonError::into_inner);
+            if *read == edition {
+                return Ok(items.clone());
+            }
+        }
+        let items = Arc::new(rows::in_force(store.read()).await?);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = (edition, items.clone());
+        Ok(items)
+    }
 }
 
 /// Lists the catalogue.
@@ -85,7 +112,7 @@ pub async fn put(
     body.update_time = Some(changes::stamp(context.now));
     let version = before.as_ref().map_or(1, |before| before.version + 1);
     let owner = before.map_or(submitter.department, |before| before.owner);
-    let item = Item { version, owner, body };
+    let item = Item { version, owner, built_in: false, body };
     rows::replace(tx, context.now, &item).await?;
     let decision = Decision {
         kind: "item.put",

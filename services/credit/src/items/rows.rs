@@ -10,7 +10,8 @@ use chassis::{
 use contract::credit::v1 as api;
 use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
-use serde::{Deserialize, Serialize};
+
+use super::wording;
 
 /// An item with what the wire does not show.
 #[derive(Clone, Debug)]
@@ -19,11 +20,13 @@ pub struct Item {
     pub version: i32,
     /// The department that put it in.
     pub owner: String,
+    /// Whether it came with the program and nobody has put another since.
+    pub built_in: bool,
     /// The item itself.
     pub body: api::CatalogueItem,
 }
 
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 16] = [
     "item",
     "version",
     "name",
@@ -35,6 +38,11 @@ const COLUMNS: [&str; 11] = [
     "publication_months",
     "owner",
     "recorded_at",
+    "publication_rules",
+    "effective_from",
+    "effective_to",
+    "verification",
+    "built_in",
 ];
 
 #[derive(FromQueryResult)]
@@ -50,14 +58,11 @@ struct Row {
     publication_months: i32,
     owner: String,
     recorded_at: i64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct FieldRow {
-    key: String,
-    name: String,
-    r#type: String,
-    required: bool,
+    publication_rules: String,
+    effective_from: String,
+    effective_to: String,
+    verification: String,
+    built_in: bool,
 }
 
 impl TryFrom<Row> for Item {
@@ -65,13 +70,8 @@ impl TryFrom<Row> for Item {
 
     fn try_from(row: Row) -> Answer<Self> {
         let unreadable = |error: serde_json::Error| corrupt("item", error);
-        let fields: Vec<FieldRow> = serde_json::from_str(&row.fields).map_err(unreadable)?;
-        let field = |field: FieldRow| api::CatalogueField {
-            key: field.key,
-            name: field.name,
-            r#type: field.r#type,
-            required: field.required,
-        };
+        let fields: Vec<wording::Field> = serde_json::from_str(&row.fields).map_err(unreadable)?;
+        let rules: Vec<wording::Rule> = serde_json::from_str(&row.publication_rules).map_err(unreadable)?;
         let nature = super::Nature::from_str_name(&row.nature)
             .ok_or_else(|| corrupt("item", format_args!("nature {}", row.nature)))?;
         let body = api::CatalogueItem {
@@ -81,23 +81,22 @@ impl TryFrom<Row> for Item {
             nature: nature.into(),
             departments: serde_json::from_str(&row.departments).map_err(unreadable)?,
             legal_basis: row.legal_basis,
-            fields: fields.into_iter().map(field).collect(),
+            fields: fields.into_iter().map(api::CatalogueField::from).collect(),
             publication_months: row.publication_months,
             update_time: Some(wire(from_micros(row.recorded_at))),
+            publication_rules: rules.into_iter().map(api::PublicationRule::from).collect(),
+            effective_from: row.effective_from,
+            effective_to: row.effective_to,
+            verification: api::Verification::from_str_name(&row.verification).unwrap_or_default().into(),
         };
-        Ok(Self { version: row.version, owner: row.owner, body })
+        Ok(Self { version: row.version, owner: row.owner, built_in: row.built_in, body })
     }
 }
 
 fn values(item: &Item, now: Timestamp) -> Answer<Vec<Value>> {
     let body = &item.body;
-    let field = |field: &api::CatalogueField| FieldRow {
-        key: field.key.clone(),
-        name: field.name.clone(),
-        r#type: field.r#type.clone(),
-        required: field.required,
-    };
-    let fields: Vec<FieldRow> = body.fields.iter().map(field).collect();
+    let fields: Vec<_> = body.fields.iter().cloned().map(wording::Field::from).collect();
+    let rules: Vec<_> = body.publication_rules.iter().cloned().map(wording::Rule::from).collect();
     let json = |text: Result<String, serde_json::Error>| text.map_err(chassis::Fault::internal);
     Ok(vec![
         body.item.as_str().into(),
@@ -111,18 +110,40 @@ fn values(item: &Item, now: Timestamp) -> Answer<Vec<Value>> {
         body.publication_months.into(),
         item.owner.as_str().into(),
         micros(now).into(),
+        json(serde_json::to_string(&rules))?.into(),
+        body.effective_from.as_str().into(),
+        body.effective_to.as_str().into(),
+        body.verification().as_str_name().into(),
+        item.built_in.into(),
     ])
 }
 
-/// Puts first wordings in where the item is not known.
+/// Puts the wordings that come with the program in: where the item is not known, or says what an earlier program brought.
 pub async fn seed(tx: &Tx, now: Timestamp, items: Vec<api::CatalogueItem>) -> Answer<()> {
     let owner = identifiers::Department::CREDIT_OFFICE.slug();
-    let rows: Answer<Vec<_>> = items
-        .into_iter()
-        .map(|body| values(&Item { version: 1, owner: owner.to_owned(), body }, now))
-        .collect();
-    insert_rows(&**tx, "items", &COLUMNS, rows?, "ON CONFLICT DO NOTHING").await?;
+    let mut fresh = Vec::new();
+    for body in items {
+        let first = Item { version: 1, owner: owner.to_owned(), built_in: true, body };
+        match get_for_update(tx, &first.body.item).await? {
+            None => fresh.push(values(&first, now)?),
+            Some(before) if before.built_in => {
+                let update_time = before.body.update_time;
+                if before.body != (api::CatalogueItem { update_time, ..first.body.clone() }) {
+                    replace(tx, now, &Item { version: before.version + 1, ..first }).await?;
+                }
+            }
+            Some(_) => {}
+        }
+    }
+    // Two replicas that start together put in the same.
+    insert_rows(&**tx, "items", &COLUMNS, fresh, "ON CONFLICT DO NOTHING").await?;
     Ok(())
+}
+
+/// A number that changes with every wording that is put: their count, since none is ever removed.
+pub async fn edition(db: &impl ConnectionTrait) -> Answer<i64> {
+    let row = db.query_one_raw(sql(db, "SELECT COUNT(*) AS wordings FROM items", [])).await?;
+    Ok(row.map_or(Ok(0), |row| row.try_get("", "wordings"))?)
 }
 
 /// Ends the wording in force and begins a new one.

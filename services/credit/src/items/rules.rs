@@ -82,7 +82,47 @@ pub fn judge(mut item: api::CatalogueItem) -> Result<api::CatalogueItem, Violati
             ));
         }
     }
+    judge_days("catalogueItem.effectiveTo", &item.effective_from, &item.effective_to)?;
+    for (index, rule) in item.publication_rules.iter_mut().enumerate() {
+        judge_rule(index, rule)?;
+    }
     Ok(item)
+}
+
+// Dates of this form compare as text; each was judged by the contract's own rule.
+fn judge_days(field: &str, from: &str, to: &str) -> Result<(), Violation> {
+    if to.is_empty() || from <= to {
+        return Ok(());
+    }
+    Err(Violation::new(
+        field,
+        format!("\"{to}\" is before effectiveFrom, {from}"),
+        format!("“{to}”早于生效日期{from}"),
+    ))
+}
+
+fn judge_rule(index: usize, rule: &mut api::PublicationRule) -> Result<(), Violation> {
+    let path = |part: &str| format!("catalogueItem.publicationRules[{index}].{part}");
+    rule.basis = free_text(&path("basis"), &rule.basis, 1_000)?;
+    judge_days(&path("effectiveTo"), &rule.effective_from, &rule.effective_to)?;
+    if !rule.classes.is_sorted_by(|a, b| a.severity < b.severity) {
+        return Err(Violation::new(
+            path("classes"),
+            "must have growing severities, the least class first",
+            "各等级的严重程度须逐级递增，由轻到重排列",
+        ));
+    }
+    for class in &mut rule.classes {
+        class.name = free_text(&path("classes.name"), &class.name, 100)?;
+        if class.maximum_months > 0 && class.minimum_months > class.maximum_months {
+            return Err(Violation::new(
+                path("classes.minimumMonths"),
+                format!("{} is above maximumMonths, {}", class.minimum_months, class.maximum_months),
+                format!("最短公示期{}个月长于最长公示期{}个月", class.minimum_months, class.maximum_months),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn judge_field(index: usize, field: &mut api::CatalogueField) -> Result<(), Violation> {
@@ -108,7 +148,47 @@ fn judge_field(index: usize, field: &mut api::CatalogueField) -> Result<(), Viol
     if !field.r#type.eq_ignore_ascii_case(kind.as_str()) {
         kind.as_str().clone_into(&mut field.r#type);
     }
+    if kind != FieldType::String && !field.vocabulary.is_empty() {
+        return Err(Violation::new(
+            path("vocabulary"),
+            "is for texts; bound numbers and dates by minimum and maximum",
+            "仅适用于文本；数字和日期请用 minimum、maximum 限定",
+        ));
+    }
+    for word in &mut field.vocabulary {
+        *word = free_text(&path("vocabulary"), word, 200)?;
+    }
+    for (name, bound) in [("minimum", &mut field.minimum), ("maximum", &mut field.maximum)] {
+        *bound = bound.trim().to_owned();
+        let holds = match kind {
+            FieldType::Integer | FieldType::Decimal => is_decimal(bound),
+            FieldType::Date => day(name, bound).is_ok(),
+            FieldType::String | FieldType::Boolean => false,
+        };
+        if !bound.is_empty() && !holds {
+            return Err(Violation::new(
+                path(name),
+                format!("must be a value of type {}, which must be a number or a date", kind.as_str()),
+                format!("应为{}类型的值，且该类型应为数字或日期", kind.as_str()),
+            ));
+        }
+    }
     Ok(())
+}
+
+/// Whether records of the item are taken in on a day.
+pub fn in_force(item: &api::CatalogueItem, day: &str) -> Result<(), Violation> {
+    let (from, to) = (item.effective_from.as_str(), item.effective_to.as_str());
+    if from <= day && (to.is_empty() || day <= to) {
+        return Ok(());
+    }
+    let until = if to.is_empty() { "…" } else { to };
+    Err(refusal(
+        api::ErrorReason::ItemNotInForce,
+        "item",
+        format!("records of item \"{}\" are taken in from {from} to {until} only", item.item),
+        format!("事项“{}”仅在{from}至{until}期间归集", item.name),
+    ))
 }
 
 /// A field whose type a new wording changes: published schemes were checked against the present one.
@@ -163,6 +243,7 @@ fn judge_value(field: &api::CatalogueField, value: &Value) -> Result<Option<Valu
         (_, Some(Kind::StringValue(text))) if text.trim().is_empty() => return Ok(None),
         (FieldType::String, Some(Kind::StringValue(text))) => {
             let text = free_text(&path(&field.key), text, 4_000)?;
+            in_vocabulary(field, &text)?;
             return Ok(Some(Value { kind: Some(Kind::StringValue(text)) }));
         }
         (FieldType::Integer, Some(Kind::NumberValue(number))) => {
@@ -175,7 +256,60 @@ fn judge_value(field: &api::CatalogueField, value: &Value) -> Result<Option<Valu
         (FieldType::Date, Some(Kind::StringValue(text))) => day(&field.key, text).is_ok(),
         _ => false,
     };
-    if holds { Ok(Some(value.clone())) } else { wrong() }
+    if !holds {
+        return wrong();
+    }
+    in_range(field, kind, value)?;
+    Ok(Some(value.clone()))
+}
+
+fn in_vocabulary(field: &api::CatalogueField, text: &str) -> Result<(), Violation> {
+    let known = |word: &str| {
+        let word = word.trim();
+        let noted = word.split_once(['-', '－', '—']).map_or(word, |(word, _)| word.trim_end());
+        field.vocabulary.iter().any(|allowed| allowed == word || allowed == noted)
+    };
+    if field.vocabulary.is_empty() || known(text) {
+        return Ok(());
+    }
+    let strange =
+        text.split([';', '；', ',', '，', '、']).find(|word| !word.trim().is_empty() && !known(word));
+    match strange {
+        None => Ok(()),
+        Some(strange) => {
+            let strange = shown(strange.trim());
+            Err(nonconforming(
+                &field.key,
+                format!("\"{strange}\" is none of its values; give {}", field.vocabulary.join(", ")),
+                format!("“{strange}”不在值域内；可填：{}", field.vocabulary.join("、")),
+            ))
+        }
+    }
+}
+
+fn in_range(field: &api::CatalogueField, kind: FieldType, value: &Value) -> Result<(), Violation> {
+    let text = match &value.kind {
+        Some(Kind::StringValue(text)) => text.trim().to_owned(),
+        Some(Kind::NumberValue(number)) => number.to_string(),
+        _ => return Ok(()),
+    };
+    // Dates of this form compare as text; decimals of our form have at most four places and are compared exactly.
+    let below = |a: &str, b: &str| match (kind, scoring::Decimal::parse(a), scoring::Decimal::parse(b)) {
+        (FieldType::Date, _, _) => a < b,
+        (_, Ok(a), Ok(b)) => a < b,
+        _ => false,
+    };
+    let (least, most) = (&field.minimum, &field.maximum);
+    if (!least.is_empty() && below(&text, least)) || (!most.is_empty() && below(most, &text)) {
+        let bound = |bound: &str| if bound.is_empty() { String::from("…") } else { bound.to_owned() };
+        let (least, most) = (bound(least), bound(most));
+        return Err(nonconforming(
+            &field.key,
+            format!("must lie between {least} and {most}"),
+            format!("应在{least}至{most}之间"),
+        ));
+    }
+    Ok(())
 }
 
 fn unknown_field(item: &api::CatalogueItem, key: &str) -> Violation {
@@ -205,7 +339,8 @@ mod tests {
     use super::*;
 
     fn field(key: &str, kind: &str, required: bool) -> api::CatalogueField {
-        api::CatalogueField { key: key.to_owned(), name: String::new(), r#type: kind.to_owned(), required }
+        let (key, kind) = (key.to_owned(), kind.to_owned());
+        api::CatalogueField { key, r#type: kind, required, ..Default::default() }
     }
 
     fn item(fields: Vec<api::CatalogueField>) -> api::CatalogueItem {
@@ -280,6 +415,89 @@ mod tests {
                 assert_eq!((refused.reason, refused.field.as_str()), ("FIELDS_NONCONFORMING", "fields.f"));
             }
         }
+    }
+
+    #[test]
+    fn words_and_bounds_are_kept() {
+        let one = |field: api::CatalogueField, given: Value| {
+            let given = Struct { fields: [(String::from("f"), given)].into() };
+            judge_fields(&item(vec![field]), Some(&given)).is_ok()
+        };
+        let words = api::CatalogueField {
+            vocabulary: ["罚款", "警告", "没收违法所得、没收非法财物", "其他"].map(String::from).into(),
+            ..field("f", "", false)
+        };
+        for (given, holds) in [
+            ("罚款", true),
+            ("警告;罚款", true),
+            ("警告； 罚款", true),
+            ("没收违法所得、没收非法财物", true),
+            ("其他-责令改正", true),
+            ("罚款;责令改正", false),
+            ("2026-01-15", false),
+        ] {
+            assert_eq!(one(words.clone(), text(given)), holds, "{given}");
+        }
+        let bounded = |kind: &str, least: &str, most: &str| api::CatalogueField {
+            minimum: least.to_owned(),
+            maximum: most.to_owned(),
+            ..field("f", kind, false)
+        };
+        for (field, given, holds) in [
+            (bounded("DECIMAL", "0", ""), text("-0.0001"), false),
+            (bounded("DECIMAL", "0", "100"), text("100.0000"), true),
+            (bounded("DECIMAL", "0", "100"), value(Kind::NumberValue(100.5)), false),
+            (bounded("INTEGER", "9", ""), text("10"), true),
+            (bounded("DATE", "2020-01-01", ""), text("2019-12-31"), false),
+        ] {
+            assert_eq!(one(field, given.clone()), holds, "{given:?}");
+        }
+        assert!(judge(item(vec![bounded("STRING", "1", "")])).is_err());
+        assert!(judge(item(vec![bounded("DATE", "1", "")])).is_err());
+    }
+
+    #[test]
+    fn rules_of_publication_are_judged() {
+        let class = |severity, minimum_months, maximum_months| api::SeverityClass {
+            severity,
+            minimum_months,
+            maximum_months,
+            ..Default::default()
+        };
+        let with = |classes: Vec<api::SeverityClass>, to: &str| {
+            let rule = api::PublicationRule {
+                basis: String::from("测试规定"),
+                effective_from: String::from("2026-04-01"),
+                effective_to: to.to_owned(),
+                classes,
+                ..Default::default()
+            };
+            judge(api::CatalogueItem { publication_rules: vec![rule], ..item(Vec::new()) })
+        };
+        assert!(with(vec![class(1, 0, 3), class(2, 3, 12)], "").is_ok());
+        for (classes, to, at) in [
+            (vec![class(2, 0, 3), class(2, 3, 12)], "", "classes"),
+            (vec![class(1, 4, 3)], "", "classes.minimumMonths"),
+            (vec![class(1, 0, 3)], "2026-03-31", "effectiveTo"),
+        ] {
+            let refused = with(classes, to).unwrap_err();
+            assert_eq!(refused.field, format!("catalogueItem.publicationRules[0].{at}"));
+        }
+    }
+
+    #[test]
+    fn an_item_is_taken_on_its_days_only() {
+        let dated = api::CatalogueItem {
+            effective_from: String::from("2026-04-01"),
+            effective_to: String::from("2026-12-31"),
+            ..item(Vec::new())
+        };
+        for (day, holds) in
+            [("2026-03-31", false), ("2026-04-01", true), ("2026-12-31", true), ("2027-01-01", false)]
+        {
+            assert_eq!(in_force(&dated, day).is_ok(), holds, "{day}");
+        }
+        assert!(in_force(&item(Vec::new()), "2026-01-01").is_ok());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Records 信用信息记录: taken in row by row, corrected and withdrawn as new versions, listed.
 mod bulk;
 mod content;
+mod history;
+pub mod publicity;
 mod rows;
 pub mod rules;
 mod stream;
@@ -27,11 +29,12 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 pub use bulk::withdraw_untouched;
+pub use history::{get, known_at, list_versions, told};
 pub use rows::{Present, Shown, Withdrawal, counts, shown};
 pub use stream::stream;
 
 use crate::{
-    Credit, accesses, changes,
+    Credit, accesses, changes, filings,
     items::{self, Item},
     outcomes::{self, Submitter, Verdict, refusal},
     profiles, subjects,
@@ -223,20 +226,32 @@ pub async fn list(
     let page = Page::of(request.page_size, &request.page_token)?;
     let asked = accesses::ask(app, context, &request.uscc, &request.purpose).await?;
     let audience = profiles::audience(context, &asked.subject.uscc);
-    let visible = profiles::visible(&app.store, audience).await?;
+    let known_at = history::known_at(&request.known_at, context.now)?;
     let visible = match request.item.as_str() {
-        "" => visible,
+        "" => profiles::visible(app, audience).await?,
         item => vec![one_item(app, item, audience).await?],
     };
-    let what =
+    let mut what =
         if request.item.is_empty() { String::from("records") } else { format!("records:{}", request.item) };
+    what.push_str(&history::told(known_at));
     accesses::log(app, context, &asked, &what).await?;
-    let shown = Shown { uscc: &asked.subject.uscc, items: &visible, public_on: None, standing_on: None };
+    let shown = Shown {
+        uscc: &asked.subject.uscc,
+        items: &visible,
+        today: context.today(),
+        published: false,
+        standing_on: request.as_of.parse().ok(),
+        known_at,
+    };
     let mut records = rows::shown(app.store.read(), &shown, &page.after, page.fetch()).await?;
+    if let Some(at) = known_at {
+        filings::mark_as_at(app.store.read(), &asked.subject.uscc, at, &mut records).await?;
+    }
     let next_page_token = page.cut(&mut records, rows::page_key);
     Ok(api::ListRecordsResponse { records, next_page_token })
 }
 
+// An item, if an audience may see what is recorded under it.
 async fn one_item(app: &Arc<Credit>, item: &str, audience: api::profile::Audience) -> Answer<Item> {
     let item = items::require(&app.store, item).await?;
     if rules::natures(audience).contains(&item.body.nature()) {
@@ -266,13 +281,17 @@ pub async fn put_right(
     right: &api::CorrectRecordRequest,
     reason: &str,
 ) -> Answer<api::Record> {
-    let item = items::named(&**tx, &[&present.record.item]).await?.remove(&present.record.item);
-    let item =
-        item.ok_or_else(|| Fault::internal(anyhow::anyhow!("item {} vanished", present.record.item)))?;
+    let item = item_of(tx, present).await?;
     let corrected =
         rules::correct(&present.record, right, &item.body, context.today()).map_err(outcomes::fault)?;
     let next = Next { record: corrected, item_version: item.version, kind: Kind::RecordCorrected, reason };
     replace(tx, context, present, Status::Corrected, next).await
+}
+
+/// The catalogue's present wording of a record's item.
+pub async fn item_of(tx: &Tx, present: &Present) -> Answer<Item> {
+    let item = items::named(&**tx, &[&present.record.item]).await?.remove(&present.record.item);
+    item.ok_or_else(|| Fault::internal(anyhow::anyhow!("item {} vanished", present.record.item)))
 }
 
 /// Takes a record back.

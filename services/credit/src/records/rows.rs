@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chassis::{
     Answer, Context, Tx,
     clock::{from_micros, micros, wire},
-    storage::{corrupt, each_of, insert_rows, placeholders, sql},
+    storage::{corrupt, each_of, insert_rows, sql},
 };
 use contract::credit::v1::{
     self as api,
@@ -13,7 +13,11 @@ use contract::credit::v1::{
 use jiff::{Timestamp, civil::Date};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
 
-use super::{content, rules};
+use super::{
+    content,
+    publicity::{self, Of, Term},
+    rules,
+};
 use crate::{
     items::Item,
     outcomes::{Verdict, refusal},
@@ -92,9 +96,9 @@ impl TryFrom<Row> for Present {
             version: row.version,
             recorded_at: Some(wire(from_micros(row.recorded_at))),
             valid_until: row.valid_until,
-            published_until: String::new(),
             position: row.position,
             marks: row.marks.split(',').filter_map(Mark::from_str_name).map(i32::from).collect(),
+            ..Default::default()
         };
         Ok(Self { record, item_version: row.item_version, recorded_at: row.recorded_at })
     }
@@ -317,47 +321,175 @@ pub struct Shown<'a> {
     pub uscc: &'a str,
     /// Of these items only.
     pub items: &'a [Item],
-    /// The day whose publication terms they must be within, where they are shown to everybody.
-    pub public_on: Option<Date>,
-    /// The day on which they must still stand, where those past their end are left out.
+    /// The day of looking, whose rules say for how long each is published.
+    pub today: Date,
+    /// Whether only what may be shown to everybody today is asked for.
+    pub published: bool,
+    /// The day on which they must stand, where those past their end are left out.
     pub standing_on: Option<Date>,
+    /// The instant as known at which they are asked for; none: now.
+    pub known_at: Option<Timestamp>,
+}
+
+/// Values bound so far.
+struct Bound(Vec<Value>);
+
+impl Bound {
+    fn value(&mut self, value: impl Into<Value>) -> String {
+        self.0.push(value.into());
+        format!("${}", self.0.len())
+    }
+
+    fn list<'v>(&mut self, values: impl IntoIterator<Item = &'v str>) -> String {
+        let places: Vec<String> = values.into_iter().map(|value| self.value(value)).collect();
+        places.join(", ")
+    }
 }
 
 impl Shown<'_> {
-    // Items of the same term share a bound, so that the statement stays short whatever the catalogue holds.
-    fn condition(&self, values: &mut Vec<Value>) -> String {
-        values.push(self.uscc.into());
-        let mut by_term: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
-        for item in self.items {
-            let months = u32::try_from(item.body.publication_months).unwrap_or_default();
-            let term = self.public_on.map_or(0, |_| months);
-            by_term.entry(term).or_default().push(&item.body.item);
+    // Where they are read from: the records as they stand, or as they stood.
+    fn source(&self, bound: &mut Bound) -> String {
+        match self.known_at {
+            None => String::from("records"),
+            Some(at) => known_source(&format!("uscc = {}", bound.value(self.uscc)), at),
         }
-        let mut terms = Vec::new();
-        for (months, items) in by_term {
-            let list = placeholders(values.len() + 1, items.len());
-            values.extend(items.into_iter().map(Value::from));
-            let mut term = format!("item IN ({list})");
-            if let (Some(today), 1..) = (self.public_on, months) {
-                values.push(rules::shown_from(today, months).to_string().into());
-                term.push_str(&format!(" AND occurred_on >= ${}", values.len()));
-            }
-            terms.push(format!("({term})"));
-        }
-        if terms.is_empty() {
-            terms.push(String::from("1 = 0"));
-        }
+    }
+
+    fn condition(&self, bound: &mut Bound) -> String {
+        let uscc = bound.value(self.uscc);
         let mut condition = format!(
-            "uscc = $1 AND status = '{}' AND ({})",
+            "uscc = {uscc} AND status = '{}' AND ({})",
             Status::Effective.as_str_name(),
-            terms.join(" OR ")
+            self.terms(bound)
         );
-        if let Some(today) = self.standing_on {
-            values.push(today.to_string().into());
-            condition.push_str(&format!(" AND (valid_until = '' OR valid_until >= ${})", values.len()));
+        if let Some(day) = self.standing_on {
+            let day = bound.value(day.to_string());
+            condition.push_str(&format!(
+                " AND occurred_on <= {day} AND (valid_until = '' OR valid_until >= {day})"
+            ));
         }
         condition
     }
+
+    // Items of the same term share a bound, so that the statement stays short whatever the catalogue holds.
+    fn terms(&self, bound: &mut Bound) -> String {
+        let today = self.today.to_string();
+        let mut alike: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
+        let mut either = Vec::new();
+        for item in self.items {
+            let name = item.body.item.as_str();
+            let terms = if self.published { publicity::terms(&item.body, &today) } else { Vec::new() };
+            match terms.as_slice() {
+                [] if self.published => {}
+                [] => alike.entry(0).or_default().push(name),
+                _ if item.body.publication_rules.is_empty() => {
+                    alike.entry(terms[0].months).or_default().push(name)
+                }
+                terms => {
+                    let name = bound.value(name);
+                    let terms: Vec<String> = terms.iter().map(|term| self.term(term, bound)).collect();
+                    either.push(format!("(item = {name} AND ({}))", terms.join(" OR ")));
+                }
+            }
+        }
+        for (months, names) in alike {
+            let names = bound.list(names);
+            either.push(format!("(item IN ({names}){})", self.since(months, bound)));
+        }
+        if either.is_empty() { String::from("1 = 0") } else { either.join(" OR ") }
+    }
+
+    fn term(&self, term: &Term<'_>, bound: &mut Bound) -> String {
+        let (least, most) = term.severities;
+        let severity = format!("CASE severity WHEN 0 THEN {} ELSE severity END", publicity::counted(0));
+        let mut text = format!("({severity} BETWEEN {least} AND {most}");
+        match &term.departments {
+            Of::These(these) => {
+                let these = bound.list(these.iter().map(String::as_str));
+                text.push_str(&format!(" AND department IN ({these})"));
+            }
+            Of::Others(others) if others.is_empty() => {}
+            Of::Others(others) => {
+                let others = bound.list(others.iter().copied());
+                text.push_str(&format!(" AND department NOT IN ({others})"));
+            }
+        }
+        for value in term.unless {
+            // As the table keeps fields: a pair of this form stands nowhere else in them, quotes within texts being escaped.
+            let kept = serde_json::Value::from(value.value.as_str());
+            let pattern = format!("%\"{}\":{}%", value.key, escaped(&kept.to_string()));
+            text.push_str(&format!(" AND fields NOT LIKE {} ESCAPE '!'", bound.value(pattern)));
+        }
+        text.push_str(&self.since(term.months, bound));
+        text.push(')');
+        text
+    }
+
+    fn since(&self, months: u32, bound: &mut Bound) -> String {
+        match months {
+            0 => String::new(),
+            months => {
+                let first = rules::shown_from(self.today, months).to_string();
+                format!(" AND occurred_on >= {}", bound.value(first))
+            }
+        }
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
+}
+
+const VERSION: &str = "uscc, record, item, item_version, department, source_id, occurred_on, severity, amount, fields, \
+                       valid_until";
+
+/// The records as they were known at an instant, as a source to select from: what stands since then, and the versions replaced since.
+/// A version that was corrected held until then.
+fn known_source(condition: &str, at: Timestamp) -> String {
+    let at = micros(at);
+    format!(
+        "(SELECT {READ} FROM records WHERE {condition} AND recorded_at <= {at} \
+         UNION ALL SELECT {VERSION}, CASE status WHEN 'CORRECTED' THEN 'EFFECTIVE' ELSE status END, version, recorded_at, \
+         '', '' FROM record_versions WHERE {condition} AND recorded_at <= {at} AND replaced_at > {at}) AS known"
+    )
+}
+
+/// A record as it stands, or as it was known at an instant.
+pub async fn get(db: &impl ConnectionTrait, record: &str, at: Option<Timestamp>) -> Answer<Option<Present>> {
+    let source = at.map_or_else(|| String::from("records"), |at| known_source("record = $1", at));
+    let text = format!("SELECT {READ} FROM {source} WHERE record = $1");
+    let row = Row::find_by_statement(sql(db, &text, [record.into()])).one(db).await?;
+    row.map(Present::try_from).transpose()
+}
+
+#[derive(FromQueryResult)]
+struct Replaced {
+    replaced_at: i64,
+    replaced_by: String,
+    reason: String,
+}
+
+/// What a record said before, the latest first.
+pub async fn versions(
+    db: &impl ConnectionTrait,
+    uscc: &str,
+    record: &str,
+) -> Answer<Vec<api::RecordVersion>> {
+    let text = format!(
+        "SELECT {VERSION}, status, version, recorded_at, '' AS position, '' AS marks, replaced_at, replaced_by, reason \
+         FROM record_versions WHERE uscc = $1 AND record = $2 ORDER BY version DESC"
+    );
+    let rows = db.query_all_raw(sql(db, &text, [uscc.into(), record.into()])).await?;
+    let versions = rows.iter().map(|row| {
+        let Replaced { replaced_at, replaced_by, reason } = Replaced::from_query_result(row, "")?;
+        Ok(api::RecordVersion {
+            record: Some(Present::try_from(Row::from_query_result(row, "")?)?.record),
+            replaced_at: Some(wire(from_micros(replaced_at))),
+            replaced_by,
+            reason,
+        })
+    });
+    versions.collect()
 }
 
 /// The records, the latest day first; `after` is the key of the last one before.
@@ -367,26 +499,34 @@ pub async fn shown(
     after: &str,
     limit: u64,
 ) -> Answer<Vec<api::Record>> {
-    let mut values = Vec::new();
-    let mut condition = shown.condition(&mut values);
+    let mut bound = Bound(Vec::new());
+    let source = shown.source(&mut bound);
+    let mut condition = shown.condition(&mut bound);
     if let Some((day, record)) = after.split_once(' ') {
-        let first = values.len() + 1;
-        values.extend([day.into(), record.into()]);
-        condition.push_str(&format!(" AND (occurred_on, record) < (${first}, ${})", first + 1));
+        condition.push_str(&format!(" AND (occurred_on, record) < ({})", bound.list([day, record])));
     }
     let text = format!(
-        "SELECT {READ} FROM records WHERE {condition} ORDER BY occurred_on DESC, record DESC LIMIT {limit}"
+        "SELECT {READ} FROM {source} WHERE {condition} ORDER BY occurred_on DESC, record DESC LIMIT {limit}"
     );
-    let months: HashMap<&str, i32> =
-        shown.items.iter().map(|item| (item.body.item.as_str(), item.body.publication_months)).collect();
-    let rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
+    let items: HashMap<&str, &Item> =
+        shown.items.iter().map(|item| (item.body.item.as_str(), item)).collect();
+    let rows = Row::find_by_statement(sql(db, &text, bound.0)).all(db).await?;
     let records = rows.into_iter().map(|row| {
         let mut record = Present::try_from(row)?.record;
-        let months = months.get(record.item.as_str()).copied().unwrap_or_default();
-        record.published_until = rules::published_until(&record.occurred_on, months);
+        if let Some(item) = items.get(record.item.as_str()) {
+            publish(&mut record, item, shown.today);
+        }
         Ok(record)
     });
     records.collect()
+}
+
+/// Says for how long a record is published.
+pub fn publish(record: &mut api::Record, item: &Item, today: Date) {
+    let window = publicity::window(record, &item.body, today);
+    record.published_until = window.until.map(|day| day.to_string()).unwrap_or_default();
+    record.publication_basis = window.basis;
+    record.unpublished = window.unpublished;
 }
 
 /// Where a record stands in the list.
@@ -396,12 +536,13 @@ pub fn page_key(record: &api::Record) -> String {
 
 /// How many there are of each item, in the order of the items' names.
 pub async fn counts(db: &impl ConnectionTrait, shown: &Shown<'_>) -> Answer<Vec<(String, i64)>> {
-    let mut values = Vec::new();
-    let condition = shown.condition(&mut values);
+    let mut bound = Bound(Vec::new());
+    let source = shown.source(&mut bound);
+    let condition = shown.condition(&mut bound);
     let text = format!(
-        "SELECT item, COUNT(*) AS records FROM records WHERE {condition} GROUP BY item ORDER BY item"
+        "SELECT item, COUNT(*) AS records FROM {source} WHERE {condition} GROUP BY item ORDER BY item"
     );
-    let rows = db.query_all_raw(sql(db, &text, values)).await?;
+    let rows = db.query_all_raw(sql(db, &text, bound.0)).await?;
     let counts = rows.into_iter().map(|row| Ok((row.try_get("", "item")?, row.try_get("", "records")?)));
     counts.collect()
 }

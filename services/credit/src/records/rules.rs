@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::content::write_json;
 use crate::{
-    items::rules::judge_fields,
+    items::rules::{in_force, judge_fields},
     outcomes::{Submitter, code, free_text, refusal, shown},
     subjects::{day, past_day},
 };
@@ -81,6 +81,7 @@ pub fn judge(
     department: &str,
     today: Date,
 ) -> Result<api::Record, Violation> {
+    in_force(item, &today.to_string())?;
     let occurred_on =
         past_day("occurredOn", &required("occurredOn", row.occurred_on.trim().to_owned())?, today)?;
     let valid_until = match row.valid_until.trim() {
@@ -221,14 +222,6 @@ pub fn natures(audience: Audience) -> &'static [Nature] {
         Audience::Unspecified | Audience::Public => &[Nature::Public],
         Audience::Department | Audience::Office => &[Nature::Public, Nature::Shared],
         Audience::Subject => &[Nature::Public, Nature::Shared, Nature::Authorized],
-    }
-}
-
-/// The last day on which a record may be shown to everybody 公示截止; empty: without end.
-pub fn published_until(occurred_on: &str, publication_months: i32) -> String {
-    match (occurred_on.parse::<Date>(), u32::try_from(publication_months)) {
-        (Ok(day), Ok(months)) if months > 0 => add_months(day, months).to_string(),
-        _ => String::new(),
     }
 }
 
@@ -373,7 +366,5 @@ mod tests {
             }
             today = today.tomorrow().unwrap();
         }
-        assert_eq!(published_until("2025-11-30", 3), "2026-02-28");
-        assert_eq!(published_until("2025-11-30", 0), "");
     }
 }

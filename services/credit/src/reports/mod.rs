@@ -52,7 +52,7 @@ pub async fn draft(
     let asked = accesses::ask(app, context, &request.uscc, &request.purpose).await?;
     let audience = profiles::audience(context, &asked.subject.uscc);
     let profile = look(app, context, asked.subject.clone(), audience).await?;
-    let items = profiles::visible(&app.store, audience).await?;
+    let items = profiles::visible(app, audience).await?;
     let wording: HashMap<&str, &api::CatalogueItem> =
         items.iter().map(|item| (item.body.item.as_str(), &item.body)).collect();
     let day = business_day(context.now).strftime("%Y%m%d").to_string();

@@ -7,61 +7,21 @@ use prost::Message;
 use prost_types::{Value, value::Kind};
 use sha2::{Digest, Sha256};
 
-/// The ten sections 公共信用信息报告标准（2021年版、2022年版）.
-const SECTIONS: [&str; 10] = [
-    "行政管理",
-    "诚实守信",
-    "严重失信主体名单",
-    "经营异常",
-    "信用承诺",
-    "信用评价",
-    "司法判决",
-    "其他信息",
-    "信用状况提升建议",
-    "公共信用信息地方补充内容",
-];
-const LISTED: usize = 3;
-const ABNORMAL: usize = 4;
-const ADVICE: usize = 9;
-const LOCAL: usize = 10;
-
-/// Where the classes of the national catalogue 全国公共信用信息基础目录（2024年版） stand; what is of no class there is local.
-const CLASSES: [(&str, usize); 15] = [
-    ("登记注册基本信息", 1),
-    ("行政管理信息", 1),
-    ("遵守法律法规情况信息", 1),
-    ("诚信荣誉信息", 2),
-    ("严重失信主体名单信息", LISTED),
-    ("经营异常", ABNORMAL),
-    ("经营（活动）异常", ABNORMAL),
-    ("经营(活动)异常", ABNORMAL),
-    ("信用承诺", 5),
-    ("信用评价结果信息", 6),
-    ("司法裁判及执行信息", 7),
-    ("职称和职业信息", 8),
-    ("合同履行信息", 8),
-    ("知识产权信息", 8),
-    ("经营主体自愿提供的信用信息", 8),
-];
-
-/// The section of a class, from 1.
-fn section(category: &str) -> usize {
-    CLASSES.iter().find(|(class, _)| category.starts_with(class)).map_or(LOCAL, |&(_, section)| section)
-}
+use crate::profiles::sections::{ABNORMAL, ADVICE, LISTED, TITLES, place};
 
 /// The sections of a profile, by the wording of the catalogue.
 pub fn sections(
     profile: &api::Profile,
     items: &HashMap<&str, &api::CatalogueItem>,
 ) -> Vec<api::ReportSection> {
-    let mut entries: Vec<Vec<api::ReportEntry>> = vec![Vec::new(); SECTIONS.len()];
+    let mut entries: Vec<Vec<api::ReportEntry>> = vec![Vec::new(); TITLES.len()];
     for record in &profile.records {
         let item = items.get(record.item.as_str());
-        let place = section(item.map_or("", |item| &item.category));
+        let place = place(item.map_or("", |item| &item.category));
         entries[place - 1].push(entry(record, item.copied()));
     }
     let advice = advice(&entries);
-    let numbered = SECTIONS.iter().zip(entries).zip(1_i32..);
+    let numbered = TITLES.iter().zip(entries).zip(1_i32..);
     let mut sections: Vec<api::ReportSection> = numbered
         .map(|((title, entries), number)| api::ReportSection {
             number,
@@ -189,26 +149,6 @@ pub fn not_found(report_id: &str) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_class_has_its_section() {
-        let cases = [
-            ("行政管理信息", 1),
-            ("诚信荣誉信息", 2),
-            ("严重失信主体名单信息", 3),
-            ("经营（活动）异常名录（状态）信息", 4),
-            ("经营异常名录信息", 4),
-            ("信用承诺及履行情况信息", 5),
-            ("信用评价结果信息", 6),
-            ("司法裁判及执行信息", 7),
-            ("合同履行信息", 8),
-            ("本市特色信息", 10),
-            ("", 10),
-        ];
-        for (category, number) in cases {
-            assert_eq!(section(category), number, "{category}");
-        }
-    }
 
     #[test]
     fn a_report_is_had_again_by_those_for_whom_it_was() {

@@ -8,9 +8,9 @@ use crate::world::{MORNING, World, ends, fields, penalty};
 fn item(name: &str, fields: &[(&str, &str, bool)]) -> api::CatalogueItem {
     let field = |&(key, kind, required): &(&str, &str, bool)| api::CatalogueField {
         key: key.to_owned(),
-        name: String::new(),
         r#type: kind.to_owned(),
         required,
+        ..Default::default()
     };
     api::CatalogueItem {
         item: name.to_owned(),

@@ -5,7 +5,9 @@ use tonic::Code;
 use crate::world::{MORNING, World, code, fields, penalty};
 
 fn ask(serial: u32) -> api::GetProfileRequest {
-    api::GetProfileRequest { uscc: code(serial), purpose: String::from("行政许可审查") }
+    api::GetProfileRequest {
+        uscc: code(serial), purpose: String::from("行政许可审查"), ..Default::default()
+    }
 }
 
 async fn public(world: &World, serial: u32) -> api::Profile {

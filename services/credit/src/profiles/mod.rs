@@ -1,0 +1,135 @@
+//! Profiles 信用档案: what is known about a subject, cut to what the audience may see today.
+pub mod sections;
+
+use std::{collections::HashMap, sync::Arc};
+
+use chassis::{Answer, Context};
+use contract::credit::v1::{self as api, profile::Audience};
+use jiff::{Timestamp, civil::Date};
+
+use crate::{
+    Credit, accesses, filings,
+    items::Item,
+    outcomes,
+    records::{self, Shown, rules::natures},
+    subjects,
+};
+
+const RECORDS_MOST: u64 = 1_000;
+
+/// For whom what a caller asks about a subject is cut.
+pub fn audience(context: &Context, uscc: &str) -> Audience {
+    let caller = &context.caller;
+    if caller.is_office() {
+        Audience::Office
+    } else if !uscc.is_empty() && caller.enterprise() == uscc {
+        Audience::Subject
+    } else {
+        Audience::Department
+    }
+}
+
+/// The items that an audience may see.
+pub async fn visible(app: &Credit, audience: Audience) -> Answer<Vec<Item>> {
+    let items = app.catalogue.in_force(&app.store).await?;
+    let visible = items.values().filter(|item| natures(audience).contains(&item.body.nature()));
+    Ok(visible.cloned().collect())
+}
+
+/// Gives a profile for the caller's audience.
+pub async fn get(
+    app: &Arc<Credit>,
+    context: &Context,
+    request: api::GetProfileRequest,
+) -> Answer<api::Profile> {
+    let asked = accesses::ask(app, context, &request.uscc, &request.purpose).await?;
+    let audience = audience(context, &asked.subject.uscc);
+    let at = At {
+        as_of: request.as_of.parse().ok(),
+        known_at: records::known_at(&request.known_at, context.now)?,
+    };
+    accesses::log(app, context, &asked, &format!("profile{}", records::told(at.known_at))).await?;
+    cut_at(app, context, asked.subject, audience, at).await
+}
+
+/// Gives the public profile.
+pub async fn get_public(
+    app: &Arc<Credit>,
+    context: &Context,
+    request: api::GetPublicProfileRequest,
+) -> Answer<api::Profile> {
+    let subject = subjects::require(&app.store, &outcomes::code_asked(&request.uscc)?).await?;
+    cut(app, context, subject, Audience::Public).await
+}
+
+/// Searches for everybody.
+pub async fn search(
+    app: &Arc<Credit>,
+    _: &Context,
+    request: api::SearchPublicSubjectsRequest,
+) -> Answer<api::SearchPublicSubjectsResponse> {
+    subjects::search_public(app, request).await
+}
+
+/// A place in both times.
+#[derive(Clone, Copy, Default)]
+pub struct At {
+    /// The day for which; none: today.
+    pub as_of: Option<Date>,
+    /// The instant as known at which; none: now.
+    pub known_at: Option<Timestamp>,
+}
+
+/// Cuts a profile as of now.
+pub async fn cut(
+    app: &Arc<Credit>,
+    context: &Context,
+    subject: api::Subject,
+    audience: Audience,
+) -> Answer<api::Profile> {
+    cut_at(app, context, subject, audience, At::default()).await
+}
+
+/// Cuts a profile. The term of publication 公示期限 binds what everybody sees; departments go on sharing what still holds.
+async fn cut_at(
+    app: &Arc<Credit>,
+    context: &Context,
+    subject: api::Subject,
+    audience: Audience,
+    at: At,
+) -> Answer<api::Profile> {
+    let today = context.today();
+    let as_of = at.as_of.unwrap_or(today);
+    let items = visible(app, audience).await?;
+    let shown = Shown {
+        uscc: &subject.uscc,
+        items: &items,
+        today,
+        published: audience == Audience::Public,
+        standing_on: Some(as_of),
+        known_at: at.known_at,
+    };
+    let mut records = records::shown(app.store.read(), &shown, "", RECORDS_MOST).await?;
+    if let Some(at) = at.known_at {
+        filings::mark_as_at(app.store.read(), &subject.uscc, at, &mut records).await?;
+    }
+    let counts = records::counts(app.store.read(), &shown).await?;
+    let by_name: HashMap<&str, &api::CatalogueItem> =
+        items.iter().map(|item| (item.body.item.as_str(), &item.body)).collect();
+    let counts = counts.into_iter().filter_map(|(name, count)| {
+        let item = by_name.get(name.as_str())?;
+        let count = i32::try_from(count).unwrap_or(i32::MAX);
+        Some(api::ItemCount { item: name, name: item.name.clone(), category: item.category.clone(), count })
+    });
+    let counts: Vec<api::ItemCount> = counts.collect();
+    Ok(api::Profile {
+        uscc: subject.uscc.clone(),
+        audience: audience.into(),
+        sections: sections::of(&records, &counts, &by_name),
+        records,
+        counts,
+        as_of: as_of.to_string(),
+        known_at: at.known_at.map(|at| at.to_string()).unwrap_or_default(),
+        subject: Some(subject),
+    })
+}

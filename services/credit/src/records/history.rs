@@ -1,0 +1,104 @@
+//! Records as they were known 可追溯: valid time in what they say, recorded time in their versions. What a decision saw can be shown again.
+use std::sync::Arc;
+
+use chassis::{Answer, Context, Fault};
+use contract::credit::v1::{self as api, record::Status};
+use jiff::Timestamp;
+
+use super::{one_item, rows};
+use crate::{Credit, accesses, filings, outcomes, profiles};
+
+/// Reads the instant as known at which something is asked for; none: now.
+pub fn known_at(given: &str, now: Timestamp) -> Answer<Option<Timestamp>> {
+    let given = given.trim();
+    if given.is_empty() {
+        return Ok(None);
+    }
+    // A plus in an address is read as a space.
+    let parsed = given.replace(' ', "+").parse::<Timestamp>();
+    match parsed {
+        Ok(at) if at <= now => Ok(Some(at)),
+        Ok(_) => Err(Fault::field(
+            "knownAt",
+            format!("\"{}\" is yet to come; what will be known then is not known", outcomes::shown(given)),
+            format!("“{}”尚未到来，届时的记录无从得知", outcomes::shown(given)),
+        )),
+        Err(_) => Err(Fault::field(
+            "knownAt",
+            format!("\"{}\" is no instant; write it as 2026-02-13T09:00:00+08:00", outcomes::shown(given)),
+            format!("“{}”不是时刻；请写作 2026-02-13T09:00:00+08:00", outcomes::shown(given)),
+        )),
+    }
+}
+
+/// What the access log adds where something is asked for as it was known.
+pub fn told(known_at: Option<Timestamp>) -> String {
+    known_at.map(|at| format!("@{at:.0}")).unwrap_or_default()
+}
+
+/// Gives one record. What has ended is shared no longer: it is shown to its subject, to who submitted it and to the credit office, and to
+/// others as it was known before, under a purpose, so that what they decided upon can be shown again.
+pub async fn get(
+    app: &Arc<Credit>,
+    context: &Context,
+    request: api::GetRecordRequest,
+) -> Answer<api::Record> {
+    let at = known_at(&request.known_at, context.now)?;
+    let missing = || Fault::not_found("record", "记录", &request.record).at("record");
+    let found = rows::get(app.store.read(), &request.record, at).await?.ok_or_else(missing)?;
+    let mut record = found.record;
+    let asked = accesses::ask(app, context, &record.uscc, &request.purpose).await?;
+    if record.status() != Status::Effective && !closely(context, &record) {
+        return Err(missing());
+    }
+    let item = one_item(app, &record.item, profiles::audience(context, &record.uscc)).await?;
+    accesses::log(app, context, &asked, &format!("record:{}{}", record.record, told(at))).await?;
+    if let Some(at) = at {
+        filings::mark_as_at(app.store.read(), &asked.subject.uscc, at, [&mut record]).await?;
+    }
+    rows::publish(&mut record, &item, context.today());
+    Ok(record)
+}
+
+/// Lists what a record ever said.
+pub async fn list_versions(
+    app: &Arc<Credit>,
+    context: &Context,
+    request: api::ListRecordVersionsRequest,
+) -> Answer<api::ListRecordVersionsResponse> {
+    let missing = || Fault::not_found("record", "记录", &request.record).at("record");
+    let present = rows::get(app.store.read(), &request.record, None).await?.ok_or_else(missing)?;
+    let record = present.record;
+    let asked = accesses::ask(app, context, &record.uscc, &request.purpose).await?;
+    if !closely(context, &record) {
+        return Err(missing());
+    }
+    accesses::log(app, context, &asked, &format!("versions:{}", record.record)).await?;
+    let mut versions = vec![api::RecordVersion { record: Some(record), ..Default::default() }];
+    versions.extend(rows::versions(app.store.read(), &asked.subject.uscc, &request.record).await?);
+    Ok(api::ListRecordVersionsResponse { versions })
+}
+
+// Its subject, who submitted it, the credit office.
+fn closely(context: &Context, record: &api::Record) -> bool {
+    let caller = &context.caller;
+    caller.is_office() || caller.enterprise() == record.uscc || caller.department() == record.department
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_read_and_none_to_come() {
+        let now: Timestamp = "2026-02-13T01:00:00Z".parse().unwrap();
+        assert_eq!(known_at(" ", now).unwrap(), None);
+        let nine = known_at("2026-02-13T09:00:00+08:00", now).unwrap();
+        assert_eq!(nine, Some(now));
+        assert_eq!(known_at("2026-02-13T09:00:00 08:00", now).unwrap(), nine);
+        assert_eq!(told(nine), "@2026-02-13T01:00:00Z");
+        for wrong in ["2026-02-13", "yesterday", "2026-02-13T01:00:01Z"] {
+            assert!(known_at(wrong, now).is_err(), "{wrong}");
+        }
+    }
+}
