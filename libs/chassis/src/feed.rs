@@ -22,6 +22,10 @@ pub struct Position {
 }
 
 impl Position {
+    pub(crate) fn new(xid: i64, seq: i64) -> Self {
+        Self { xid, seq }
+    }
+
     /// Reads a cursor; an empty one is the beginning.
     pub fn parse(text: &str) -> Answer<Self> {
         if text.is_empty() {

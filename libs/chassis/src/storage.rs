@@ -149,6 +149,11 @@ impl Store {
         self.write.get_database_backend() == DbBackend::Sqlite
     }
 
+    // The pool and whom a commit wakes, on PostgreSQL.
+    pub(crate) fn postgres(&self) -> Option<(&sqlx::PgPool, Arc<watch::Sender<u64>>)> {
+        (!self.is_sqlite()).then(|| (self.write.get_postgres_connection_pool(), self.committed.clone()))
+    }
+
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), DbErr> {
         self.write.ping().await

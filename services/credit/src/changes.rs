@@ -49,6 +49,15 @@ pub async fn append_records<'a>(
     now: Timestamp,
     records: impl IntoIterator<Item = &'a mut api::Record>,
 ) -> Answer<()> {
+    feed::append(tx, entries(kind, now, records)).await
+}
+
+/// The entries of versions of records, which are lent for as long as it takes.
+pub fn entries<'a>(
+    kind: Kind,
+    now: Timestamp,
+    records: impl IntoIterator<Item = &'a mut api::Record>,
+) -> Vec<(String, Vec<u8>)> {
     let entry = |record: &'a mut api::Record| {
         let mut change = api::Change {
             uscc: record.uscc.clone(),
@@ -61,7 +70,7 @@ pub async fn append_records<'a>(
         *record = change.record.take().unwrap_or_default();
         (change.uscc, payload)
     };
-    feed::append(tx, records.into_iter().map(entry).collect()).await
+    records.into_iter().map(entry).collect()
 }
 
 /// Refuses to replace a state that stands later in the feed than what this transaction has appended: on PostgreSQL a

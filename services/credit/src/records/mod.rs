@@ -13,10 +13,11 @@ use std::{
 };
 
 use chassis::{
-    Answer, Context, Fault, Tx,
+    Answer, Context, Fault, Store, Tx,
     clock::business_day,
     decisions::{self, Decision},
     fault::Violation,
+    feed::Position,
     ids,
     page::Page,
 };
@@ -25,7 +26,7 @@ use contract::{
     r#type::v1::ErrorReason as Common,
 };
 use jiff::Timestamp;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, Value};
 use serde_json::json;
 
 pub use bulk::withdraw_untouched;
@@ -113,13 +114,8 @@ pub async fn put(
     submitter: &Submitter,
     mut judged: Vec<Result<Judged, Violation>>,
 ) -> Answer<Vec<Verdict>> {
-    let ids = ids::fresh(now)?;
-    for (place, row) in judged.iter_mut().flatten().enumerate() {
-        // The rest of a fresh id, with the row's place at its end: ids of one batch stand in its order.
-        row.record.record = format!("{}{place:04x}", &ids[..28]);
-        row.record.recorded_at = Some(changes::stamp(now));
-    }
-    let mut known = known(tx, submitter, &judged).await?;
+    name(now, &mut judged)?;
+    let mut known = known(&**tx, submitter, &judged).await?;
     let mark = tx.mark().await?;
     loop {
         let verdicts = compare(&judged, known);
@@ -127,8 +123,46 @@ pub async fn put(
             return Ok(verdicts);
         }
         tx.rewind(&mark).await?;
-        known = rows::known(tx, &submitter.department, &numbers(&judged)).await?;
+        known = rows::known(&**tx, &submitter.department, &numbers(&judged)).await?;
     }
+}
+
+// Gives judged rows their ids.
+fn name(now: Timestamp, judged: &mut [Result<Judged, Violation>]) -> Answer<()> {
+    let ids = ids::fresh(now)?;
+    for (place, row) in judged.iter_mut().flatten().enumerate() {
+        // The rest of a fresh id, with the row's place at its end: ids of one batch stand in its order.
+        row.record.record = format!("{}{place:04x}", &ids[..28]);
+        row.record.recorded_at = Some(changes::stamp(now));
+    }
+    Ok(())
+}
+
+/// Copies judged rows in, in a transaction of its own, where the database can copy and all of them seem to be new; gives how each ended and
+/// the position of the last, or nothing where they must be put the ordinary way.
+pub async fn copy(
+    store: &Store,
+    now: Timestamp,
+    submitter: &Submitter,
+    judged: &mut [Result<Judged, Violation>],
+) -> Answer<Option<(Vec<Verdict>, Position)>> {
+    name(now, judged)?;
+    if store.is_sqlite() || !known(store.read(), submitter, judged).await?.is_empty() {
+        return Ok(None);
+    }
+    let Some(mut bulk) = store.bulk().await? else { return Ok(None) };
+    let verdicts = compare(judged, HashMap::new());
+    let mut fresh = accepted(judged, &verdicts);
+    if fresh.is_empty() {
+        return Ok(None);
+    }
+    let entries = changes::entries(Kind::RecordAccepted, now, fresh.iter_mut().map(|row| &mut row.record));
+    let position = bulk.append(entries).await?;
+    if !bulk.copy("records", &rows::COLUMNS, to_insert(fresh, &position.to_string())).await? {
+        return Ok(None);
+    }
+    bulk.commit().await?;
+    Ok(Some((verdicts, position)))
 }
 
 /// Of so many numbers of an item it is asked first whether they are known.
@@ -145,7 +179,7 @@ fn numbers(judged: &[Result<Judged, Violation>]) -> HashMap<&str, BTreeSet<&str>
 // A batch is new or was sent before: a few of its numbers tell which. Where all of these are new, so are the others until the insert
 // says otherwise.
 async fn known(
-    tx: &Tx,
+    db: &impl ConnectionTrait,
     submitter: &Submitter,
     judged: &[Result<Judged, Violation>],
 ) -> Answer<HashMap<(String, String), rows::Known>> {
@@ -154,10 +188,10 @@ async fn known(
         let apart = numbers.len() / SAMPLE + 1;
         (*item, numbers.iter().copied().step_by(apart).collect())
     });
-    if rows::known(tx, &submitter.department, &sample.collect()).await?.is_empty() {
+    if rows::known(db, &submitter.department, &sample.collect()).await?.is_empty() {
         return Ok(HashMap::new());
     }
-    rows::known(tx, &submitter.department, &numbers).await
+    rows::known(db, &submitter.department, &numbers).await
 }
 
 // How each row ends beside what is known.
@@ -185,15 +219,22 @@ async fn write(
     judged: &mut [Result<Judged, Violation>],
     verdicts: &[Verdict],
 ) -> Answer<bool> {
-    let accepted = judged.iter_mut().zip(verdicts).filter(|(_, end)| matches!(end, Verdict::Accepted(_)));
-    let mut fresh: Vec<&mut Judged> = accepted.filter_map(|(row, _)| row.as_mut().ok()).collect();
+    let mut fresh = accepted(judged, verdicts);
     changes::append_records(tx, Kind::RecordAccepted, now, fresh.iter_mut().map(|row| &mut row.record))
         .await?;
-    // In the order of their numbers, so that batches beside each other never wait for each other in a ring.
-    fresh.sort_by(|a, b| (&a.record.item, &a.record.source_id).cmp(&(&b.record.item, &b.record.source_id)));
     let position = tx.position().map(|position| position.to_string()).unwrap_or_default();
-    let rows = fresh.iter().map(|row| rows::fresh(&row.record, row.item_version, &row.digest, &position));
-    rows::insert(tx, rows.collect()).await
+    rows::insert(tx, to_insert(fresh, &position).collect()).await
+}
+
+fn accepted<'a>(judged: &'a mut [Result<Judged, Violation>], verdicts: &[Verdict]) -> Vec<&'a mut Judged> {
+    let accepted = judged.iter_mut().zip(verdicts).filter(|(_, end)| matches!(end, Verdict::Accepted(_)));
+    accepted.filter_map(|(row, _)| row.as_mut().ok()).collect()
+}
+
+// In the order of their numbers, so that batches beside each other never wait for each other in a ring.
+fn to_insert(mut fresh: Vec<&mut Judged>, position: &str) -> impl Iterator<Item = Vec<Value>> {
+    fresh.sort_by(|a, b| (&a.record.item, &a.record.source_id).cmp(&(&b.record.item, &b.record.source_id)));
+    fresh.into_iter().map(move |row| rows::fresh(&row.record, row.item_version, &row.digest, position))
 }
 
 fn item_unknown(item: &str) -> Violation {

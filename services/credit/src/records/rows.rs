@@ -23,7 +23,8 @@ use crate::{
     outcomes::{Verdict, refusal},
 };
 
-const COLUMNS: [&str; 17] = [
+/// What a new record fills.
+pub const COLUMNS: [&str; 17] = [
     "uscc",
     "record",
     "item",
@@ -154,17 +155,17 @@ impl Known {
 
 /// The known numbers among these, by item and number.
 pub async fn known(
-    tx: &Tx,
+    db: &impl ConnectionTrait,
     department: &str,
     numbers: &HashMap<&str, BTreeSet<&str>>,
 ) -> Answer<HashMap<(String, String), Known>> {
     let mut found = HashMap::new();
     for (item, numbers) in numbers {
         let numbers: Vec<&str> = numbers.iter().copied().collect();
-        let (asked, numbers) = each_of(&**tx, 3, &numbers);
+        let (asked, numbers) = each_of(db, 3, &numbers);
         // One look into the index a number, whatever PostgreSQL believes of a table that has just grown: it would
         // otherwise read all of the department's numbers and compare each with the list.
-        let text = if tx.get_database_backend() == DbBackend::Postgres {
+        let text = if db.get_database_backend() == DbBackend::Postgres {
             format!(
                 "SELECT found.* FROM {asked} CROSS JOIN LATERAL (SELECT source_id, record, first_digest, digest FROM records \
                  WHERE department = $1 AND item = $2 AND source_id = asked.value LIMIT 1) AS found"
@@ -175,7 +176,7 @@ pub async fn known(
                  ON department = $1 AND item = $2 AND source_id = asked.value"
             )
         };
-        for row in tx.query_all_raw(sql(&**tx, &text, [department.into(), (*item).into(), numbers])).await? {
+        for row in db.query_all_raw(sql(db, &text, [department.into(), (*item).into(), numbers])).await? {
             let known = Known {
                 record: row.try_get("", "record")?,
                 first_digest: row.try_get("", "first_digest")?,

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tonic::{Status, Streaming};
 
-use super::{Judged, judge, put};
+use super::{Judged, copy, judge, put};
 use crate::{
     Credit,
     outcomes::{self, Submitter, Verdict},
@@ -220,8 +220,11 @@ async fn write(
     app: &Credit,
     submitter: &Submitter,
     now: Timestamp,
-    judged: Vec<Result<Judged, Violation>>,
+    mut judged: Vec<Result<Judged, Violation>>,
 ) -> Answer<Taken> {
+    if let Some((verdicts, position)) = copy(&app.store, now, submitter, &mut judged).await? {
+        return Ok(Taken { verdicts, position: Some(position) });
+    }
     let tx = app.store.begin().await?;
     let verdicts = put(&tx, now, submitter, judged).await?;
     let position = tx.position();
