@@ -77,7 +77,7 @@ impl City {
             key: (*key).to_owned(),
             name: (*key).to_owned(),
             r#type: (*kind).to_owned(),
-            required: false,
+            ..Default::default()
         };
         let catalogue_item = credit::CatalogueItem {
             item: item.to_owned(),
