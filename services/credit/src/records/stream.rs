@@ -41,7 +41,7 @@ pub fn stream(
     let submitter = Arc::new(Submitter::of(context)?);
     // SQLite has one writer.
     let cores = available_parallelism().map_or(1, usize::from);
-    let count = if app.store.is_sqlite() { 1 } else { cores.clamp(2, LANES_MAX) };
+    let count = if app.store.is_sqlite() { 1 } else { (cores + 1).clamp(2, LANES_MAX) };
     let lanes = (0..count).map(|_| lane(app.clone(), submitter.clone())).collect();
     let (pending, acknowledged) = mpsc::channel(IN_FLIGHT);
     tokio::spawn(read(context.clone(), batches, lanes, pending));
