@@ -16,13 +16,13 @@ async fn a_follower_goes_on_from_its_cursor_and_hears_what_happens() {
     assert_eq!(all.len(), 3);
     let rest = world.changes(&who, &all[0].position).await;
     assert_eq!(rest, all[1..]);
-    let request = api::WatchRequest { cursor: all[2].position.clone(), until_caught_up: false };
+    let request = api::WatchRequest { cursor: all[2].position.clone(), until_caught_up: false, ..Default::default() };
     let mut live = world.feed(&who).watch(request).await.unwrap().into_inner();
     let sent = world.submit(&who, vec![penalty(2, "P-1")]).await;
     let heard = tokio::time::timeout(Duration::from_secs(5), live.message()).await.unwrap().unwrap().unwrap();
     assert_eq!((heard.position, heard.uscc), (sent.position, code(2)));
     assert_eq!(heard.record.map(|record| record.record), Some(sent.outcomes[0].record.clone()));
-    let bad = api::WatchRequest { cursor: String::from("x"), until_caught_up: true };
+    let bad = api::WatchRequest { cursor: String::from("x"), until_caught_up: true, ..Default::default() };
     assert_eq!(reason(&world.feed(&who).watch(bad).await.unwrap_err()), "CURSOR_INVALID");
     let own = world.enterprise(&code(1));
     let denied = world.feed(&own).watch(api::WatchRequest::default()).await.unwrap_err();

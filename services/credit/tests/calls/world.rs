@@ -206,7 +206,7 @@ impl World {
 
     /// Everything in the feed now.
     pub async fn changes(&self, who: &Bearer, cursor: &str) -> Vec<api::Change> {
-        let request = api::WatchRequest { cursor: cursor.to_owned(), until_caught_up: true };
+        let request = api::WatchRequest { cursor: cursor.to_owned(), until_caught_up: true, ..Default::default() };
         let mut stream = self.feed(who).watch(request).await.unwrap().into_inner();
         let mut changes = Vec::new();
         while let Some(change) = stream.message().await.unwrap() {
