@@ -17,9 +17,7 @@ pub fn change_of(wire: &Wire, order: u64, schemas: &Schemas) -> Result<Change, S
         | Kind::SubjectUpserted
         | Kind::RecordMarked
         | Kind::AuthorizationChanged
-        | Kind::Progress => {
-            Err(format!("{:?} is no change of a record", wire.kind()))
-        }
+        | Kind::Progress => Err(format!("{:?} is no change of a record", wire.kind())),
     }
 }
 
