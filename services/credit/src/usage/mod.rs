@@ -4,7 +4,7 @@ mod rows;
 use std::{collections::BTreeMap, sync::Arc};
 
 use chassis::{
-    Answer, Context, Fault, Store, Tx, bulk::Bulk, clock::business_day, ids, page::Page, storage::sql,
+    Answer, Context, Fault, Store, Tx, bulk::Bulk, clock::business_day, page::Page, storage::sql,
 };
 use contract::{credit::v1 as api, r#type::v1::ErrorReason as Common};
 use jiff::Timestamp;
@@ -106,15 +106,8 @@ impl Tally {
     }
 }
 
-// On SQLite one writes at a time anyway.
-const SHARDS: u8 = 64;
-
-fn parameters(backend: DbBackend, now: Timestamp, department: &str, tally: &Tally) -> Answer<[String; 4]> {
-    let shard = match backend {
-        DbBackend::Postgres => ids::random::<1>()?[0] % SHARDS,
-        _ => 0,
-    };
-    Ok([business_day(now).to_string(), department.to_owned(), shard.to_string(), tally.told()])
+fn parameters(now: Timestamp, department: &str, tally: &Tally) -> [String; 3] {
+    [business_day(now).to_string(), department.to_owned(), tally.told()]
 }
 
 /// Adds counts in the transaction of what is counted; as its last statement, so that no other who counts waits for longer than the commit.
@@ -123,7 +116,7 @@ pub async fn count(tx: &Tx, now: Timestamp, department: &str, tally: &Tally) -> 
         return Ok(());
     }
     let backend = tx.get_database_backend();
-    let values = parameters(backend, now, department, tally)?.map(Into::into);
+    let values = parameters(now, department, tally).map(Into::into);
     tx.execute_raw(sql(&**tx, &rows::adding(backend), values)).await?;
     Ok(())
 }
@@ -133,7 +126,7 @@ pub async fn count_in_bulk(bulk: &mut Bulk, now: Timestamp, department: &str, ta
     if tally.is_empty() {
         return Ok(());
     }
-    let values = parameters(DbBackend::Postgres, now, department, tally)?;
+    let values = parameters(now, department, tally);
     bulk.execute(&rows::adding(DbBackend::Postgres), &values.each_ref().map(String::as_str)).await
 }
 

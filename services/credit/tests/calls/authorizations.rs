@@ -339,13 +339,13 @@ async fn every_read_needs_the_grant_for_its_purpose_and_names_it_in_the_log() {
 
     // Each of these looks stands in the log, with the grant that opened it; looks that it did not open name none.
     let looks = world.looks().await;
-    let under: Vec<&str> = looks
+    let mut under: Vec<&str> = looks
         .iter()
         .filter(|look| look.authorizations == [given.authorization_id.clone()])
         .map(|look| look.what.split(':').next().unwrap())
-        .rev()
         .collect();
-    assert_eq!(under, ["records", "records", "record", "versions", "profile", "report", "report"]);
+    under.sort_unstable();
+    assert_eq!(under, ["profile", "record", "records", "records", "report", "report", "versions"]);
     let others: Vec<&api::Access> = looks.iter().filter(|look| look.authorizations.is_empty()).collect();
     assert_eq!(others.iter().filter(|look| look.by == "taxation-client").count(), 3, "{others:?}");
     assert!(looks.iter().all(|look| !look.purpose.is_empty() && look.at.is_some()));
@@ -372,6 +372,105 @@ async fn every_read_needs_the_grant_for_its_purpose_and_names_it_in_the_log() {
     assert_eq!(genuine().await, (true, false));
     assert_eq!(world.seen(&own, "", "").await, Ok(2));
     world.records(&own).get_record(get("")).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_look_beyond_what_is_public_goes_unwritten() {
+    let (world, taxation) = world().await;
+    let own = world.enterprise(&code(1));
+    let given = world.give(&own, grant()).await;
+    let record = world.submit(&taxation, vec![payment(1, "T-1")]).await.outcomes[0].record.clone();
+    let filing = api::CreateObjectionRequest {
+        record: record.clone(),
+        reason: String::from("所属期有误"),
+        ..Default::default()
+    };
+    let filed = world.objections(&own).create_objection(filing).await.unwrap().into_inner();
+    let (uscc, purpose) = (code(1), PURPOSE.to_owned());
+    // Each read of the contract that is about one subject and not public, and what the log then says.
+    let profile = api::GetProfileRequest { uscc: uscc.clone(), purpose: purpose.clone(), ..Default::default() };
+    world.profiles(&taxation).get_profile(profile).await.unwrap();
+    let list = api::ListRecordsRequest { uscc: uscc.clone(), purpose: purpose.clone(), ..Default::default() };
+    world.records(&taxation).list_records(list).await.unwrap();
+    let get = api::GetRecordRequest { record: record.clone(), purpose: purpose.clone(), ..Default::default() };
+    world.records(&taxation).get_record(get).await.unwrap();
+    let versions = api::ListRecordVersionsRequest { record: record.clone(), purpose: purpose.clone() };
+    world.records(&taxation).list_record_versions(versions).await.unwrap();
+    let order =
+        api::CreateReportRequest { uscc: uscc.clone(), purpose: purpose.clone(), ..Default::default() };
+    let report = world.reports(&taxation).create_report(order).await.unwrap().into_inner();
+    let again = api::GetReportRequest { report_id: report.report_id.clone(), ..Default::default() };
+    world.reports(&taxation).get_report(again).await.unwrap();
+    let file = api::DownloadReportRequest { report_id: report.report_id, ..Default::default() };
+    world.reports(&taxation).download_report(file).await.unwrap();
+    let get = api::GetObjectionRequest { objection_id: filed.objection_id, purpose: purpose.clone() };
+    world.objections(&taxation).get_objection(get).await.unwrap();
+    let list = api::ListObjectionsRequest { purpose: purpose.clone(), ..Default::default() };
+    world.objections(&taxation).list_objections(list).await.unwrap();
+    let get = api::GetAuthorizationRequest {
+        authorization_id: given.authorization_id.clone(),
+        purpose: purpose.clone(),
+    };
+    world.authorizations(&taxation).get_authorization(get).await.unwrap();
+    let list = api::ListAuthorizationsRequest { purpose: purpose.clone(), ..Default::default() };
+    world.authorizations(&taxation).list_authorizations(list).await.unwrap();
+    let log = api::ListAccessesRequest { uscc, purpose: purpose.clone(), ..Default::default() };
+    world.accesses(&taxation).list_accesses(log).await.unwrap();
+    let feed = api::WatchRequest { purpose, ..Default::default() };
+    world.changes_of(&taxation, feed).await;
+    let looks = world.looks().await;
+    let mut said: Vec<&str> = looks.iter().map(|look| look.what.split(':').next().unwrap()).collect();
+    said.sort_unstable();
+    let expected = "OBJECTION OBJECTION accesses authorization authorizations feed profile record records report report report versions";
+    assert_eq!(said.join(" "), expected);
+    for look in &looks {
+        assert_eq!((look.by.as_str(), look.department.as_str()), ("taxation-client", "taxation"));
+        assert_eq!(look.purpose, PURPOSE, "{look:?}");
+    }
+    // Without any purpose, given or registered, nothing of it is shown.
+    let purposeless = world.trial.token_of(chassis::access::Claims {
+        department: String::from("taxation"),
+        scope: String::from("credit.read"),
+        ..world.trial.claims()
+    });
+    let list = api::ListAuthorizationsRequest::default();
+    let refused = world.authorizations(&purposeless).list_authorizations(list).await.unwrap_err();
+    assert_eq!(reason(&refused), "PURPOSE_REQUIRED");
+    let heard = world.changes(&purposeless, "").await;
+    assert!(heard.iter().all(|change| change.record.is_none()), "nothing under a grant without a purpose");
+}
+
+#[tokio::test]
+async fn nothing_is_taken_in_after_a_grant_was_taken_back_beside_the_intake() {
+    let (world, taxation) = world().await;
+    let own = world.enterprise(&code(1));
+    for round in 0..4 {
+        let given = world.give(&own, grant()).await;
+        // Batches are judged ahead of their writing: some are in the lanes when the grant is taken back.
+        let batches = (0..40).map(move |batch| api::StreamRecordsRequest {
+            batch: format!("{batch}"),
+            records: (0..20).map(|row| payment(1, &format!("{round}-{batch}-{row}"))).collect(),
+        });
+        let batches = futures::stream::iter(batches);
+        let mut answers = world.records(&taxation).stream_records(batches).await.unwrap().into_inner();
+        let mut accepted = 0;
+        for _ in 0..=round {
+            accepted += answers.message().await.unwrap().unwrap().accepted;
+        }
+        assert!(accepted > 0);
+        world.revoke(&own, &given).await;
+        let kept = counted(&world).await;
+        while let Some(answer) = answers.message().await.unwrap() {
+            accepted += answer.accepted;
+        }
+        assert_eq!(counted(&world).await, kept, "{accepted} accepted in round {round}");
+    }
+}
+
+async fn counted(world: &World) -> i32 {
+    let profile = api::GetProfileRequest { uscc: code(1), ..Default::default() };
+    let shown = world.profiles(&world.enterprise(&code(1))).get_profile(profile).await.unwrap().into_inner();
+    shown.counts.iter().map(|count| count.count).sum()
 }
 
 #[tokio::test]
