@@ -78,6 +78,16 @@ impl Bulk {
         Ok(Position::new(xid, last.try_get(0).map_err(Fault::internal)?))
     }
 
+    /// Runs a statement beside the copies; its parameters are texts.
+    pub async fn execute(&mut self, text: &str, values: &[&str]) -> Answer<()> {
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(text.to_owned()));
+        for value in values {
+            query = query.bind(*value);
+        }
+        query.execute(&mut *self.inner).await.map_err(Fault::internal)?;
+        Ok(())
+    }
+
     /// Commits, and wakes who follows.
     pub async fn commit(self) -> Answer<()> {
         self.inner.commit().await.map_err(Fault::internal)?;

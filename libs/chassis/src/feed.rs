@@ -143,11 +143,36 @@ where
     D: Fn(Entry) -> Answer<Option<T>> + Send + 'static,
 {
     let language = context.language;
+    let pages = pages(store, context, cursor, until_caught_up)?;
+    Ok(pages.flat_map(move |page| {
+        let items: Vec<Result<T, Status>> = match page {
+            Err(fault) => vec![Err(fault.into_status(language))],
+            Ok(entries) => entries
+                .into_iter()
+                .filter_map(|entry| decode(entry).transpose())
+                .map(|item| item.map_err(|fault| fault.into_status(language)))
+                .collect(),
+        };
+        futures::stream::iter(items)
+    }))
+}
+
+/// The most entries of a page.
+pub const PAGE: usize = 1_000;
+
+/// The feed from a cursor as pages of entries, none of them empty, for who judges them together. The stream ends when it has caught up, if
+/// that was asked for, when the service stops, or after a fault.
+pub fn pages(
+    store: Store,
+    context: &Context,
+    cursor: &str,
+    until_caught_up: bool,
+) -> Answer<impl Stream<Item = Answer<Vec<Entry>>> + Send + use<>> {
     let stopping = context.stopping.clone();
     let from = Position::parse(cursor)?;
     let commits = store.commits();
     let state = Some((store, from, commits, None::<Position>));
-    let pages = futures::stream::unfold(state, move |state| {
+    Ok(futures::stream::unfold(state, move |state| {
         let stopping = stopping.clone();
         async move {
             let (store, from, mut commits, mut end) = state?;
@@ -159,7 +184,7 @@ where
                     };
                 }
                 commits.borrow_and_update();
-                match read_after(&store, from, 1_000).await {
+                match read_after(&store, from, PAGE as u64).await {
                     Err(fault) => return Some((Err(fault), None)),
                     Ok(page) => {
                         if let Some(last) = page.last().map(|entry| entry.position) {
@@ -178,17 +203,6 @@ where
                 }
             }
         }
-    });
-    Ok(pages.flat_map(move |page| {
-        let items: Vec<Result<T, Status>> = match page {
-            Err(fault) => vec![Err(fault.into_status(language))],
-            Ok(entries) => entries
-                .into_iter()
-                .filter_map(|entry| decode(entry).transpose())
-                .map(|item| item.map_err(|fault| fault.into_status(language)))
-                .collect(),
-        };
-        futures::stream::iter(items)
     }))
 }
 

@@ -9,9 +9,9 @@ use chassis::{
     storage::{insert_rows, sql},
 };
 use contract::credit::v1 as api;
-use sea_orm::{ConnectionTrait, FromQueryResult, Value};
+use sea_orm::{FromQueryResult, Value};
 
-use crate::{Credit, outcomes, subjects};
+use crate::{Credit, outcomes, subjects, usage};
 
 /// A look that is allowed and has not been taken yet.
 pub struct Asked {
@@ -19,12 +19,19 @@ pub struct Asked {
     pub subject: api::Subject,
     // What for; none where the subject looks at itself, which asks for no purpose and is nobody's concern.
     purpose: Option<String>,
+    // The grants that open something to it.
+    grants: BTreeSet<String>,
 }
 
 impl Asked {
     /// What for; empty where the subject looks at itself.
     pub fn purpose(&self) -> &str {
         self.purpose.as_deref().unwrap_or_default()
+    }
+
+    /// Notes the grants under which something is open to the look.
+    pub fn under(&mut self, grants: BTreeSet<String>) {
+        self.grants = grants;
     }
 }
 
@@ -39,7 +46,7 @@ pub async fn ask(app: &Arc<Credit>, context: &Context, uscc: &str, purpose: &str
         own if own == code.as_str() => None,
         _ => return Err(outcomes::not_for_enterprises()),
     };
-    Ok(Asked { subject: subjects::require(&app.store, &code).await?, purpose })
+    Ok(Asked { subject: subjects::require(&app.store, &code).await?, purpose, grants: BTreeSet::new() })
 }
 
 /// Writes the look down, before it is answered.
@@ -61,42 +68,53 @@ pub async fn log_all(
     what: &str,
 ) -> Answer<()> {
     let purpose = outcomes::free_text("purpose", purpose, 200).map_err(outcomes::fault)?;
-    let row = |uscc: &str| -> Answer<Vec<Value>> {
-        Ok(vec![
-            uscc.into(),
-            ids::fresh(context.now)?.into(),
-            micros(context.now).into(),
-            context.caller.name().into(),
-            context.caller.department().into(),
-            purpose.as_str().into(),
-            what.into(),
-        ])
-    };
-    let rows: Vec<_> = subjects.into_iter().map(row).collect::<Answer<_>>()?;
-    if rows.is_empty() {
+    if subjects.is_empty() {
         return Ok(());
     }
-    let columns = ["uscc", "id", "at", "client", "department", "purpose", "what"];
+    let none = BTreeSet::new();
+    let looks: Vec<_> = subjects.into_iter().map(|uscc| Look { uscc, what, grants: &none }).collect();
     let tx = app.store.begin().await?;
-    insert_rows(&*tx, "accesses", &columns, rows, "").await?;
+    write(&tx, context, &purpose, &looks).await?;
+    usage::looked(&tx, context, what, looks.len()).await?;
     tx.commit().await
 }
 
 /// Writes the look down with what it led to.
 pub async fn log_within(tx: &Tx, context: &Context, asked: &Asked, what: &str) -> Answer<()> {
     let Some(purpose) = &asked.purpose else { return Ok(()) };
-    let text = "INSERT INTO accesses (uscc, id, at, client, department, purpose, what) \
-                VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let values = [
-        asked.subject.uscc.as_str().into(),
-        ids::fresh(context.now)?.into(),
-        micros(context.now).into(),
-        context.caller.name().into(),
-        context.caller.department().into(),
-        purpose.as_str().into(),
-        what.into(),
-    ];
-    tx.execute_raw(sql(&**tx, text, values)).await?;
+    let look = Look { uscc: &asked.subject.uscc, what, grants: &asked.grants };
+    write(tx, context, purpose, &[look]).await?;
+    usage::looked(tx, context, what, 1).await
+}
+
+/// One line of the log.
+pub struct Look<'a> {
+    /// At whom.
+    pub uscc: &'a str,
+    /// At what.
+    pub what: &'a str,
+    /// The grants that opened something to it.
+    pub grants: &'a BTreeSet<String>,
+}
+
+/// Writes lines into the log.
+pub async fn write(tx: &Tx, context: &Context, purpose: &str, looks: &[Look<'_>]) -> Answer<()> {
+    let columns = ["uscc", "id", "at", "client", "department", "purpose", "what", "authorizations"];
+    let row = |look: &Look<'_>| -> Answer<Vec<Value>> {
+        let grants: Vec<&str> = look.grants.iter().map(String::as_str).collect();
+        Ok(vec![
+            look.uscc.into(),
+            ids::fresh(context.now)?.into(),
+            micros(context.now).into(),
+            context.caller.name().into(),
+            context.caller.department().into(),
+            purpose.into(),
+            look.what.into(),
+            grants.join(",").into(),
+        ])
+    };
+    let rows: Vec<_> = looks.iter().map(row).collect::<Answer<_>>()?;
+    insert_rows(&**tx, "accesses", &columns, rows, "").await?;
     Ok(())
 }
 
@@ -108,6 +126,7 @@ struct Row {
     department: String,
     purpose: String,
     what: String,
+    authorizations: String,
 }
 
 /// Lists who looked at a subject, the latest first.
@@ -119,8 +138,8 @@ pub async fn list(
     let page = Page::of(request.page_size, &request.page_token)?;
     let asked = ask(app, context, &request.uscc, &request.purpose).await?;
     let text = format!(
-        "SELECT id, at, client, department, purpose, what FROM accesses WHERE uscc = $1 AND ($2 = '' OR id < $2) \
-         ORDER BY id DESC LIMIT {}",
+        "SELECT id, at, client, department, purpose, what, authorizations FROM accesses \
+         WHERE uscc = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT {}",
         page.fetch()
     );
     let values = [asked.subject.uscc.as_str().into(), page.after.as_str().into()];
@@ -133,6 +152,11 @@ pub async fn list(
         department: row.department,
         purpose: row.purpose,
         what: row.what,
+        authorizations: names(&row.authorizations),
     };
     Ok(api::ListAccessesResponse { accesses: rows.into_iter().map(access).collect(), next_page_token })
+}
+
+fn names(text: &str) -> Vec<String> {
+    text.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }

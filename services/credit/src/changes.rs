@@ -1,26 +1,16 @@
-//! The change feed 变更流: what is appended with each write, and who may follow it.
-use std::{
-    collections::HashSet,
-    mem,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+//! The change feed 变更流: what is appended with each write.
+use std::mem;
 
 use chassis::{
-    Answer, Context, Fault, Store, Tx, clock,
+    Answer, Fault, Store, Tx, clock,
     feed::{self, Entry, Position},
 };
 use contract::{
     credit::v1::{self as api, change::Kind},
     r#type::v1::ErrorReason as Common,
 };
-use futures::{StreamExt, stream::BoxStream};
 use jiff::Timestamp;
 use prost::Message;
-use tokio::sync::Mutex;
-use tonic::Status;
-
-use crate::{Credit, items, outcomes};
 
 /// An instant as the tables keep it, to the microsecond: answers, feed and later reads then show the same.
 pub fn stamp(now: Timestamp) -> prost_types::Timestamp {
@@ -40,6 +30,18 @@ pub async fn append_subjects(tx: &Tx, subjects: &[api::Subject]) -> Answer<()> {
         (subject.uscc.clone(), change.encode_to_vec())
     };
     feed::append(tx, subjects.iter().map(entry).collect()).await
+}
+
+/// Appends the new state of a grant.
+pub async fn append_authorization(tx: &Tx, now: Timestamp, grant: &api::Authorization) -> Answer<()> {
+    let change = api::Change {
+        uscc: grant.uscc.clone(),
+        kind: Kind::AuthorizationChanged.into(),
+        authorization: Some(grant.clone()),
+        recorded_at: Some(stamp(now)),
+        ..Default::default()
+    };
+    feed::append(tx, vec![(grant.uscc.clone(), change.encode_to_vec())]).await
 }
 
 /// Appends versions of records, which are lent for as long as it takes.
@@ -97,43 +99,8 @@ pub async fn position(store: &Store, tx: &Tx) -> Answer<String> {
     }
 }
 
-/// Serves the feed. Records of items that need the subject's grant go to the suite's services and the credit office only.
-pub async fn watch(
-    app: &Arc<Credit>,
-    context: &Context,
-    request: api::WatchRequest,
-) -> Answer<BoxStream<'static, Result<api::Change, Status>>> {
-    let caller = &context.caller;
-    if !caller.enterprise().is_empty() {
-        return Err(outcomes::not_for_enterprises());
-    }
-    let changes =
-        feed::watch(app.store.clone(), context, &request.cursor, request.until_caught_up, |entry| {
-            decode(&entry)
-        })?;
-    if caller.is_office() || caller.is_service() {
-        return Ok(changes.boxed());
-    }
-    let withheld = Arc::new(Withheld { store: app.store.clone(), known: Mutex::new(None) });
-    let language = context.language;
-    let seen = changes.filter_map(move |change| {
-        let withheld = withheld.clone();
-        async move {
-            let change = match change {
-                Ok(change) => change,
-                Err(status) => return Some(Err(status)),
-            };
-            match withheld.holds(&change).await {
-                Ok(true) => None,
-                Ok(false) => Some(Ok(change)),
-                Err(fault) => Some(Err(fault.into_status(language))),
-            }
-        }
-    });
-    Ok(seen.boxed())
-}
-
-fn decode(entry: &Entry) -> Answer<Option<api::Change>> {
+/// The change that lies in an entry.
+pub fn decode(entry: &Entry) -> Answer<api::Change> {
     let mut change = api::Change::decode(entry.payload.as_slice())
         .map_err(|error| chassis::storage::corrupt("change", error))?;
     let position = entry.position.to_string();
@@ -143,28 +110,9 @@ fn decode(entry: &Entry) -> Answer<Option<api::Change>> {
     if let Some(subject) = &mut change.subject {
         subject.position.clone_from(&position);
     }
-    change.position = position;
-    Ok(Some(change))
-}
-
-/// The items that need a grant, read again each second: a stream lasts for days, and the catalogue changes under it.
-struct Withheld {
-    store: Store,
-    known: Mutex<Option<(Instant, HashSet<String>)>>,
-}
-
-const KNOWN_FOR: Duration = Duration::from_secs(1);
-
-impl Withheld {
-    async fn holds(&self, change: &api::Change) -> Answer<bool> {
-        let Some(record) = &change.record else { return Ok(false) };
-        let mut known = self.known.lock().await;
-        if !matches!(&*known, Some((since, _)) if since.elapsed() < KNOWN_FOR) {
-            let items = items::in_force(self.store.read()).await?;
-            let authorized =
-                items.into_values().filter(|item| item.body.nature() == items::Nature::Authorized);
-            *known = Some((Instant::now(), authorized.map(|item| item.body.item).collect()));
-        }
-        Ok(known.as_ref().is_some_and(|(_, items)| items.contains(&record.item)))
+    if let Some(grant) = &mut change.authorization {
+        grant.position.clone_from(&position);
     }
+    change.position = position;
+    Ok(change)
 }

@@ -12,6 +12,7 @@ use contract::{
     credit::v1::{
         self as api,
         accesses_server::{Accesses, AccessesServer},
+        authorizations_server::{Authorizations, AuthorizationsServer},
         feed_server::{Feed, FeedServer},
         figures_server::{Figures, FiguresServer},
         imports_server::{Imports, ImportsServer},
@@ -23,6 +24,7 @@ use contract::{
         repairs_server::{Repairs, RepairsServer},
         reports_server::{Reports, ReportsServer},
         subjects_server::{Subjects, SubjectsServer},
+        usage_server::{Usage, UsageServer},
     },
     google::{api::HttpBody, longrunning::Operation},
 };
@@ -31,6 +33,7 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tonic::{Request, Response, Status, Streaming, async_trait, service::RoutesBuilder};
 
 mod accesses;
+mod authorizations;
 mod changes;
 mod figures;
 mod filings;
@@ -40,7 +43,9 @@ mod outcomes;
 mod profiles;
 mod records;
 mod reports;
+mod sharing;
 mod subjects;
+mod usage;
 
 /// What the calls share.
 pub struct Credit {
@@ -67,6 +72,7 @@ impl MigratorTrait for Migrator {
             ("credit_0004_filings", include_str!("../migrations/0004_filings.sql")),
             ("credit_0006_reports", include_str!("../migrations/0006_reports.sql")),
             ("credit_0007_truth", include_str!("../migrations/0007_truth.sql")),
+            ("credit_0009_authorizations", include_str!("../migrations/0009_authorizations.sql")),
         ])
     }
 }
@@ -226,6 +232,41 @@ impl Accesses for Calls {
 }
 
 #[async_trait]
+impl Authorizations for Calls {
+    async fn create_authorization(
+        &self,
+        r: Request<api::CreateAuthorizationRequest>,
+    ) -> Answered<api::Authorization> {
+        mutate(&self.0, r, authorizations::create).await
+    }
+    async fn get_authorization(
+        &self,
+        r: Request<api::GetAuthorizationRequest>,
+    ) -> Answered<api::Authorization> {
+        call(&self.0, r, authorizations::get).await
+    }
+    async fn list_authorizations(
+        &self,
+        r: Request<api::ListAuthorizationsRequest>,
+    ) -> Answered<api::ListAuthorizationsResponse> {
+        call(&self.0, r, authorizations::list).await
+    }
+    async fn revoke_authorization(
+        &self,
+        r: Request<api::RevokeAuthorizationRequest>,
+    ) -> Answered<api::Authorization> {
+        mutate(&self.0, r, authorizations::revoke).await
+    }
+}
+
+#[async_trait]
+impl Usage for Calls {
+    async fn list_usage(&self, r: Request<api::ListUsageRequest>) -> Answered<api::ListUsageResponse> {
+        call(&self.0, r, usage::list).await
+    }
+}
+
+#[async_trait]
 impl Imports for Calls {
     type DownloadRejectsStream = BoxStream<'static, Result<HttpBody, Status>>;
 
@@ -249,7 +290,7 @@ impl Feed for Calls {
     type WatchStream = BoxStream<'static, Result<api::Change, Status>>;
 
     async fn watch(&self, r: Request<api::WatchRequest>) -> Answered<Self::WatchStream> {
-        call(&self.0, r, changes::watch).await
+        call(&self.0, r, sharing::watch).await
     }
 }
 
@@ -292,6 +333,8 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
         .add_service(ProfilesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(ReportsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(AccessesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(AuthorizationsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(UsageServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(ImportsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(FeedServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(FiguresServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))

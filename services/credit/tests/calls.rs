@@ -2,6 +2,8 @@
 //! `XINHENG_TRIAL_DATABASE` names one.
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
+#[path = "calls/authorizations.rs"]
+mod authorizations;
 #[path = "calls/feed.rs"]
 mod feed;
 #[path = "calls/filings.rs"]
@@ -28,6 +30,8 @@ mod streams;
 mod subjects;
 #[path = "calls/templates.rs"]
 mod templates;
+#[path = "calls/usage.rs"]
+mod usage;
 #[path = "calls/workbooks.rs"]
 mod workbooks;
 #[path = "calls/world.rs"]

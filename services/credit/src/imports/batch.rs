@@ -34,6 +34,14 @@ pub struct Taken {
     pub places: Vec<Option<usize>>,
 }
 
+/// The item that a row names, where it could be read.
+pub fn item(inputs: &Inputs, place: Option<usize>) -> Option<&str> {
+    match inputs {
+        Inputs::Records(rows) => rows.get(place?).map(|row| row.item.trim()),
+        Inputs::Subjects(_) => None,
+    }
+}
+
 /// Takes rows in.
 pub async fn take(tx: &Tx, now: Timestamp, plan: &Plan, layout: &Layout, lines: &[Line]) -> Answer<Taken> {
     if plan.records {

@@ -31,7 +31,7 @@ pub use rejects::download as download_rejects;
 pub use withdrawal::withdraw;
 
 use crate::{
-    Credit, changes, items,
+    Credit, authorizations, changes, items,
     outcomes::{self, Submitter},
     records,
 };
@@ -65,6 +65,7 @@ pub async fn create(
     if !plan.item.is_empty() {
         let item = items::require(&app.store, &plan.item).await?;
         records::rules::may_submit(&item.body, &plan.submitter()).map_err(outcomes::fault)?;
+        authorizations::any(app, &plan.department, &item, context.today()).await?;
     }
     let import = ids::fresh(context.now)?;
     let mut intake = Intake::new(app, &import, context, &plan.format);

@@ -23,8 +23,9 @@ use super::{
     sheet::{self, Head, Line, Part},
 };
 use crate::{
-    Credit, changes, items,
+    Credit, authorizations, changes, items,
     outcomes::{self, Verdict},
+    usage::{self, Tally},
 };
 
 /// The work's kind in the table of operations.
@@ -161,6 +162,8 @@ impl Run<'_> {
         if let (false, Some(item)) = (layout.item.is_empty(), plan.records.then_some(&layout.item)) {
             let item = items::require(&self.app.store, item).await?;
             crate::records::rules::may_submit(&item.body, &plan.submitter()).map_err(outcomes::fault)?;
+            let today = self.app.clock.today();
+            authorizations::any(self.app, &plan.submitter().department, &item, today).await?;
         }
         if plan.validate_only {
             return Ok(());
@@ -224,7 +227,10 @@ impl Run<'_> {
             .collect();
         rows::note_records(&tx, &self.job.id, &accepted).await?;
         let mut refused = Vec::new();
-        for (line, verdict) in lines.iter().zip(taken.verdicts) {
+        let mut tally = Tally::default();
+        for (row, (line, verdict)) in lines.iter().zip(taken.verdicts).enumerate() {
+            let item = batch::item(&taken.inputs, taken.places[row]).unwrap_or(&layout.item);
+            tally.add(item, (&verdict).into());
             self.count(layout, line, &verdict, next);
             if let Verdict::Refused(violation) = verdict {
                 let kept = cells::kept(layout, &line.cells, &violation);
@@ -236,6 +242,10 @@ impl Run<'_> {
             next.position = position.to_string();
         }
         self.job.progress(&tx, &self.metadata(next), &next.encode_to_vec()).await?;
+        // What departments send is counted by records; a register of subjects is none.
+        if self.plan.records {
+            usage::count(&tx, self.app.clock.now(), &self.plan.submitter().department, &tally).await?;
+        }
         tx.commit().await
     }
 

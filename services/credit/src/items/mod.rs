@@ -73,15 +73,18 @@ pub async fn get(app: &Arc<Credit>, _: &Context, request: api::GetItemRequest) -
 
 /// The item in force, or the refusal that names it.
 pub async fn require(store: &Store, item: &str) -> Answer<Item> {
-    rows::get(store.read(), item).await?.ok_or_else(|| {
-        Fault::missing(
-            api::ErrorReason::ItemUnknown.as_str_name(),
-            format!("item \"{item}\" is not in the catalogue; list it by GET /credit/v1/items"),
-            format!("目录中没有事项“{item}”；可通过 GET /credit/v1/items 查询目录"),
-        )
-        .with("item", item)
-        .at("item")
-    })
+    rows::get(store.read(), item).await?.ok_or_else(|| unknown(item).at("item"))
+}
+
+/// The refusal of a name that is not in the catalogue.
+pub fn unknown(item: &str) -> Fault {
+    let shown = outcomes::shown(item);
+    Fault::missing(
+        api::ErrorReason::ItemUnknown.as_str_name(),
+        format!("item \"{shown}\" is not in the catalogue; list it by GET /credit/v1/items"),
+        format!("目录中没有事项“{shown}”；可通过 GET /credit/v1/items 查询目录"),
+    )
+    .with("item", shown)
 }
 
 /// Puts an item in, or a new wording of it; the wordings before stay with the time in which they held.

@@ -8,10 +8,12 @@ use contract::credit::v1::{self as api, profile::Audience};
 use jiff::{Timestamp, civil::Date};
 
 use crate::{
-    Credit, accesses, filings,
+    Credit, accesses,
+    authorizations::{self, Granted},
+    filings,
     items::Item,
     outcomes,
-    records::{self, Shown, rules::natures},
+    records::{self, Shown, rules::may_see},
     subjects,
 };
 
@@ -29,10 +31,12 @@ pub fn audience(context: &Context, uscc: &str) -> Audience {
     }
 }
 
-/// The items that an audience may see.
-pub async fn visible(app: &Credit, audience: Audience) -> Answer<Vec<Item>> {
+/// The items of a subject that an audience may see.
+pub async fn visible(app: &Credit, audience: Audience, uscc: &str, granted: &Granted) -> Answer<Vec<Item>> {
     let items = app.catalogue.in_force(&app.store).await?;
-    let visible = items.values().filter(|item| natures(audience).contains(&item.body.nature()));
+    let visible = items
+        .values()
+        .filter(|item| may_see(&item.body, audience, granted.of(uscc, &item.body.item).is_some()));
     Ok(visible.cloned().collect())
 }
 
@@ -42,14 +46,17 @@ pub async fn get(
     context: &Context,
     request: api::GetProfileRequest,
 ) -> Answer<api::Profile> {
-    let asked = accesses::ask(app, context, &request.uscc, &request.purpose).await?;
+    let mut asked = accesses::ask(app, context, &request.uscc, &request.purpose).await?;
     let audience = audience(context, &asked.subject.uscc);
     let at = At {
         as_of: request.as_of.parse().ok(),
         known_at: records::known_at(&request.known_at, context.now)?,
     };
+    let granted = authorizations::granted(app, context, &asked).await?;
+    let items = visible(app, audience, &asked.subject.uscc, &granted).await?;
+    asked.under(granted.used(&asked.subject.uscc, &items));
     accesses::log(app, context, &asked, &format!("profile{}", records::told(at.known_at))).await?;
-    cut_at(app, context, asked.subject, audience, at).await
+    cut_at(app, context, asked.subject, audience, &items, at).await
 }
 
 /// Gives the public profile.
@@ -59,7 +66,8 @@ pub async fn get_public(
     request: api::GetPublicProfileRequest,
 ) -> Answer<api::Profile> {
     let subject = subjects::require(&app.store, &outcomes::code_asked(&request.uscc)?).await?;
-    cut(app, context, subject, Audience::Public).await
+    let items = visible(app, Audience::Public, &subject.uscc, &Granted::default()).await?;
+    cut(app, context, subject, Audience::Public, &items).await
 }
 
 /// Searches for everybody.
@@ -80,14 +88,15 @@ pub struct At {
     pub known_at: Option<Timestamp>,
 }
 
-/// Cuts a profile as of now.
+/// Cuts a profile as of now, to the items that the audience may see.
 pub async fn cut(
     app: &Arc<Credit>,
     context: &Context,
     subject: api::Subject,
     audience: Audience,
+    items: &[Item],
 ) -> Answer<api::Profile> {
-    cut_at(app, context, subject, audience, At::default()).await
+    cut_at(app, context, subject, audience, items, At::default()).await
 }
 
 /// Cuts a profile. The term of publication 公示期限 binds what everybody sees; departments go on sharing what still holds.
@@ -96,14 +105,14 @@ async fn cut_at(
     context: &Context,
     subject: api::Subject,
     audience: Audience,
+    items: &[Item],
     at: At,
 ) -> Answer<api::Profile> {
     let today = context.today();
     let as_of = at.as_of.unwrap_or(today);
-    let items = visible(app, audience).await?;
     let shown = Shown {
         uscc: &subject.uscc,
-        items: &items,
+        items,
         today,
         published: audience == Audience::Public,
         standing_on: Some(as_of),

@@ -6,7 +6,7 @@ use contract::credit::v1::{self as api, record::Status};
 use jiff::Timestamp;
 
 use super::{one_item, rows};
-use crate::{Credit, accesses, filings, outcomes, profiles};
+use crate::{Credit, accesses, authorizations, filings, outcomes, profiles};
 
 /// Reads the instant as known at which something is asked for; none: now.
 pub fn known_at(given: &str, now: Timestamp) -> Answer<Option<Timestamp>> {
@@ -47,11 +47,14 @@ pub async fn get(
     let missing = || Fault::not_found("record", "记录", &request.record).at("record");
     let found = rows::get(app.store.read(), &request.record, at).await?.ok_or_else(missing)?;
     let mut record = found.record;
-    let asked = accesses::ask(app, context, &record.uscc, &request.purpose).await?;
+    let mut asked = accesses::ask(app, context, &record.uscc, &request.purpose).await?;
     if record.status() != Status::Effective && !closely(context, &record) {
         return Err(missing());
     }
-    let item = one_item(app, &record.item, profiles::audience(context, &record.uscc)).await?;
+    let granted = authorizations::granted(app, context, &asked).await?;
+    let audience = profiles::audience(context, &record.uscc);
+    let item = one_item(app, &record.item, audience, &record.uscc, &granted).await?;
+    asked.under(granted.used(&record.uscc, [&item]));
     accesses::log(app, context, &asked, &format!("record:{}{}", record.record, told(at))).await?;
     if let Some(at) = at {
         filings::mark_as_at(app.store.read(), &asked.subject.uscc, at, [&mut record]).await?;
@@ -69,10 +72,14 @@ pub async fn list_versions(
     let missing = || Fault::not_found("record", "记录", &request.record).at("record");
     let present = rows::get(app.store.read(), &request.record, None).await?.ok_or_else(missing)?;
     let record = present.record;
-    let asked = accesses::ask(app, context, &record.uscc, &request.purpose).await?;
+    let mut asked = accesses::ask(app, context, &record.uscc, &request.purpose).await?;
     if !closely(context, &record) {
         return Err(missing());
     }
+    let granted = authorizations::granted(app, context, &asked).await?;
+    let audience = profiles::audience(context, &record.uscc);
+    let item = one_item(app, &record.item, audience, &record.uscc, &granted).await?;
+    asked.under(granted.used(&record.uscc, [&item]));
     accesses::log(app, context, &asked, &format!("versions:{}", record.record)).await?;
     let mut versions = vec![api::RecordVersion { record: Some(record), ..Default::default() }];
     versions.extend(rows::versions(app.store.read(), &asked.subject.uscc, &request.record).await?);

@@ -35,10 +35,13 @@ pub use rows::{Present, Shown, Withdrawal, counts, shown};
 pub use stream::stream;
 
 use crate::{
-    Credit, accesses, changes, filings,
-    items::{self, Item},
+    Credit, accesses,
+    authorizations::{self, Granted},
+    changes, filings,
+    items::{self, Item, Nature},
     outcomes::{self, Submitter, Verdict, refusal},
     profiles, subjects,
+    usage::{self, Tally},
 };
 
 /// Takes records in.
@@ -50,6 +53,11 @@ pub async fn submit(
 ) -> Answer<api::SubmitRecordsResponse> {
     let submitter = Submitter::of(context)?;
     let verdicts = take(tx, context.now, &submitter, &request.records).await?;
+    let mut tally = Tally::default();
+    for (row, verdict) in request.records.iter().zip(&verdicts) {
+        tally.add(row.item.trim(), verdict.into());
+    }
+    usage::count(tx, context.now, &submitter.department, &tally).await?;
     let position = changes::position(&app.store, tx).await?;
     Ok(api::SubmitRecordsResponse { outcomes: outcomes::wire(verdicts, context.language), position })
 }
@@ -59,6 +67,7 @@ pub struct Judged {
     record: api::Record,
     item_version: i32,
     digest: String,
+    under_grant: bool,
 }
 
 /// Judges rows and writes what is new, in the caller's transaction: the one way in for batches and files.
@@ -88,6 +97,12 @@ pub async fn judge(
     let items = items::named(db, &names.into_iter().collect::<Vec<_>>()).await?;
     let codes: BTreeSet<&str> = keys.iter().flatten().map(|key| key.uscc.as_str()).collect();
     let subjects = subjects::known(db, &codes.into_iter().collect::<Vec<_>>()).await?;
+    let mut in_need = BTreeSet::new();
+    if items.values().any(needs_grant) {
+        let keys = keys.iter().flatten().filter(|key| items.get(&key.item).is_some_and(needs_grant));
+        in_need.extend(keys.map(|key| key.uscc.as_str()));
+    }
+    let granted = authorizations::for_intake(db, &submitter.department, &in_need, today).await?;
     let mut judged = Vec::with_capacity(rows.len());
     for (row, key) in rows.iter().zip(keys) {
         judged.push(key.and_then(|key| {
@@ -96,8 +111,12 @@ pub async fn judge(
                 return Err(subject_unknown(&key.uscc));
             }
             rules::may_submit(&item.body, submitter)?;
+            let under_grant = needs_grant(item);
+            if under_grant && granted.of(&key.uscc, &key.item).is_none() {
+                return Err(authorizations::rules::required(&item.body.item, &item.body.name));
+            }
             let record = rules::judge(row, key, &item.body, &submitter.department, today)?;
-            Ok(Judged { digest: rules::digest(&record), item_version: item.version, record })
+            Ok(Judged { digest: rules::digest(&record), item_version: item.version, record, under_grant })
         }));
         if judged.len() % WITHOUT_PAUSE == 0 {
             tokio::task::yield_now().await;
@@ -114,6 +133,7 @@ pub async fn put(
     submitter: &Submitter,
     mut judged: Vec<Result<Judged, Violation>>,
 ) -> Answer<Vec<Verdict>> {
+    hold_grants(tx, now, submitter, &mut judged).await?;
     name(now, &mut judged)?;
     let mut known = known(&**tx, submitter, &judged).await?;
     let mark = tx.mark().await?;
@@ -125,6 +145,35 @@ pub async fn put(
         tx.rewind(&mark).await?;
         known = rows::known(&**tx, &submitter.department, &numbers(&judged)).await?;
     }
+}
+
+fn needs_grant(item: &Item) -> bool {
+    item.body.nature() == Nature::Authorized
+}
+
+// Looks again at the grants of rows that need one, which from here on are not taken back before the rows are in: what was judged before the
+// transaction may have lost its grant since.
+async fn hold_grants(
+    tx: &Tx,
+    now: Timestamp,
+    submitter: &Submitter,
+    judged: &mut [Result<Judged, Violation>],
+) -> Answer<()> {
+    let in_need = judged.iter().flatten().filter(|row| row.under_grant);
+    let in_need: BTreeSet<&str> = in_need.map(|row| row.record.uscc.as_str()).collect();
+    if in_need.is_empty() {
+        return Ok(());
+    }
+    let granted =
+        authorizations::for_intake_held(tx, &submitter.department, &in_need, business_day(now)).await?;
+    for row in judged {
+        if let Ok(Judged { record, under_grant: true, .. }) = row
+            && granted.of(&record.uscc, &record.item).is_none()
+        {
+            *row = Err(authorizations::rules::required(&record.item, &record.item));
+        }
+    }
+    Ok(())
 }
 
 // Gives judged rows their ids.
@@ -139,13 +188,17 @@ fn name(now: Timestamp, judged: &mut [Result<Judged, Violation>]) -> Answer<()> 
 }
 
 /// Copies judged rows in, in a transaction of its own, where the database can copy and all of them seem to be new; gives how each ended and
-/// the position of the last, or nothing where they must be put the ordinary way.
+/// the position of the last, or nothing where they must be put the ordinary way. `count` tells what is counted of them.
 pub async fn copy(
     store: &Store,
     now: Timestamp,
     submitter: &Submitter,
     judged: &mut [Result<Judged, Violation>],
+    count: impl FnOnce(&[Result<Judged, Violation>], &[Verdict]) -> Tally,
 ) -> Answer<Option<(Vec<Verdict>, Position)>> {
+    if judged.iter().flatten().any(|row| row.under_grant) {
+        return Ok(None);
+    }
     name(now, judged)?;
     if store.is_sqlite() || !known(store.read(), submitter, judged).await?.is_empty() {
         return Ok(None);
@@ -161,6 +214,7 @@ pub async fn copy(
     if !bulk.copy("records", &rows::COLUMNS, to_insert(fresh, &position.to_string())).await? {
         return Ok(None);
     }
+    usage::count_in_bulk(&mut bulk, now, &submitter.department, &count(judged, &verdicts)).await?;
     bulk.commit().await?;
     Ok(Some((verdicts, position)))
 }
@@ -265,13 +319,15 @@ pub async fn list(
     request: api::ListRecordsRequest,
 ) -> Answer<api::ListRecordsResponse> {
     let page = Page::of(request.page_size, &request.page_token)?;
-    let asked = accesses::ask(app, context, &request.uscc, &request.purpose).await?;
+    let mut asked = accesses::ask(app, context, &request.uscc, &request.purpose).await?;
     let audience = profiles::audience(context, &asked.subject.uscc);
+    let granted = authorizations::granted(app, context, &asked).await?;
     let known_at = history::known_at(&request.known_at, context.now)?;
     let visible = match request.item.as_str() {
-        "" => profiles::visible(app, audience).await?,
-        item => vec![one_item(app, item, audience).await?],
+        "" => profiles::visible(app, audience, &asked.subject.uscc, &granted).await?,
+        item => vec![one_item(app, item, audience, &asked.subject.uscc, &granted).await?],
     };
+    asked.under(granted.used(&asked.subject.uscc, &visible));
     let mut what =
         if request.item.is_empty() { String::from("records") } else { format!("records:{}", request.item) };
     what.push_str(&history::told(known_at));
@@ -292,14 +348,19 @@ pub async fn list(
     Ok(api::ListRecordsResponse { records, next_page_token })
 }
 
-// An item, if an audience may see what is recorded under it.
-async fn one_item(app: &Arc<Credit>, item: &str, audience: api::profile::Audience) -> Answer<Item> {
+// An item, if an audience may see what is recorded of a subject under it.
+async fn one_item(
+    app: &Arc<Credit>,
+    item: &str,
+    audience: api::profile::Audience,
+    uscc: &str,
+    granted: &Granted,
+) -> Answer<Item> {
     let item = items::require(&app.store, item).await?;
-    if rules::natures(audience).contains(&item.body.nature()) {
+    if rules::may_see(&item.body, audience, granted.of(uscc, &item.body.item).is_some()) {
         return Ok(item);
     }
-    let violation = rules::authorization_required(&item.body);
-    Err(Fault::denied(violation.reason, violation.text.en, violation.text.zh).with("item", &item.body.item))
+    Err(authorizations::required(&item.body))
 }
 
 /// Replaces what a record says.
@@ -311,6 +372,16 @@ pub async fn correct(
 ) -> Answer<api::Record> {
     let present = own_effective(tx, context, &request.record).await?;
     let reason = outcomes::free_text("reason", &request.reason, 1_000).map_err(outcomes::fault)?;
+    let item = item_of(tx, &present).await?;
+    // What is taken in anew is taken in under a grant, and shows what the record says: whoever corrects needs one of its own.
+    if needs_grant(&item) {
+        let department = Submitter::of(context)?.department;
+        let code = BTreeSet::from([present.record.uscc.as_str()]);
+        let granted = authorizations::for_intake_held(tx, &department, &code, context.today()).await?;
+        if granted.of(&present.record.uscc, &present.record.item).is_none() {
+            return Err(authorizations::required(&item.body));
+        }
+    }
     put_right(tx, context, &present, &request, &reason).await
 }
 
@@ -344,7 +415,12 @@ pub async fn withdraw(
 ) -> Answer<api::Record> {
     let present = own_effective(tx, context, &request.record).await?;
     let reason = outcomes::free_text("reason", &request.reason, 1_000).map_err(outcomes::fault)?;
-    end(tx, context, &present, Status::Withdrawn, &reason).await
+    let mut ended = end(tx, context, &present, Status::Withdrawn, &reason).await?;
+    // Taking back needs no grant, and shows nothing that the caller has not sent itself.
+    if ended.department != Submitter::of(context)?.department && needs_grant(&item_of(tx, &present).await?) {
+        (ended.amount, ended.fields, ended.severity) = (String::new(), None, 0);
+    }
+    Ok(ended)
 }
 
 /// Ends a record: withdrawn, or repaired.

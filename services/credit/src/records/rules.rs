@@ -41,7 +41,7 @@ fn required(field: &str, text: String) -> Result<String, Violation> {
     if text.is_empty() { Err(Violation::new(field, "is required", "为必填项")) } else { Ok(text) }
 }
 
-/// Whether the submitter may send records of the item at all.
+/// Whether the submitter may send records of the item at all; whether the subject has granted it is another question.
 pub fn may_submit(item: &api::CatalogueItem, submitter: &Submitter) -> Result<(), Violation> {
     if !item.departments.is_empty()
         && !submitter.unrestricted
@@ -54,23 +54,7 @@ pub fn may_submit(item: &api::CatalogueItem, submitter: &Submitter) -> Result<()
             format!("事项“{}”由{}提交", item.name, item.departments.join("、")),
         ));
     }
-    if item.nature() == Nature::Authorized {
-        return Err(authorization_required(item));
-    }
     Ok(())
-}
-
-/// The refusal of an item that needs the subject's grant 授权 where there is none.
-pub fn authorization_required(item: &api::CatalogueItem) -> Violation {
-    refusal(
-        api::ErrorReason::AuthorizationRequired,
-        "item",
-        format!(
-            "item \"{}\" is taken and shown only under the subject's grant, and there is none",
-            item.item
-        ),
-        format!("事项“{}”须经主体授权方可归集和查询，目前没有有效授权", item.name),
-    )
 }
 
 /// Judges what the row says; gives the record without id, position and time.
@@ -216,8 +200,15 @@ fn plain_number(text: &str) -> String {
     }
 }
 
-/// The natures that an audience may see; what needs a grant is the subject's own alone while no grants exist.
-pub fn natures(audience: Audience) -> &'static [Nature] {
+/// Whether an audience may see what is recorded under an item; what needs the subject's grant is the subject's own, and of whom it is granted
+/// to.
+pub fn may_see(item: &api::CatalogueItem, audience: Audience, granted: bool) -> bool {
+    let shared = matches!(audience, Audience::Department | Audience::Office);
+    natures(audience).contains(&item.nature()) || (shared && granted && item.nature() == Nature::Authorized)
+}
+
+/// The natures that an audience may see without a grant.
+fn natures(audience: Audience) -> &'static [Nature] {
     match audience {
         Audience::Unspecified | Audience::Public => &[Nature::Public],
         Audience::Department | Audience::Office => &[Nature::Public, Nature::Shared],
@@ -336,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn departments_and_grants_are_kept() {
+    fn departments_and_natures_are_kept() {
         let submitter =
             |department: &str, unrestricted| Submitter { department: department.to_owned(), unrestricted };
         let mut item = item();
@@ -348,10 +339,15 @@ mod tests {
             "ITEM_NOT_OF_DEPARTMENT"
         );
         item.nature = Nature::Authorized.into();
-        assert_eq!(
-            may_submit(&item, &submitter("transport", true)).unwrap_err().reason,
-            "AUTHORIZATION_REQUIRED"
-        );
+        for (audience, without, with) in [
+            (Audience::Public, false, false),
+            (Audience::Department, false, true),
+            (Audience::Office, false, true),
+            (Audience::Subject, true, true),
+        ] {
+            assert_eq!(may_see(&item, audience, false), without, "{audience:?}");
+            assert_eq!(may_see(&item, audience, true), with, "{audience:?}");
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ use super::{Judged, copy, judge, put};
 use crate::{
     Credit,
     outcomes::{self, Submitter, Verdict},
+    usage::{self, Tally},
 };
 
 /// Batches that were read and not yet acknowledged; the sender waits beyond.
@@ -183,6 +184,8 @@ impl Pending {
 struct Ready {
     now: Timestamp,
     judged: Answer<Vec<Result<Judged, Violation>>>,
+    // What was refused, by the items of the rows.
+    refused: Vec<String>,
     taken: oneshot::Sender<Answer<Taken>>,
 }
 
@@ -195,15 +198,16 @@ fn lane(app: Arc<Credit>, submitter: Arc<Submitter>) -> mpsc::Sender<Part> {
         while let Some(Part { rows, taken }) = to_judge.recv().await {
             let now = judging.clock.now();
             let judged = judge(judging.store.read(), now, &judge_as, &rows).await;
-            if ready.send(Ready { now, judged, taken }).await.is_err() {
+            let refused = judged.as_ref().map_or_else(|_| Vec::new(), |judged| refused(&rows, judged));
+            if ready.send(Ready { now, judged, refused, taken }).await.is_err() {
                 return;
             }
         }
     });
     tokio::spawn(async move {
-        while let Some(Ready { now, judged, taken }) = to_write.recv().await {
+        while let Some(Ready { now, judged, refused, taken }) = to_write.recv().await {
             let outcome = match judged {
-                Ok(judged) => write(&app, &submitter, now, judged).await,
+                Ok(judged) => write(&app, &submitter, now, judged, &refused).await,
                 Err(fault) => Err(fault),
             };
             let failed = outcome.is_err();
@@ -216,17 +220,49 @@ fn lane(app: Arc<Credit>, submitter: Arc<Submitter>) -> mpsc::Sender<Part> {
     parts
 }
 
+// The items of the rows that were refused by themselves, in their order.
+fn refused(rows: &[api::RecordInput], judged: &[Result<Judged, Violation>]) -> Vec<String> {
+    let refused = rows.iter().zip(judged).filter(|(_, row)| row.is_err());
+    refused.map(|(row, _)| row.item.trim().to_owned()).collect()
+}
+
+// How many rows of each item ended how.
+fn tally<'a>(items: impl Iterator<Item = &'a str>, verdicts: &[Verdict]) -> Tally {
+    let mut tally = Tally::default();
+    for (item, verdict) in items.zip(verdicts) {
+        tally.add(item, verdict.into());
+    }
+    tally
+}
+
+// The item of each row.
+fn items<'a>(
+    judged: &'a [Result<Judged, Violation>],
+    refused: &'a [String],
+) -> impl Iterator<Item = &'a str> {
+    let mut refused = refused.iter();
+    judged.iter().map(move |row| match row {
+        Ok(row) => row.record.item.as_str(),
+        Err(_) => refused.next().map_or("", String::as_str),
+    })
+}
+
 async fn write(
     app: &Credit,
     submitter: &Submitter,
     now: Timestamp,
     mut judged: Vec<Result<Judged, Violation>>,
+    refused: &[String],
 ) -> Answer<Taken> {
-    if let Some((verdicts, position)) = copy(&app.store, now, submitter, &mut judged).await? {
+    let count = |judged: &[_], verdicts: &[Verdict]| tally(items(judged, refused), verdicts);
+    if let Some((verdicts, position)) = copy(&app.store, now, submitter, &mut judged, count).await? {
         return Ok(Taken { verdicts, position: Some(position) });
     }
+    let names: Vec<String> = items(&judged, refused).map(str::to_owned).collect();
     let tx = app.store.begin().await?;
     let verdicts = put(&tx, now, submitter, judged).await?;
+    let counted = tally(names.iter().map(String::as_str), &verdicts);
+    usage::count(&tx, now, &submitter.department, &counted).await?;
     let position = tx.position();
     tx.commit().await?;
     Ok(Taken { verdicts, position })

@@ -23,7 +23,11 @@ use rules::Party;
 use crate::{
     Credit,
     accesses::{self, Asked},
-    profiles, subjects,
+    authorizations,
+    items::Item,
+    profiles,
+    records::rules::may_see,
+    subjects,
 };
 
 /// A report that is written and not yet kept.
@@ -39,8 +43,9 @@ async fn look(
     context: &Context,
     subject: api::Subject,
     audience: Audience,
+    items: &[Item],
 ) -> Answer<api::Profile> {
-    profiles::cut(app, context, subject, audience).await
+    profiles::cut(app, context, subject, audience, items).await
 }
 
 /// Writes a report, before the transaction that keeps it.
@@ -49,10 +54,12 @@ pub async fn draft(
     context: &Context,
     request: &api::CreateReportRequest,
 ) -> Answer<Draft> {
-    let asked = accesses::ask(app, context, &request.uscc, &request.purpose).await?;
+    let mut asked = accesses::ask(app, context, &request.uscc, &request.purpose).await?;
     let audience = profiles::audience(context, &asked.subject.uscc);
-    let profile = look(app, context, asked.subject.clone(), audience).await?;
-    let items = profiles::visible(app, audience).await?;
+    let granted = authorizations::granted(app, context, &asked).await?;
+    let items = profiles::visible(app, audience, &asked.subject.uscc, &granted).await?;
+    asked.under(granted.used(&asked.subject.uscc, &items));
+    let profile = look(app, context, asked.subject.clone(), audience, &items).await?;
     let wording: HashMap<&str, &api::CatalogueItem> =
         items.iter().map(|item| (item.body.item.as_str(), &item.body)).collect();
     let day = business_day(context.now).strftime("%Y%m%d").to_string();
@@ -132,7 +139,19 @@ async fn again(app: &Arc<Credit>, context: &Context, report_id: &str, purpose: &
         .ok_or_else(|| rules::not_found(report_id))?;
     let report = &issued.report;
     let purpose = if purpose.is_empty() { &report.purpose } else { purpose };
-    let asked = accesses::ask(app, context, &report.uscc, purpose).await?;
+    let mut asked = accesses::ask(app, context, &report.uscc, purpose).await?;
+    // What was shown under a grant is shown again under one that is in force now, and to no one else but the subject.
+    let granted = authorizations::granted(app, context, &asked).await?;
+    let items = app.catalogue.in_force(&app.store).await?;
+    let mut used = Vec::new();
+    for item in rules::items(report).into_iter().filter_map(|item| items.get(item)) {
+        let opened = granted.of(&report.uscc, &item.body.item).is_some();
+        if !may_see(&item.body, profiles::audience(context, &report.uscc), opened) {
+            return Err(authorizations::required(&item.body));
+        }
+        used.push(item);
+    }
+    asked.under(granted.used(&report.uscc, used));
     accesses::log(app, context, &asked, &format!("report:{}", report.number)).await?;
     Ok(issued)
 }
@@ -152,7 +171,13 @@ pub async fn verify(
     let subject = subjects::by_code(&app.store, &report.uscc).await?;
     let current = match subject {
         Some(subject) => {
-            let now = look(app, context, subject, audience).await?;
+            let department = if audience == Audience::Subject { "" } else { report.department.as_str() };
+            let codes = [report.uscc.as_str()];
+            let granted =
+                authorizations::for_reading(app, department, &report.purpose, &codes, context.today())
+                    .await?;
+            let items = profiles::visible(app, audience, &report.uscc, &granted).await?;
+            let now = look(app, context, subject, audience, &items).await?;
             rules::shown_digest(&now) == shown_digest
         }
         None => false,

@@ -1,5 +1,5 @@
 //! What a report shows, who may have it again, and whether it still holds.
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chassis::Fault;
 use contract::credit::v1::{self as api, profile::Audience};
@@ -74,6 +74,12 @@ fn plain(value: &Value) -> String {
             parts.collect::<Vec<_>>().join("；")
         }
     }
+}
+
+/// The items of what a report shows.
+pub fn items(report: &api::Report) -> BTreeSet<&str> {
+    let entries = report.sections.iter().flat_map(|section| &section.entries);
+    entries.filter_map(|entry| entry.record.as_ref()).map(|record| record.item.as_str()).collect()
 }
 
 /// How many records the audience may see beyond those shown.

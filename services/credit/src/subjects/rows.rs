@@ -87,6 +87,18 @@ pub async fn known(db: &impl ConnectionTrait, codes: &[&str]) -> Answer<std::col
     Ok(rows.into_iter().map(|row| row.try_get("", "uscc")).collect::<Result<_, _>>()?)
 }
 
+/// Which of these codes are registered in a region, told by what its codes begin with.
+pub async fn within(
+    db: &impl ConnectionTrait,
+    codes: &[&str],
+    prefix: &str,
+) -> Answer<std::collections::HashSet<String>> {
+    let (condition, codes) = among(db, "uscc", 2, codes);
+    let text = format!("SELECT uscc FROM subjects WHERE region LIKE $1 AND {condition}");
+    let rows = db.query_all_raw(sql(db, &text, [format!("{prefix}%").into(), codes])).await?;
+    Ok(rows.into_iter().map(|row| row.try_get("", "uscc")).collect::<Result<_, _>>()?)
+}
+
 /// Writes states; a known code's row is replaced.
 pub async fn put(tx: &Tx, now: Timestamp, subjects: BTreeMap<&str, &api::Subject>) -> Answer<()> {
     let position = tx.position().map(|position| position.to_string()).unwrap_or_default();

@@ -140,8 +140,7 @@ pub fn filter(request: &api::ListSubjectsRequest) -> Answer<Filter> {
         filter.code = code;
     }
     if !request.region.is_empty() {
-        let region = Region::parse(&request.region).map_err(|bad| fault(identifier("region", &bad)))?;
-        filter.region = region.prefix().to_owned();
+        filter.region = region_prefix(&request.region)?;
     }
     if !request.industry.is_empty() {
         let industry =
@@ -153,6 +152,12 @@ pub fn filter(request: &api::ListSubjectsRequest) -> Answer<Filter> {
         filter.domain = domain.code().to_owned();
     }
     Ok(filter)
+}
+
+/// What the codes of a region and of all below it begin with.
+pub fn region_prefix(region: &str) -> Answer<String> {
+    let region = Region::parse(region).map_err(|bad| fault(identifier("region", &bad)))?;
+    Ok(region.prefix().to_owned())
 }
 
 #[cfg(test)]

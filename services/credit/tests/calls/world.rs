@@ -7,11 +7,12 @@ use chassis::{
 };
 use contract::{
     credit::v1::{
-        self as api, accesses_client::AccessesClient, feed_client::FeedClient, figures_client::FiguresClient,
-        imports_client::ImportsClient, items_client::ItemsClient, objections_client::ObjectionsClient,
-        operations_client::OperationsClient, outcome::Status as Outcome, profiles_client::ProfilesClient,
-        records_client::RecordsClient, repairs_client::RepairsClient, reports_client::ReportsClient,
-        subjects_client::SubjectsClient,
+        self as api, accesses_client::AccessesClient, authorizations_client::AuthorizationsClient,
+        feed_client::FeedClient, figures_client::FiguresClient, imports_client::ImportsClient,
+        items_client::ItemsClient, objections_client::ObjectionsClient, operations_client::OperationsClient,
+        outcome::Status as Outcome, profiles_client::ProfilesClient, records_client::RecordsClient,
+        repairs_client::RepairsClient, reports_client::ReportsClient, subjects_client::SubjectsClient,
+        usage_client::UsageClient,
     },
     google::{
         api::HttpBody,
@@ -50,6 +51,8 @@ clients! {
     repairs: RepairsClient;
     reports: ReportsClient;
     accesses: AccessesClient;
+    authorizations: AuthorizationsClient;
+    usage: UsageClient;
     imports: ImportsClient;
     feed: FeedClient;
     figures: FiguresClient;
@@ -85,6 +88,22 @@ impl World {
             scope: String::from("credit.read credit.write"),
             ..self.trial.claims()
         })
+    }
+
+    /// One of the suite's services.
+    pub fn service(&self) -> Bearer {
+        self.trial.token_of(chassis::access::Claims {
+            sub: String::from("svc-grading"),
+            roles: vec![String::from("service")],
+            scope: String::from("credit.read credit.write"),
+            default_purpose: String::from("信用评价"),
+            ..self.trial.claims()
+        })
+    }
+
+    /// Moves the clock.
+    pub fn at(&self, instant: &str) {
+        self.trial.boot.clock.set(instant.parse().unwrap());
     }
 
     /// Registers subjects of these serials.
@@ -206,7 +225,12 @@ impl World {
 
     /// Everything in the feed now.
     pub async fn changes(&self, who: &Bearer, cursor: &str) -> Vec<api::Change> {
-        let request = api::WatchRequest { cursor: cursor.to_owned(), until_caught_up: true };
+        self.changes_of(who, api::WatchRequest { cursor: cursor.to_owned(), ..Default::default() }).await
+    }
+
+    /// Everything in the feed now that a request asks for.
+    pub async fn changes_of(&self, who: &Bearer, request: api::WatchRequest) -> Vec<api::Change> {
+        let request = api::WatchRequest { until_caught_up: true, ..request };
         let mut stream = self.feed(who).watch(request).await.unwrap().into_inner();
         let mut changes = Vec::new();
         while let Some(change) = stream.message().await.unwrap() {

@@ -45,8 +45,8 @@ impl Sheet {
         if let Some(subject) = &change.subject {
             return self.register(subject);
         }
-        // What is contested counts until it is decided.
-        if change.kind() == Kind::RecordMarked {
+        // What is contested counts until it is decided; a grant is no fact about the subject.
+        if matches!(change.kind(), Kind::RecordMarked | Kind::AuthorizationChanged | Kind::Progress) {
             return;
         }
         self.row.taken += 1;
@@ -69,7 +69,7 @@ pub struct Follower {
 /// Credit's feed from a cursor on; it goes on for ever, or ends once all that was there at the call has come.
 pub async fn watch(credit: &Upstream, cursor: String, until_caught_up: bool) -> Answer<Streaming<Change>> {
     let mut client = FeedClient::new(credit.clone()).max_decoding_message_size(MESSAGE_MAX);
-    Ok(client.watch(WatchRequest { cursor, until_caught_up }).await?.into_inner())
+    Ok(client.watch(WatchRequest { cursor, until_caught_up, ..Default::default() }).await?.into_inner())
 }
 
 #[async_trait]

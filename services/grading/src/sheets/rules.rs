@@ -13,9 +13,11 @@ pub fn change_of(wire: &Wire, order: u64, schemas: &Schemas) -> Result<Change, S
         Kind::RecordWithdrawn | Kind::RecordRepaired => {
             Ok(Change::End { record: record.record.clone(), on: recorded_on(record)? })
         }
-        Kind::Unspecified | Kind::SubjectUpserted | Kind::RecordMarked => {
-            Err(format!("{:?} is no change of a record", wire.kind()))
-        }
+        Kind::Unspecified
+        | Kind::SubjectUpserted
+        | Kind::RecordMarked
+        | Kind::AuthorizationChanged
+        | Kind::Progress => Err(format!("{:?} is no change of a record", wire.kind())),
     }
 }
 

@@ -1,0 +1,124 @@
+//! The counts in their table.
+use chassis::{Answer, page::Page, storage::sql};
+use contract::credit::v1 as api;
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
+
+/// Adds counts of a department on a day, told as `[{item, kind, counted}]`. What is no item of the catalogue is counted under none, so that the
+/// table grows with the catalogue and not with what is sent. `$1` day, `$2` department, `$3` what is told: all texts.
+pub fn adding(backend: DbBackend) -> String {
+    // Transactions beside each other run on connections of their own, whose numbers are mostly in a row: they count on different shards, and
+    // seldom wait for each other. SQLite has one writer.
+    let (shard, told) = match backend {
+        DbBackend::Postgres => (
+            "pg_backend_pid() % 64",
+            "json_to_recordset(CAST($3 AS JSON)) AS told (item TEXT, kind TEXT, counted BIGINT)",
+        ),
+        _ => (
+            "0",
+            "(SELECT json_extract(value, '$.item') AS item, json_extract(value, '$.kind') AS kind, \
+             json_extract(value, '$.counted') AS counted FROM json_each($3)) AS told",
+        ),
+    };
+    // In order, so that two that count the same things never wait for each other in a ring.
+    format!(
+        "INSERT INTO usage_counts (day, department, item, kind, shard, counted) \
+         SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), COALESCE(items.item, ''), told.kind, {shard}, \
+         CAST(SUM(told.counted) AS BIGINT) FROM {told} \
+         LEFT JOIN items ON items.item = told.item AND items.replaced_at IS NULL WHERE told.counted > 0 \
+         GROUP BY COALESCE(items.item, ''), told.kind ORDER BY COALESCE(items.item, ''), told.kind \
+         ON CONFLICT (day, department, item, kind, shard) DO UPDATE SET counted = usage_counts.counted + excluded.counted"
+    )
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    day: String,
+    department: String,
+    item: String,
+    accepted: i64,
+    duplicates: i64,
+    rejected: i64,
+    profiles: i64,
+    records: i64,
+    reports: i64,
+    others: i64,
+    feed: i64,
+}
+
+/// Which counts are asked for; what is empty asks nothing.
+pub struct Filter<'a> {
+    /// From this day.
+    pub from: &'a str,
+    /// To this day.
+    pub to: &'a str,
+    /// Of this department.
+    pub department: &'a str,
+    /// Whether days are told apart.
+    pub daily: bool,
+}
+
+/// A page of them, in the order of day, department and item.
+pub async fn list(db: &impl ConnectionTrait, filter: &Filter<'_>, page: &Page) -> Answer<Vec<api::UsageRow>> {
+    let day = if filter.daily { "day" } else { "''" };
+    let kinds = [
+        ("ACCEPTED", "accepted"),
+        ("DUPLICATES", "duplicates"),
+        ("REJECTED", "rejected"),
+        ("PROFILES", "profiles"),
+        ("RECORDS", "records"),
+        ("REPORTS", "reports"),
+        ("OTHERS", "others"),
+        ("FEED", "feed"),
+    ];
+    let sums: Vec<String> = kinds
+        .iter()
+        .map(|(kind, name)| {
+            format!("CAST(SUM(CASE kind WHEN '{kind}' THEN counted ELSE 0 END) AS BIGINT) AS {name}")
+        })
+        .collect();
+    let text = format!(
+        "SELECT * FROM (SELECT {day} AS day, department, item, {} FROM usage_counts \
+         WHERE ($1 = '' OR day >= $1) AND ($2 = '' OR day <= $2) AND ($3 = '' OR department = $3) \
+         GROUP BY {}department, item) AS counts \
+         WHERE ($5 = '' OR (day, department, item) > ($4, $5, $6)) ORDER BY day, department, item LIMIT {}",
+        sums.join(", "),
+        if filter.daily { "day, " } else { "" },
+        page.fetch()
+    );
+    // No row is without a department: an empty one is the beginning.
+    let mut key = page.after.splitn(3, '\u{1F}').map(str::to_owned);
+    let mut part = || key.next().unwrap_or_default();
+    let values = [
+        filter.from.into(),
+        filter.to.into(),
+        filter.department.into(),
+        part().into(),
+        part().into(),
+        part().into(),
+    ];
+    let rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
+    Ok(rows.into_iter().map(api::UsageRow::from).collect())
+}
+
+/// Where a row stands in the list.
+pub fn page_key(row: &api::UsageRow) -> String {
+    [row.day.as_str(), &row.department, &row.item].join("\u{1F}")
+}
+
+impl From<Row> for api::UsageRow {
+    fn from(row: Row) -> Self {
+        Self {
+            day: row.day,
+            department: row.department,
+            item: row.item,
+            accepted: row.accepted,
+            duplicates: row.duplicates,
+            rejected: row.rejected,
+            profiles: row.profiles,
+            records: row.records,
+            reports: row.reports,
+            others: row.others,
+            feed: row.feed,
+        }
+    }
+}
