@@ -3,9 +3,7 @@ mod rows;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use chassis::{
-    Answer, Context, Fault, Store, Tx, bulk::Bulk, clock::business_day, page::Page, storage::sql,
-};
+use chassis::{Answer, Context, Fault, Store, Tx, bulk::Bulk, clock::business_day, page::Page, storage::sql};
 use contract::{credit::v1 as api, r#type::v1::ErrorReason as Common};
 use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, DbBackend};

@@ -174,7 +174,8 @@ async fn a_grant_is_given_listed_and_taken_back_by_whose_it_is() {
 #[tokio::test]
 async fn what_is_no_grant_is_refused_and_says_why() {
     let (world, taxation) = world().await;
-    let spoiled: [(&str, fn(&mut api::CreateAuthorizationRequest)); 16] = [
+    type Spoil = fn(&mut api::CreateAuthorizationRequest);
+    let spoiled: [(&str, Spoil); 16] = [
         ("FIELD_INVALID", |grant| grant.uscc.clear()),
         ("CODE_LENGTH", |grant| grant.uscc.truncate(10)),
         ("SUBJECT_UNKNOWN", |grant| grant.uscc = code(99)),
@@ -341,7 +342,7 @@ async fn every_read_needs_the_grant_for_its_purpose_and_names_it_in_the_log() {
     let looks = world.looks().await;
     let mut under: Vec<&str> = looks
         .iter()
-        .filter(|look| look.authorizations == [given.authorization_id.clone()])
+        .filter(|look| look.authorizations == std::slice::from_ref(&given.authorization_id))
         .map(|look| look.what.split(':').next().unwrap())
         .collect();
     under.sort_unstable();
@@ -388,11 +389,13 @@ async fn no_look_beyond_what_is_public_goes_unwritten() {
     let filed = world.objections(&own).create_objection(filing).await.unwrap().into_inner();
     let (uscc, purpose) = (code(1), PURPOSE.to_owned());
     // Each read of the contract that is about one subject and not public, and what the log then says.
-    let profile = api::GetProfileRequest { uscc: uscc.clone(), purpose: purpose.clone(), ..Default::default() };
+    let profile =
+        api::GetProfileRequest { uscc: uscc.clone(), purpose: purpose.clone(), ..Default::default() };
     world.profiles(&taxation).get_profile(profile).await.unwrap();
     let list = api::ListRecordsRequest { uscc: uscc.clone(), purpose: purpose.clone(), ..Default::default() };
     world.records(&taxation).list_records(list).await.unwrap();
-    let get = api::GetRecordRequest { record: record.clone(), purpose: purpose.clone(), ..Default::default() };
+    let get =
+        api::GetRecordRequest { record: record.clone(), purpose: purpose.clone(), ..Default::default() };
     world.records(&taxation).get_record(get).await.unwrap();
     let versions = api::ListRecordVersionsRequest { record: record.clone(), purpose: purpose.clone() };
     world.records(&taxation).list_record_versions(versions).await.unwrap();
@@ -494,7 +497,7 @@ async fn the_feed_delivers_under_a_grant_and_tells_of_grants() {
     let of_feed: Vec<&api::Access> = looks.iter().filter(|look| look.what == "feed:tax-payment").collect();
     assert_eq!(of_feed.len(), 1);
     assert_eq!((of_feed[0].by.as_str(), of_feed[0].purpose.as_str()), ("taxation-client", PURPOSE));
-    assert_eq!(of_feed[0].authorizations, [given.authorization_id.clone()]);
+    assert_eq!(of_feed[0].authorizations, std::slice::from_ref(&given.authorization_id));
     // Once it is over, so is the delivery.
     world.at("2026-12-31T16:00:00Z");
     assert_eq!(kinds(&world.changes_of(&taxation, asked(PURPOSE)).await), [Kind::AuthorizationChanged]);
