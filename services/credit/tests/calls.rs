@@ -2,6 +2,12 @@
 //! `XINHENG_TRIAL_DATABASE` names one.
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
+#[path = "calls/catalogue.rs"]
+mod catalogue;
+#[path = "calls/evaluations.rs"]
+mod evaluations;
+#[path = "calls/exports.rs"]
+mod exports;
 #[path = "calls/feed.rs"]
 mod feed;
 #[path = "calls/filings.rs"]
@@ -14,6 +20,8 @@ mod imports;
 mod items;
 #[path = "calls/profiles.rs"]
 mod profiles;
+#[path = "calls/publicity.rs"]
+mod publicity;
 #[path = "calls/quirks.rs"]
 mod quirks;
 #[path = "calls/records.rs"]

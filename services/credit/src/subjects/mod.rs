@@ -9,8 +9,8 @@ use contract::credit::v1 as api;
 use identifiers::Uscc;
 use jiff::Timestamp;
 
-pub use rows::known;
-pub use rules::{day, past_day};
+pub use rows::{known, names, search as search_rows};
+pub use rules::{Filter, day, filter, past_day};
 
 use crate::{
     Credit, changes,
