@@ -3,8 +3,8 @@ use std::{ops::Deref, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqlxPostgresConnector,
-    SqlxSqliteConnector, Statement, TransactionTrait, Value,
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
+    SqlxPostgresConnector, SqlxSqliteConnector, Statement, TransactionTrait, Value,
     sea_query::ArrayType,
     sqlx::{
         self, ConnectOptions as _,
@@ -131,6 +131,15 @@ impl Store {
     /// The connection to read with.
     pub fn read(&self) -> &DatabaseConnection {
         &self.read
+    }
+
+    /// A view of the data as they stand at its first read, whatever is written meanwhile. It holds a connection: let it go soon.
+    pub async fn view(&self) -> Answer<DatabaseTransaction> {
+        if self.is_sqlite() {
+            return Ok(self.read.begin().await?);
+        }
+        let whole = Some(IsolationLevel::RepeatableRead);
+        Ok(self.read.begin_with_config(whole, Some(AccessMode::ReadOnly)).await?)
     }
 
     /// Begins a transaction that writes.

@@ -13,6 +13,9 @@ use contract::{
         self as api,
         accesses_server::{Accesses, AccessesServer},
         authorizations_server::{Authorizations, AuthorizationsServer},
+        evaluation_lists_server::{EvaluationLists, EvaluationListsServer},
+        evaluation_scales_server::{EvaluationScales, EvaluationScalesServer},
+        exports_server::{Exports, ExportsServer},
         feed_server::{Feed, FeedServer},
         figures_server::{Figures, FiguresServer},
         imports_server::{Imports, ImportsServer},
@@ -35,7 +38,10 @@ use tonic::{Request, Response, Status, Streaming, async_trait, service::RoutesBu
 mod accesses;
 mod authorizations;
 mod changes;
+mod evaluations;
+mod exports;
 mod figures;
+mod files;
 mod filings;
 mod imports;
 mod items;
@@ -44,6 +50,7 @@ mod profiles;
 mod records;
 mod reports;
 mod sharing;
+mod scales;
 mod subjects;
 mod usage;
 
@@ -54,6 +61,8 @@ pub struct Credit {
     catalogue: items::Catalogue,
     // A workbook is judged whole in memory: so many at once.
     workbooks: tokio::sync::Semaphore,
+    // An export holds a connection: so many at once.
+    exports: Arc<tokio::sync::Semaphore>,
 }
 
 impl App for Credit {
@@ -73,6 +82,7 @@ impl MigratorTrait for Migrator {
             ("credit_0006_reports", include_str!("../migrations/0006_reports.sql")),
             ("credit_0007_truth", include_str!("../migrations/0007_truth.sql")),
             ("credit_0009_authorizations", include_str!("../migrations/0009_authorizations.sql")),
+            ("credit_0010_evaluations", include_str!("../migrations/0010_evaluations.sql")),
         ])
     }
 }
@@ -108,6 +118,12 @@ impl Items for Calls {
     }
     async fn get_item(&self, r: Request<api::GetItemRequest>) -> Answered<api::CatalogueItem> {
         call(&self.0, r, items::get).await
+    }
+    async fn list_item_versions(
+        &self,
+        r: Request<api::ListItemVersionsRequest>,
+    ) -> Answered<api::ListItemVersionsResponse> {
+        call(&self.0, r, items::list_versions).await
     }
     async fn put_item(&self, r: Request<api::PutItemRequest>) -> Answered<api::CatalogueItem> {
         mutate(&self.0, r, items::put).await
@@ -286,6 +302,83 @@ impl Imports for Calls {
 }
 
 #[async_trait]
+impl EvaluationLists for Calls {
+    type ExportEvaluationListStream = BoxStream<'static, Result<HttpBody, Status>>;
+
+    async fn create_evaluation_list(
+        &self,
+        r: Request<api::CreateEvaluationListRequest>,
+    ) -> Answered<api::EvaluationList> {
+        mutate(&self.0, r, evaluations::create).await
+    }
+    async fn get_evaluation_list(
+        &self,
+        r: Request<api::GetEvaluationListRequest>,
+    ) -> Answered<api::EvaluationList> {
+        call(&self.0, r, evaluations::get).await
+    }
+    async fn list_evaluation_lists(
+        &self,
+        r: Request<api::ListEvaluationListsRequest>,
+    ) -> Answered<api::ListEvaluationListsResponse> {
+        call(&self.0, r, evaluations::list).await
+    }
+    async fn list_evaluation_entries(
+        &self,
+        r: Request<api::ListEvaluationEntriesRequest>,
+    ) -> Answered<api::ListEvaluationEntriesResponse> {
+        call(&self.0, r, evaluations::entries).await
+    }
+    async fn export_evaluation_list(
+        &self,
+        r: Request<api::ExportEvaluationListRequest>,
+    ) -> Answered<Self::ExportEvaluationListStream> {
+        call(&self.0, r, evaluations::export).await.map(files::answer)
+    }
+    async fn import_evaluation_results(
+        &self,
+        r: Request<api::ImportEvaluationResultsRequest>,
+    ) -> Answered<api::ImportEvaluationResultsResponse> {
+        mutate(&self.0, r, evaluations::import).await
+    }
+}
+
+#[async_trait]
+impl EvaluationScales for Calls {
+    async fn list_evaluation_scales(
+        &self,
+        r: Request<api::ListEvaluationScalesRequest>,
+    ) -> Answered<api::ListEvaluationScalesResponse> {
+        call(&self.0, r, scales::list).await
+    }
+    async fn put_evaluation_scale(
+        &self,
+        r: Request<api::PutEvaluationScaleRequest>,
+    ) -> Answered<api::EvaluationScale> {
+        mutate(&self.0, r, scales::put).await
+    }
+}
+
+#[async_trait]
+impl Exports for Calls {
+    type ExportRecordsStream = BoxStream<'static, Result<HttpBody, Status>>;
+    type ExportSubjectsStream = BoxStream<'static, Result<HttpBody, Status>>;
+
+    async fn export_records(
+        &self,
+        r: Request<api::ExportRecordsRequest>,
+    ) -> Answered<Self::ExportRecordsStream> {
+        call(&self.0, r, exports::records).await.map(files::answer)
+    }
+    async fn export_subjects(
+        &self,
+        r: Request<api::ExportSubjectsRequest>,
+    ) -> Answered<Self::ExportSubjectsStream> {
+        call(&self.0, r, exports::subjects).await.map(files::answer)
+    }
+}
+
+#[async_trait]
 impl Feed for Calls {
     type WatchStream = BoxStream<'static, Result<api::Change, Status>>;
 
@@ -315,12 +408,14 @@ impl Operations for Calls {
 pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
     let store = boot.store::<Migrator>("credit").await?;
     items::seed(&store, boot.clock.now()).await?;
+    scales::seed(&store, boot.clock.now()).await?;
     imports::sweep(&store, boot.clock.now()).await?;
     let app = Arc::new(Credit {
         store: store.clone(),
         clock: boot.clock.clone(),
         catalogue: items::Catalogue::default(),
         workbooks: tokio::sync::Semaphore::new(2),
+        exports: Arc::new(tokio::sync::Semaphore::new(exports::AT_ONCE)),
     });
     let calls = Calls(app.clone());
     let mut routes = RoutesBuilder::default();
@@ -336,6 +431,9 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
         .add_service(AuthorizationsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(UsageServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(ImportsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(EvaluationListsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(EvaluationScalesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(ExportsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(FeedServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(FiguresServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(OperationsServer::new(calls).max_decoding_message_size(MESSAGE_MAX));

@@ -4,6 +4,12 @@
 
 #[path = "calls/authorizations.rs"]
 mod authorizations;
+#[path = "calls/catalogue.rs"]
+mod catalogue;
+#[path = "calls/evaluations.rs"]
+mod evaluations;
+#[path = "calls/exports.rs"]
+mod exports;
 #[path = "calls/feed.rs"]
 mod feed;
 #[path = "calls/filings.rs"]
@@ -16,6 +22,8 @@ mod imports;
 mod items;
 #[path = "calls/profiles.rs"]
 mod profiles;
+#[path = "calls/publicity.rs"]
+mod publicity;
 #[path = "calls/quirks.rs"]
 mod quirks;
 #[path = "calls/records.rs"]

@@ -56,8 +56,18 @@ async fn transcode(gateway: &Gateway, request: Request, language: Language) -> R
     drop(body);
     let grpc = grpc_request(&route.call, &head.headers, frames::unary(&message))?;
     if route.call.server_streaming {
-        let frames = Frames::of(send(gateway, &route.call, grpc).await?)?;
-        return if route.call.raw { file(frames).await } else { Ok(lines(gateway, route, frames, language)) };
+        let answered = send(gateway, &route.call, grpc).await?;
+        let name = answered.headers().get(header::CONTENT_DISPOSITION).cloned();
+        let frames = Frames::of(answered)?;
+        if !route.call.raw {
+            return Ok(lines(gateway, route, frames, language));
+        }
+        let mut response = file(frames).await?;
+        // The name that the service gives the file.
+        if let Some(name) = name {
+            response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+        }
+        return Ok(response);
     }
     let answered = async { Frames::of(send(gateway, &route.call, grpc).await?)?.only().await };
     let late = || Status::deadline_exceeded("a service that hangs");

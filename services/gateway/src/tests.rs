@@ -136,9 +136,14 @@ async fn scripted(pool: DescriptorPool, request: Request) -> http::Response<Grpc
     fails.add_header(&mut trailers).expect("trailers");
     let parts =
         answers.into_iter().map(|answer| Frame::data(frame(&answer))).chain([Frame::trailers(trailers)]);
-    http::Response::new(GrpcBody::new(StreamBody::new(stream::iter(
+    let mut response = http::Response::new(GrpcBody::new(StreamBody::new(stream::iter(
         parts.map(Ok::<_, Status>).collect::<Vec<_>>(),
-    ))))
+    ))));
+    if method == "Download" {
+        let name = http::HeaderValue::from_static("attachment; filename=\"ggxypj.csv\"");
+        response.headers_mut().insert(http::header::CONTENT_DISPOSITION, name);
+    }
+    response
 }
 
 fn base64(text: &str) -> String {
@@ -296,6 +301,7 @@ async fn streams_are_lines_and_files_are_bytes() {
 
     let reply = ask(&router, "GET", "/v1/things/x:download", &[], "").await;
     assert_eq!(reply.headers["content-type"], "text/plain; charset=utf-8");
+    assert_eq!(reply.headers["content-disposition"], "attachment; filename=\"ggxypj.csv\"");
     assert_eq!(reply.body, "信用报告".as_bytes());
     let request = http::Request::get("/v1/things/breaks:download").body(Body::empty()).expect("a request");
     let response = router.clone().oneshot(request).await.expect("never fails");

@@ -61,7 +61,7 @@ fn read_workbook(bytes: Vec<u8>) -> (Answer<()>, Seen) {
 }
 
 fn good_workbook() -> Vec<u8> {
-    let mut sheet = Spreadsheet::begin().unwrap();
+    let mut sheet = Spreadsheet::begin("表").unwrap();
     let head = vec![vec![String::from("uscc"), String::from("name")]];
     let body: Vec<Vec<String>> =
         (0..40).map(|at| vec![format!("{at}"), format!("虚构{at}公司 & <子>")]).collect();

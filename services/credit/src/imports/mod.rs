@@ -28,6 +28,7 @@ use tokio::sync::Semaphore;
 use tonic::Streaming;
 
 pub use rejects::download as download_rejects;
+pub use spreadsheet::Spreadsheet;
 pub use withdrawal::withdraw;
 
 use crate::{

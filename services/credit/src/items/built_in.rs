@@ -1,5 +1,7 @@
 //! The built-in catalogue; an operator overrides it by putting items. Classes and legal bases as the plan and the national
-//! rules name them; where no term of publication is verified, 36 months stand, which no rule exceeds.
+//! rules name them; where no term of publication is verified, 36 months stand, which no rule exceeds. That Order 58 leaves warnings and
+//! public criticism unpublished is written from memory and stands on the cautious side until somebody reads it there. No item names
+//! departments: the plan gives tasks to units and not items to them, so that any may submit until an operator narrows an item.
 use contract::credit::v1 as api;
 use serde::Deserialize;
 
@@ -18,6 +20,8 @@ struct BuiltIn {
     fields: Vec<wording::Field>,
     #[serde(default)]
     publication_rules: Vec<wording::Rule>,
+    #[serde(default)]
+    severity_classes: Vec<wording::Severity>,
 }
 
 /// The items; judged by the same rules as those that are put.
@@ -43,6 +47,7 @@ fn item(row: BuiltIn) -> api::CatalogueItem {
         publication_months: row.publication_months,
         publication_rules: row.publication_rules.into_iter().map(api::PublicationRule::from).collect(),
         verification: api::Verification::from_str_name(&row.verification).unwrap_or_default().into(),
+        severity_classes: row.severity_classes.into_iter().map(api::ItemSeverity::from).collect(),
         ..Default::default()
     }
 }

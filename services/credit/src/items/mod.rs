@@ -9,9 +9,11 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use chassis::{Answer, Context, Fault, Store, Tx, decisions, decisions::Decision, page::Page};
+use chassis::{
+    Answer, Context, Fault, Store, Tx, clock::start_of, decisions, decisions::Decision, page::Page,
+};
 use contract::{credit::v1 as api, r#type::v1::ErrorReason as Common};
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use serde_json::json;
 
 #[cfg(test)]
@@ -61,7 +63,14 @@ pub async fn list(
     request: api::ListItemsRequest,
 ) -> Answer<api::ListItemsResponse> {
     let page = Page::of(request.page_size, &request.page_token)?;
-    let mut items = rows::page(app.store.read(), &request.category, &page).await?;
+    let mut items = match request.as_of.parse::<Date>() {
+        // No day: a wrong one was refused by the contract's own rule.
+        Err(_) => rows::page(app.store.read(), &request.category, &page).await?,
+        Ok(day) => {
+            let end = start_of(day.tomorrow().unwrap_or(Date::MAX));
+            rows::page_at(app.store.read(), &request.category, &page, (end, &request.as_of)).await?
+        }
+    };
     let next_page_token = page.cut(&mut items, |item| item.body.item.clone());
     Ok(api::ListItemsResponse { items: items.into_iter().map(|item| item.body).collect(), next_page_token })
 }
@@ -69,6 +78,20 @@ pub async fn list(
 /// Gives one item.
 pub async fn get(app: &Arc<Credit>, _: &Context, request: api::GetItemRequest) -> Answer<api::CatalogueItem> {
     Ok(require(&app.store, &request.item).await?.body)
+}
+
+/// Lists the wordings of an item.
+pub async fn list_versions(
+    app: &Arc<Credit>,
+    _: &Context,
+    request: api::ListItemVersionsRequest,
+) -> Answer<api::ListItemVersionsResponse> {
+    let page = Page::of(request.page_size, &request.page_token)?;
+    require(&app.store, &request.item).await?;
+    let before = page.after.parse().unwrap_or(i32::MAX);
+    let mut versions = rows::versions(app.store.read(), &request.item, before, page.fetch()).await?;
+    let next_page_token = page.cut(&mut versions, |version| version.version.to_string());
+    Ok(api::ListItemVersionsResponse { versions, next_page_token })
 }
 
 /// The item in force, or the refusal that names it.

@@ -26,7 +26,7 @@ pub struct Item {
     pub body: api::CatalogueItem,
 }
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "item",
     "version",
     "name",
@@ -43,6 +43,7 @@ const COLUMNS: [&str; 16] = [
     "effective_to",
     "verification",
     "built_in",
+    "severity_classes",
 ];
 
 #[derive(FromQueryResult)]
@@ -63,6 +64,7 @@ struct Row {
     effective_to: String,
     verification: String,
     built_in: bool,
+    severity_classes: String,
 }
 
 impl TryFrom<Row> for Item {
@@ -72,6 +74,8 @@ impl TryFrom<Row> for Item {
         let unreadable = |error: serde_json::Error| corrupt("item", error);
         let fields: Vec<wording::Field> = serde_json::from_str(&row.fields).map_err(unreadable)?;
         let rules: Vec<wording::Rule> = serde_json::from_str(&row.publication_rules).map_err(unreadable)?;
+        let classes: Vec<wording::Severity> =
+            serde_json::from_str(&row.severity_classes).map_err(unreadable)?;
         let nature = super::Nature::from_str_name(&row.nature)
             .ok_or_else(|| corrupt("item", format_args!("nature {}", row.nature)))?;
         let body = api::CatalogueItem {
@@ -88,6 +92,7 @@ impl TryFrom<Row> for Item {
             effective_from: row.effective_from,
             effective_to: row.effective_to,
             verification: api::Verification::from_str_name(&row.verification).unwrap_or_default().into(),
+            severity_classes: classes.into_iter().map(api::ItemSeverity::from).collect(),
         };
         Ok(Self { version: row.version, owner: row.owner, built_in: row.built_in, body })
     }
@@ -97,6 +102,7 @@ fn values(item: &Item, now: Timestamp) -> Answer<Vec<Value>> {
     let body = &item.body;
     let fields: Vec<_> = body.fields.iter().cloned().map(wording::Field::from).collect();
     let rules: Vec<_> = body.publication_rules.iter().cloned().map(wording::Rule::from).collect();
+    let classes: Vec<_> = body.severity_classes.iter().cloned().map(wording::Severity::from).collect();
     let json = |text: Result<String, serde_json::Error>| text.map_err(chassis::Fault::internal);
     Ok(vec![
         body.item.as_str().into(),
@@ -115,6 +121,7 @@ fn values(item: &Item, now: Timestamp) -> Answer<Vec<Value>> {
         body.effective_to.as_str().into(),
         body.verification().as_str_name().into(),
         item.built_in.into(),
+        json(serde_json::to_string(&classes))?.into(),
     ])
 }
 
@@ -182,6 +189,54 @@ pub async fn in_force(db: &impl ConnectionTrait) -> Answer<HashMap<String, Item>
 pub async fn page(db: &impl ConnectionTrait, category: &str, page: &Page) -> Answer<Vec<Item>> {
     let rest = format!("AND item > $1 AND ($2 = '' OR category = $2) ORDER BY item LIMIT {}", page.fetch());
     select(db, &rest, vec![page.after.as_str().into(), category.into()]).await
+}
+
+/// A page of the edition that held at an instant, of items in force on a day.
+pub async fn page_at(
+    db: &impl ConnectionTrait,
+    category: &str,
+    page: &Page,
+    (at, day): (Timestamp, &str),
+) -> Answer<Vec<Item>> {
+    let text = format!(
+        "SELECT {} FROM items WHERE item > $1 AND ($2 = '' OR category = $2) AND recorded_at < $3 \
+         AND (replaced_at IS NULL OR replaced_at >= $3) AND effective_from <= $4 \
+         AND (effective_to = '' OR effective_to >= $4) ORDER BY item LIMIT {}",
+        COLUMNS.join(", "),
+        page.fetch()
+    );
+    let values: [Value; 4] = [page.after.as_str().into(), category.into(), micros(at).into(), day.into()];
+    Row::find_by_statement(sql(db, &text, values)).all(db).await?.into_iter().map(Item::try_from).collect()
+}
+
+#[derive(FromQueryResult)]
+struct Replaced {
+    replaced_at: Option<i64>,
+}
+
+/// A page of an item's wordings, the latest first; `before` is the number of the last one of the page before.
+pub async fn versions(
+    db: &impl ConnectionTrait,
+    item: &str,
+    before: i32,
+    limit: u64,
+) -> Answer<Vec<api::ItemVersion>> {
+    let text = format!(
+        "SELECT {}, replaced_at FROM items WHERE item = $1 AND version < $2 ORDER BY version DESC LIMIT {limit}",
+        COLUMNS.join(", ")
+    );
+    let rows = db.query_all_raw(sql(db, &text, [item.into(), before.into()])).await?;
+    let versions = rows.iter().map(|row| {
+        let Replaced { replaced_at } = Replaced::from_query_result(row, "")?;
+        let item = Item::try_from(Row::from_query_result(row, "")?)?;
+        Ok(api::ItemVersion {
+            version: item.version,
+            built_in: item.built_in,
+            catalogue_item: Some(item.body),
+            replaced_at: replaced_at.map(|at| wire(from_micros(at))),
+        })
+    });
+    versions.collect()
 }
 
 async fn select(db: &impl ConnectionTrait, rest: &str, values: Vec<Value>) -> Answer<Vec<Item>> {

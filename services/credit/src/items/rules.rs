@@ -86,7 +86,58 @@ pub fn judge(mut item: api::CatalogueItem) -> Result<api::CatalogueItem, Violati
     for (index, rule) in item.publication_rules.iter_mut().enumerate() {
         judge_rule(index, rule)?;
     }
+    for (index, class) in item.severity_classes.iter_mut().enumerate() {
+        let path = |part: &str| format!("catalogueItem.severityClasses[{index}].{part}");
+        class.name = free_text(&path("name"), &class.name, 100)?;
+        class.basis = free_text(&path("basis"), &class.basis, 1_000)?;
+        judge_days(&path("effectiveTo"), &class.effective_from, &class.effective_to)?;
+    }
+    if !item
+        .severity_classes
+        .is_sorted_by(|a, b| (a.severity, &a.effective_from) < (b.severity, &b.effective_from))
+    {
+        return Err(Violation::new(
+            "catalogueItem.severityClasses",
+            "must stand by growing severity, those of one severity by their days",
+            "须按严重程度由轻到重排列，同一等级按生效日期排列",
+        ));
+    }
     Ok(item)
+}
+
+/// The class of a severity that an item's records may have on a day; none where the item knows none of it.
+pub fn severity_class<'a>(
+    item: &'a api::CatalogueItem,
+    severity: i32,
+    day: &str,
+) -> Option<&'a api::ItemSeverity> {
+    classes(item, day).find(|class| class.severity == severity)
+}
+
+fn classes<'a>(item: &'a api::CatalogueItem, day: &str) -> impl Iterator<Item = &'a api::ItemSeverity> {
+    item.severity_classes.iter().filter(move |class| {
+        class.effective_from.as_str() <= day
+            && (class.effective_to.is_empty() || day <= class.effective_to.as_str())
+    })
+}
+
+/// Refuses a severity that is none of the item's classes 失信行为等级 on a day, and names those that are; 0, not told, is none and passes.
+pub fn judge_severity(item: &api::CatalogueItem, severity: i32, day: &str) -> Result<(), Violation> {
+    if severity == 0 || item.severity_classes.is_empty() || severity_class(item, severity, day).is_some() {
+        return Ok(());
+    }
+    let named: Vec<String> =
+        classes(item, day).map(|class| format!("{} {}", class.severity, class.name)).collect();
+    Err(refusal(
+        api::ErrorReason::SeverityUnknown,
+        "severity",
+        format!(
+            "{severity} is no class of item \"{}\"; give {}, or 0 where it is not known",
+            item.item,
+            named.join(", ")
+        ),
+        format!("{severity}不是事项“{}”的严重程度等级；可填：{}，未定级的填0", item.name, named.join("、")),
+    ))
 }
 
 // Dates of this form compare as text; each was judged by the contract's own rule.

@@ -114,3 +114,30 @@ impl From<api::SeverityClass> for Class {
         Self { severity, name, minimum_months, maximum_months, unpublished, unpublished_where }
     }
 }
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Severity {
+    severity: i32,
+    name: String,
+    #[serde(default)]
+    basis: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    effective_from: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    effective_to: String,
+}
+
+impl From<Severity> for api::ItemSeverity {
+    fn from(class: Severity) -> Self {
+        let Severity { severity, name, basis, effective_from, effective_to } = class;
+        Self { severity, name, basis, effective_from, effective_to }
+    }
+}
+
+impl From<api::ItemSeverity> for Severity {
+    fn from(class: api::ItemSeverity) -> Self {
+        let api::ItemSeverity { severity, name, basis, effective_from, effective_to } = class;
+        Self { severity, name, basis, effective_from, effective_to }
+    }
+}

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::content::write_json;
 use crate::{
-    items::rules::{in_force, judge_fields},
+    items::rules::{in_force, judge_fields, judge_severity},
     outcomes::{Submitter, code, free_text, refusal, shown},
     subjects::{day, past_day},
 };
@@ -86,7 +86,7 @@ pub fn judge(
         department: department.to_owned(),
         source_id: key.source_id,
         occurred_on,
-        severity: severity(row.severity)?,
+        severity: severity(row.severity, item, today)?,
         amount: amount(&row.amount)?,
         fields: Some(judge_fields(item, row.fields.as_ref())?),
         status: api::record::Status::Effective.into(),
@@ -125,9 +125,9 @@ pub fn correct(
     Ok(api::Record { record: id, version, marks, ..corrected })
 }
 
-fn severity(given: i32) -> Result<i32, Violation> {
+fn severity(given: i32, item: &api::CatalogueItem, today: Date) -> Result<i32, Violation> {
     if (0..=SEVERITY_MAX).contains(&given) {
-        return Ok(given);
+        return judge_severity(item, given, &today.to_string()).map(|()| given);
     }
     Err(Violation::new(
         "severity",

@@ -1,5 +1,5 @@
 //! A report as a document to be handed out: the ten sections of the standard between how to check it and what it is for.
-use contract::credit::v1::{self as api, profile::Audience, subject::CodeStatus};
+use contract::credit::v1::{self as api, profile::Audience, record::Mark, subject::CodeStatus};
 use documents::{Block, Column, Document};
 use identifiers::{department::Department, industry::Industry, region};
 use jiff::civil::DateTime;
@@ -124,16 +124,23 @@ fn department(slug: &str) -> String {
     Department::parse(slug).map_or_else(|_| slug.to_owned(), |known| known.name().to_owned())
 }
 
+// Two sections beside each other, so that the whole of it stands on the first page.
 fn overview(report: &api::Report) -> Block {
-    let columns = vec![Column::text("序号", 12), Column::text("信息类别", 64), Column::number("条数", 24)];
+    let three = || [Column::text("序号", 8), Column::text("信息类别", 30), Column::number("条数", 12)];
     // Advice is no class of information and has no number.
-    let counted = report.sections.iter().filter(|section| section.remarks.is_empty());
-    let row = |section: &api::ReportSection| {
+    let counted: Vec<_> = report.sections.iter().filter(|section| section.remarks.is_empty()).collect();
+    let cells = |section: &&api::ReportSection| {
         let numeral = usize::try_from(section.number - 1).ok().and_then(|at| NUMERALS.get(at));
         let numeral = numeral.copied().unwrap_or_default().to_owned();
-        vec![numeral, section.title.clone(), section.entries.len().to_string()]
+        [numeral, section.title.clone(), section.entries.len().to_string()]
     };
-    Block::Table { columns, rows: counted.map(row).collect() }
+    let (left, right) = counted.split_at(counted.len().div_ceil(2));
+    let row = |(at, section): (usize, &&api::ReportSection)| {
+        let beside = right.get(at).map_or_else(Default::default, cells);
+        cells(section).into_iter().chain(beside).collect()
+    };
+    let rows = left.iter().enumerate().map(row).collect();
+    Block::Table { columns: three().into_iter().chain(three()).collect(), rows }
 }
 
 fn body(section: &api::ReportSection) -> Vec<Block> {
@@ -157,16 +164,23 @@ fn row(entry: &api::ReportEntry) -> Vec<String> {
     let Some(record) = &entry.record else { return Vec::new() };
     let mut content = vec![format!("源编号：{}", record.source_id)];
     content.extend(entry.details.iter().map(|detail| format!("{}：{}", detail.name, detail.value)));
-    if record.severity > 0 {
-        content.push(format!("严重程度：{}", record.severity));
+    if record.unpublished {
+        content.push(String::from("依规定不向社会公示"));
     }
     for (name, day) in [("有效期至", &record.valid_until), ("公示截止", &record.published_until)] {
         if !day.is_empty() {
             content.push(format!("{name}：{day}"));
         }
     }
+    // What is going on about a record is told where it stands.
+    let mut name = vec![entry.name.clone()];
+    name.extend(record.marks().filter_map(|mark| match mark {
+        Mark::Unspecified => None,
+        Mark::UnderObjection => Some(String::from("【异议中】")),
+        Mark::UnderRepair => Some(String::from("【修复中】")),
+    }));
     vec![
-        entry.name.clone(),
+        name.join("\n"),
         content.join("\n"),
         record.occurred_on.clone(),
         record.amount.clone(),
@@ -187,4 +201,42 @@ fn notes(report: &api::Report) -> String {
          3. 所载信息在出具之后更正、撤销、修复或者到期的，核验结果会提示本报告不再是最新。\n\
          4. 字库中没有的字以〔U+编码〕表示。"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_on_about_a_record_stands_with_its_name() {
+        let record = api::Record {
+            source_id: String::from("P-1"),
+            marks: vec![Mark::UnderObjection.into(), Mark::UnderRepair.into()],
+            unpublished: true,
+            department: String::from("transport"),
+            ..Default::default()
+        };
+        let name = String::from("行政处罚");
+        let entry = api::ReportEntry { name, record: Some(record), ..Default::default() };
+        let cells = row(&entry);
+        assert_eq!(cells[0], "行政处罚\n【异议中】\n【修复中】");
+        assert_eq!(cells[1], "源编号：P-1\n依规定不向社会公示");
+        assert_eq!(cells[4], "交通运输局");
+    }
+
+    #[test]
+    fn the_overview_counts_each_section_once() {
+        let section = |number: i32| api::ReportSection {
+            number,
+            title: format!("第{number}类"),
+            remarks: if number == 9 { vec![String::from("建议")] } else { Vec::new() },
+            ..Default::default()
+        };
+        let report = api::Report { sections: (1..=10).map(section).collect(), ..Default::default() };
+        let Block::Table { columns, rows } = overview(&report) else { panic!("no table") };
+        assert_eq!((columns.len(), rows.len()), (6, 5));
+        assert_eq!(rows[0], ["一", "第1类", "0", "六", "第6类", "0"]);
+        assert_eq!(rows[3], ["四", "第4类", "0", "十", "第10类", "0"]);
+        assert_eq!(rows[4], ["五", "第5类", "0"].into_iter().chain(["", "", ""]).collect::<Vec<_>>());
+    }
 }

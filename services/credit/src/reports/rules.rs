@@ -38,9 +38,15 @@ pub fn sections(
 fn advice(entries: &[Vec<api::ReportEntry>]) -> Vec<String> {
     let mut advice = Vec::new();
     let (listed, abnormal) = (entries[LISTED - 1].len(), entries[ABNORMAL - 1].len());
-    if listed + abnormal > 0 {
+    let told: Vec<String> = [("严重失信主体名单", listed), ("经营异常", abnormal)]
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{name}信息{count}条"))
+        .collect();
+    if !told.is_empty() {
         advice.push(format!(
-            "本报告载有严重失信主体名单信息{listed}条、经营异常信息{abnormal}条。失信行为已经纠正、符合条件的，可依法向认定单位申请移出或者信用修复。"
+            "本报告载有{}。失信行为已经纠正、符合条件的，可依法向认定单位申请移出或者信用修复。",
+            told.join("、")
         ));
     }
     advice.push(String::from(
@@ -58,8 +64,22 @@ fn entry(record: &api::Record, item: Option<&api::CatalogueItem>) -> api::Report
     api::ReportEntry {
         name: item.map_or_else(|| record.item.clone(), |item| item.name.clone()),
         record: Some(record.clone()),
-        details: item.map_or_else(Vec::new, |item| item.fields.iter().filter_map(value).collect()),
+        details: item
+            .into_iter()
+            .flat_map(|item| item.fields.iter().filter_map(value))
+            .chain(severity(record, item))
+            .collect(),
     }
+}
+
+// The severity by the name of its class, where the item names it.
+fn severity(record: &api::Record, item: Option<&api::CatalogueItem>) -> Option<api::ReportDetail> {
+    if record.severity == 0 {
+        return None;
+    }
+    let class = item?.severity_classes.iter().rfind(|class| class.severity == record.severity);
+    let value = class.map_or_else(|| record.severity.to_string(), |class| class.name.clone());
+    Some(api::ReportDetail { name: String::from("严重程度"), value })
 }
 
 fn plain(value: &Value) -> String {
@@ -155,6 +175,19 @@ pub fn not_found(report_id: &str) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_severity_is_told_by_its_class() {
+        let class = api::ItemSeverity { severity: 3, name: String::from("严重"), ..Default::default() };
+        let item = api::CatalogueItem { severity_classes: vec![class], ..Default::default() };
+        let told = |severity| {
+            let record = api::Record { severity, ..Default::default() };
+            entry(&record, Some(&item)).details.into_iter().map(|detail| detail.value).collect::<Vec<_>>()
+        };
+        assert_eq!(told(3), ["严重"]);
+        assert_eq!(told(7), ["7"]);
+        assert!(told(0).is_empty());
+    }
 
     #[test]
     fn a_report_is_had_again_by_those_for_whom_it_was() {

@@ -9,8 +9,8 @@ use contract::credit::v1 as api;
 use identifiers::Uscc;
 use jiff::Timestamp;
 
-pub use rows::{known, within};
-pub use rules::{day, past_day, region_prefix};
+pub use rows::{known, names, search as search_rows, within};
+pub use rules::{Filter, day, filter, past_day, region_prefix};
 
 use crate::{
     Credit, changes,

@@ -99,6 +99,15 @@ pub async fn within(
     Ok(rows.into_iter().map(|row| row.try_get("", "uscc")).collect::<Result<_, _>>()?)
 }
 
+/// The names of those of these codes that are registered, by code.
+pub async fn names(db: &impl ConnectionTrait, codes: &[&str]) -> Answer<HashMap<String, String>> {
+    let (condition, codes) = among(db, "uscc", 1, codes);
+    let text = format!("SELECT uscc, name FROM subjects WHERE {condition}");
+    let rows = db.query_all_raw(sql(db, &text, [codes])).await?;
+    let named = rows.into_iter().map(|row| Ok((row.try_get("", "uscc")?, row.try_get("", "name")?)));
+    named.collect()
+}
+
 /// Writes states; a known code's row is replaced.
 pub async fn put(tx: &Tx, now: Timestamp, subjects: BTreeMap<&str, &api::Subject>) -> Answer<()> {
     let position = tx.position().map(|position| position.to_string()).unwrap_or_default();

@@ -138,7 +138,7 @@ async fn a_correction_is_a_new_version() {
     assert_eq!(last.record.map(|record| record.version), Some(2));
     // What the source sends again is known, as it first was and as it stands now; a third wording is refused.
     let now = api::RecordInput { severity: 3, amount: String::new(), ..penalty(1, "P-1") };
-    let third = api::RecordInput { severity: 4, ..penalty(1, "P-1") };
+    let third = api::RecordInput { severity: 1, ..penalty(1, "P-1") };
     let answer = world.submit(&who, vec![penalty(1, "P-1"), now, third]).await;
     assert_eq!(ends(&answer.outcomes), ["DUPLICATE", "DUPLICATE", "SOURCE_ID_REUSED"]);
     let unknown = api::CorrectRecordRequest { record: String::from("0000"), ..correct(Some(1), None) };

@@ -228,3 +228,80 @@ async fn a_rare_character_is_told_and_a_common_one_is_not() {
         assert_eq!(report.subject.unwrap().code_status(), CodeStatus::Conforming);
     }
 }
+
+#[tokio::test]
+async fn a_long_report_tells_marks_and_classes() {
+    let world = World::open(MORNING).await;
+    let rare = api::SubjectInput {
+        name: String::from("虚构𠮷祥堃喆（红寺堡区）现代农业综合开发有限责任公司"),
+        ..subject(1)
+    };
+    let request = api::BatchUpsertSubjectsRequest { subjects: vec![rare], ..Default::default() };
+    world.subjects(&world.department("market-regulation")).batch_upsert_subjects(request).await.unwrap();
+    let who = world.department("transport");
+    let long = "经查，当事人于检查当日未按照规定的线路、站点和时间运营，且未随车携带有关证件，违反《道路运输条例》的有关规定；".repeat(6);
+    let mut rows: Vec<api::RecordInput> = (1..=40)
+        .map(|n| api::RecordInput {
+            severity: n % 4,
+            occurred_on: format!("2026-01-{:02}", n % 28 + 1),
+            fields: Some(fields(&[
+                ("documentNumber", &format!("吴示交罚〔2026〕{n}号")),
+                ("penaltyType", if n % 3 == 0 { "罚款;没收违法所得" } else { "罚款" }),
+                ("facts", if n % 10 == 0 { &long } else { "未按规定线路运营" }),
+                ("violation", "https://example.invalid/a/very/long/path/that/no/line/of/a/narrow/cell/holds/whole?query=1234567890"),
+            ])),
+            ..penalty(1, &format!("P-{n}"))
+        })
+        .collect();
+    for (item, given) in [
+        ("honour", vec![("title", "虚构诚信示范企业")]),
+        ("abnormal-operations-listing", vec![("reason", "通过登记的住所无法联系")]),
+        ("credit-commitment", vec![("commitmentType", "告知承诺"), ("performance", "已履行")]),
+        ("national-evaluation", vec![("grade", "B"), ("period", "2025")]),
+        ("court-judgment", vec![("caseNumber", "（2026）虚构民初1号")]),
+        ("contract-performance", vec![("result", "已履行")]),
+    ] {
+        let number = format!("X-{item}");
+        rows.push(api::RecordInput {
+            item: item.to_owned(),
+            severity: 0,
+            fields: Some(fields(&given)),
+            ..penalty(1, &number)
+        });
+    }
+    let answer = world.submit(&who, rows).await;
+    assert!(answer.outcomes.iter().all(|outcome| outcome.error.is_none()), "{answer:?}");
+    let filed = api::CreateObjectionRequest {
+        record: answer.outcomes[39].record.clone(),
+        reason: String::from("处罚决定已被复议撤销"),
+        ..Default::default()
+    };
+    world.objections(&who).create_objection(filed).await.unwrap();
+    let report = world.reports(&who).create_report(order(1)).await.unwrap().into_inner();
+    assert_eq!(report.sections[0].entries.len(), 40);
+    let of: Vec<(i32, usize)> = report
+        .sections
+        .iter()
+        .filter(|section| !section.entries.is_empty())
+        .map(|section| (section.number, section.entries.len()))
+        .collect();
+    assert_eq!(of, [(1, 40), (2, 1), (4, 1), (5, 1), (6, 1), (7, 1), (8, 1)]);
+    assert_eq!(report.unprintable, ["U+20BB7"]);
+    let classes: std::collections::BTreeSet<&str> = report.sections[0]
+        .entries
+        .iter()
+        .flat_map(|entry| &entry.details)
+        .filter(|detail| detail.name == "严重程度")
+        .map(|detail| detail.value.as_str())
+        .collect();
+    assert_eq!(classes, ["一般", "严重", "轻微"].into());
+    let marked: Vec<&api::ReportEntry> = report.sections[0]
+        .entries
+        .iter()
+        .filter(|entry| !entry.record.as_ref().unwrap().marks.is_empty())
+        .collect();
+    assert_eq!(marked.len(), 1);
+    let bytes = file(&world, &who, &report.report_id).await;
+    // Forty entries and their typeface.
+    assert!(bytes.len() > 50_000, "{}", bytes.len());
+}

@@ -8,6 +8,8 @@ use chassis::{
 use contract::{
     credit::v1::{
         self as api, accesses_client::AccessesClient, authorizations_client::AuthorizationsClient,
+        evaluation_lists_client::EvaluationListsClient,
+        evaluation_scales_client::EvaluationScalesClient, exports_client::ExportsClient,
         feed_client::FeedClient, figures_client::FiguresClient, imports_client::ImportsClient,
         items_client::ItemsClient, objections_client::ObjectionsClient, operations_client::OperationsClient,
         outcome::Status as Outcome, profiles_client::ProfilesClient, records_client::RecordsClient,
@@ -56,6 +58,9 @@ clients! {
     imports: ImportsClient;
     feed: FeedClient;
     figures: FiguresClient;
+    evaluation_lists: EvaluationListsClient;
+    evaluation_scales: EvaluationScalesClient;
+    exports: ExportsClient;
     operations: OperationsClient;
 }
 
