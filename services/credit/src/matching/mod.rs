@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use names::{Candidate, Cell};
 use sea_orm::ConnectionTrait;
 
-pub use rules::{Found, key, link, other_keys};
+pub use rules::{Found, keys, link};
 
 use crate::{Credit, outcomes, subjects};
 
@@ -28,10 +28,10 @@ pub async fn match_subjects(
         return Err(outcomes::not_for_enterprises());
     }
     let names: Vec<&str> = request.names.iter().map(String::as_str).collect();
-    let mut found = look_up(app.store.read(), &names).await?;
+    let found = look_up(app.store.read(), &names).await?;
     let results = request.names.into_iter().map(|name| {
-        let found = found.remove(&name).unwrap_or_default();
-        rules::wire(name, &found, request.include_doubtful, context.language)
+        let found = found.get(&name).map_or(&[][..], Vec::as_slice);
+        rules::wire(name, found, request.include_doubtful, context.language)
     });
     Ok(api::MatchSubjectsResponse { results: results.collect() })
 }
@@ -87,4 +87,3 @@ pub async fn complete(store: &Store, now: Timestamp) -> anyhow::Result<()> {
     }
     Ok(())
 }
-

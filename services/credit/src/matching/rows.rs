@@ -67,7 +67,8 @@ pub async fn by_keys(db: &impl ConnectionTrait, keys: &[i64], most: usize) -> An
 
 /// Forgets keys that were made in another way than this one.
 pub async fn renew(tx: &Tx, version: i32) -> Answer<()> {
-    let kept = tx.query_one_raw(sql(&**tx, "SELECT MAX(version) AS version FROM name_key_version", [])).await?;
+    let kept =
+        tx.query_one_raw(sql(&**tx, "SELECT MAX(version) AS version FROM name_key_version", [])).await?;
     let kept: Option<i32> = kept.map(|row| row.try_get("", "version")).transpose()?.flatten();
     if kept == Some(version) {
         return Ok(());
@@ -77,6 +78,7 @@ pub async fn renew(tx: &Tx, version: i32) -> Answer<()> {
         tx.execute_unprepared("DELETE FROM other_name_keys").await?;
         tx.execute_unprepared("DELETE FROM name_key_version").await?;
     }
-    tx.execute_raw(sql(&**tx, "INSERT INTO name_key_version (version) VALUES ($1)", [version.into()])).await?;
+    tx.execute_raw(sql(&**tx, "INSERT INTO name_key_version (version) VALUES ($1)", [version.into()]))
+        .await?;
     Ok(())
 }

@@ -42,20 +42,16 @@ impl Found {
     }
 }
 
-/// The key of a subject's registered name.
-pub fn key(subject: &api::Subject) -> i64 {
-    Cell::read(&subject.name).main.key()
-}
-
-/// The keys of its other names: former ones, second ones, and those in the cell of the registered one.
-pub fn other_keys(subject: &api::Subject) -> Vec<i64> {
-    let given = subject.former_names.iter().chain(&subject.second_names);
+/// The key of a subject's registered name, and those of its other names: former ones, second ones, and those in the cell of the
+/// registered one.
+pub fn keys(subject: &api::Subject) -> (i64, Vec<i64>) {
     let cell = Cell::read(&subject.name);
-    let mut keys: Vec<i64> = given.map(|name| Cell::read(name).main.key()).collect();
-    keys.extend(cell.others.iter().map(|(_, name)| name.key()));
-    keys.sort_unstable();
-    keys.dedup();
-    keys
+    let given = subject.former_names.iter().chain(&subject.second_names);
+    let mut others: Vec<i64> = given.map(|name| Cell::read(name).main.key()).collect();
+    others.extend(cell.others.iter().map(|(_, name)| name.key()));
+    others.sort_unstable();
+    others.dedup();
+    (cell.main.key(), others)
 }
 
 /// A name that is looked up: no natural person's, no identity number (PIPL 6, 28).
@@ -215,7 +211,9 @@ mod tests {
 
     #[test]
     fn a_person_is_not_asked_for() {
-        for (name, may) in [("张某某", false), ("虚构甲有限公司", true), ("  ", false), ("11010519491231002X公司", false)] {
+        for (name, may) in
+            [("张某某", false), ("虚构甲有限公司", true), ("  ", false), ("11010519491231002X公司", false)]
+        {
             assert_eq!(may_be_asked(name), may, "{name}");
         }
     }

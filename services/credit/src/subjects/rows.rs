@@ -110,13 +110,30 @@ pub async fn known(db: &impl ConnectionTrait, codes: &[&str]) -> Answer<std::col
 /// Writes states; a known code's row is replaced.
 pub async fn put(tx: &Tx, now: Timestamp, subjects: BTreeMap<&str, &api::Subject>) -> Answer<()> {
     let position = tx.position().map(|position| position.to_string()).unwrap_or_default();
-    let rows = subjects.values().map(|subject| values(subject, now, &position)).collect::<Answer<_>>()?;
     let columns = written();
     let updates: Vec<String> =
         columns[1..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
     let conflict = format!("ON CONFLICT (uscc) DO UPDATE SET {}", updates.join(", "));
-    insert_rows(&**tx, "subjects", &columns, rows, &conflict).await?;
-    put_other_keys(tx, subjects.into_values()).await
+    write(tx, subjects.into_values(), now, &position, &conflict).await
+}
+
+// Writes rows and the keys of their names.
+async fn write(
+    tx: &Tx,
+    subjects: impl Iterator<Item = &api::Subject>,
+    now: Timestamp,
+    position: &str,
+    conflict: &str,
+) -> Answer<()> {
+    let (mut rows, mut others) = (Vec::new(), Vec::new());
+    for subject in subjects {
+        let (key, more) = matching::keys(subject);
+        rows.push(values(subject, key, now, position)?);
+        others.extend(more.into_iter().map(|key| vec![key.into(), subject.uscc.as_str().into()]));
+    }
+    insert_rows(&**tx, "subjects", &written(), rows, conflict).await?;
+    insert_rows(&**tx, "other_name_keys", &["name_key", "uscc"], others, "ON CONFLICT DO NOTHING").await?;
+    Ok(())
 }
 
 fn written() -> Vec<&'static str> {
@@ -132,23 +149,11 @@ pub async fn keyless(tx: &Tx, most: usize) -> Answer<Vec<api::Subject>> {
 
 /// Writes the keys of names of subjects that are there.
 pub async fn put_keys(tx: &Tx, now: Timestamp, subjects: &[api::Subject]) -> Answer<()> {
-    let rows = subjects.iter().map(|subject| values(subject, now, "")).collect::<Answer<_>>()?;
     let conflict = "ON CONFLICT (uscc) DO UPDATE SET name_key = excluded.name_key";
-    insert_rows(&**tx, "subjects", &written(), rows, conflict).await?;
-    put_other_keys(tx, subjects.iter()).await
+    write(tx, subjects.iter(), now, "", conflict).await
 }
 
-async fn put_other_keys(tx: &Tx, subjects: impl Iterator<Item = &api::Subject>) -> Answer<()> {
-    let rows = subjects.flat_map(|subject| {
-        let keys = matching::other_keys(subject).into_iter();
-        keys.map(|key| vec![key.into(), subject.uscc.as_str().into()])
-    });
-    insert_rows(&**tx, "other_name_keys", &["name_key", "uscc"], rows.collect(), "ON CONFLICT DO NOTHING")
-        .await?;
-    Ok(())
-}
-
-fn values(subject: &api::Subject, now: Timestamp, position: &str) -> Answer<Vec<Value>> {
+fn values(subject: &api::Subject, key: i64, now: Timestamp, position: &str) -> Answer<Vec<Value>> {
     let names = match (subject.former_names.as_slice(), subject.second_names.as_slice()) {
         ([], []) => String::new(),
         (former, second) => {
@@ -173,7 +178,7 @@ fn values(subject: &api::Subject, now: Timestamp, position: &str) -> Answer<Vec<
         micros(now).into(),
         position.into(),
         names.into(),
-        matching::key(subject).into(),
+        key.into(),
     ])
 }
 

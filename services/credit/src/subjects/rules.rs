@@ -72,7 +72,7 @@ pub fn merge(known: Option<&api::Subject>, row: api::Subject) -> Result<Option<a
     let name = or(row.name, &known.name);
     let mut former = row.former_names;
     // A name in other brackets is the same; another one replaces it, and it was borne until now.
-    if names::Name::of(&name).folded != names::Name::of(&known.name).folded {
+    if name != known.name && names::Name::of(&name).folded != names::Name::of(&known.name).folded {
         former.push(known.name.clone());
     }
     let merged = api::Subject {

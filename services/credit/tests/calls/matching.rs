@@ -85,7 +85,6 @@ async fn what_is_not_sure_is_left_for_a_person() {
         ("宁夏虚拟(集团)农业科技有限公司", 0, ""),
         ("张某某", 0, ""),
         ("11010519491231002X", 0, ""),
-        ("　", 0, ""),
     ];
     let names: Vec<&str> = table.iter().map(|(name, ..)| *name).collect();
     for result in ask(&world, &names, false).await {
@@ -146,6 +145,9 @@ async fn who_may_not_and_what_is_too_much_is_refused() {
         let bad = world.subjects(&who).match_subjects(request(count)).await.unwrap_err();
         assert_eq!(reason(&bad), "FIELD_INVALID", "{count} names");
     }
+    let blank = api::MatchSubjectsRequest { names: vec![String::from(" ")], ..Default::default() };
+    let bad = world.subjects(&who).match_subjects(blank).await.unwrap_err();
+    assert_eq!(reason(&bad), "FIELD_INVALID");
     let most = world.subjects(&who).match_subjects(request(1_000)).await.unwrap().into_inner();
     assert!(most.results.len() == 1_000 && most.results.iter().all(|result| result.candidates.len() == 1));
 }
@@ -206,14 +208,27 @@ async fn a_database_from_before_gets_its_keys_at_the_next_start() {
         boot.settings.database.replace("{service}", "credit")
     };
     let db = Database::connect(url).await.unwrap();
-    let names = ["宁夏虚构(集团)农业科技有限公司", "吴忠市虚构纸箱厂", "吴忠市虚构旧名食品厂"];
+    let names = [
+        "宁夏虚构(集团)农业科技有限公司",
+        "吴忠市虚构纸箱厂",
+        "吴忠市虚构旧名食品厂",
+        "吴忠市虚构第一建筑工程有限公司",
+    ];
     for spoil in [
         // As the migration leaves it.
-        &["UPDATE subjects SET name_key = NULL", "DELETE FROM other_name_keys", "DELETE FROM name_key_version"][..],
+        &[
+            "UPDATE subjects SET name_key = NULL",
+            "DELETE FROM other_name_keys",
+            "DELETE FROM name_key_version",
+        ][..],
         // Broken off half way.
         &["UPDATE subjects SET name_key = NULL WHERE uscc > (SELECT MIN(uscc) FROM subjects)"],
         // Made in another way.
-        &["UPDATE subjects SET name_key = 7", "UPDATE name_key_version SET version = 0", "DELETE FROM other_name_keys"],
+        &[
+            "UPDATE subjects SET name_key = 7",
+            "UPDATE name_key_version SET version = 0",
+            "DELETE FROM other_name_keys",
+        ],
     ] {
         for statement in spoil {
             db.execute_unprepared(statement).await.unwrap();
@@ -223,7 +238,7 @@ async fn a_database_from_before_gets_its_keys_at_the_next_start() {
         credit::open(&world.trial.boot).await.unwrap();
         let found = ask(&world, &names, false).await;
         let codes: Vec<&str> = found.iter().map(|result| result.candidates[0].uscc.as_str()).collect();
-        assert_eq!(codes, [code(1), code(4), code(7)]);
+        assert_eq!(codes, [code(1), code(4), code(7), code(8)]);
     }
     db.close().await.unwrap();
 }
