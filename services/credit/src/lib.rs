@@ -45,6 +45,7 @@ mod files;
 mod filings;
 mod imports;
 mod items;
+mod matching;
 mod outcomes;
 mod profiles;
 mod records;
@@ -81,6 +82,7 @@ impl MigratorTrait for Migrator {
             ("credit_0004_filings", include_str!("../migrations/0004_filings.sql")),
             ("credit_0006_reports", include_str!("../migrations/0006_reports.sql")),
             ("credit_0007_truth", include_str!("../migrations/0007_truth.sql")),
+            ("credit_0008_names", include_str!("../migrations/0008_names.sql")),
             ("credit_0009_authorizations", include_str!("../migrations/0009_authorizations.sql")),
             ("credit_0010_evaluations", include_str!("../migrations/0010_evaluations.sql")),
         ])
@@ -108,6 +110,12 @@ impl Subjects for Calls {
         r: Request<api::ListSubjectsRequest>,
     ) -> Answered<api::ListSubjectsResponse> {
         call(&self.0, r, subjects::list).await
+    }
+    async fn match_subjects(
+        &self,
+        r: Request<api::MatchSubjectsRequest>,
+    ) -> Answered<api::MatchSubjectsResponse> {
+        call(&self.0, r, matching::match_subjects).await
     }
 }
 
@@ -410,6 +418,7 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
     items::seed(&store, boot.clock.now()).await?;
     scales::seed(&store, boot.clock.now()).await?;
     imports::sweep(&store, boot.clock.now()).await?;
+    matching::complete(&store, boot.clock.now()).await?;
     let app = Arc::new(Credit {
         store: store.clone(),
         clock: boot.clock.clone(),

@@ -18,6 +18,7 @@ use tonic::Status;
 
 use crate::{
     Credit, accesses,
+    authorizations::Granted,
     files::{self, File, Format, Writer},
     items::{self, Item},
     outcomes, profiles, records, subjects,

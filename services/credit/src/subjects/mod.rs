@@ -9,7 +9,7 @@ use contract::credit::v1 as api;
 use identifiers::Uscc;
 use jiff::Timestamp;
 
-pub use rows::{known, names, search as search_rows, within};
+pub use rows::{keyless, known, lock, names, put_keys, search as search_rows, within};
 pub use rules::{Filter, day, filter, past_day, region_prefix};
 
 use crate::{
