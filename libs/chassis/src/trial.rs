@@ -109,7 +109,9 @@ pub fn again_on_postgresql(this: &str) {
     // What goes through the macros is shown of tests that fail only.
     let say = |text: &str| std::io::stderr().write_all(text.as_bytes()).unwrap();
     if database().is_some() {
-        return say(&format!("{this}: {DATABASE} names a database, and all tests of this binary run there\n"));
+        return say(&format!(
+            "{this}: {DATABASE} names a database, and all tests of this binary run there\n"
+        ));
     }
     if Postgres::bin().is_none() {
         return say(&format!("{this}: SKIPPED, PostgreSQL is not installed: apt-get install postgresql\n"));
@@ -180,8 +182,11 @@ impl Postgres {
         let folder = tempfile::tempdir().unwrap().keep();
         let data = folder.join("data");
         // PostgreSQL refuses to run as root.
-        let user: &[&str] =
-            if is_root() { &["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] } else { &[] };
+        let user: &[&str] = if is_root() {
+            &["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        } else {
+            &[]
+        };
         if is_root() {
             assert!(Command::new("chown").arg("postgres").arg(&folder).status().unwrap().success());
         }

@@ -1,15 +1,22 @@
 //! The access log 查询日志: no look at what is not public without a purpose and a line in it.
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use chassis::{
-    Answer, Context, Tx,
+    Answer, Context, Fault, Store, Tx,
     clock::{from_micros, micros, wire},
     ids,
     page::Page,
     storage::{insert_rows, sql},
 };
 use contract::credit::v1 as api;
-use sea_orm::{ConnectionTrait, FromQueryResult, Value};
+use sea_orm::{FromQueryResult, Value};
+use tokio::sync::{
+    OwnedMutexGuard,
+    oneshot::{self, error::TryRecvError},
+};
 
 use crate::{Credit, outcomes, subjects};
 
@@ -42,14 +49,83 @@ pub async fn ask(app: &Arc<Credit>, context: &Context, uscc: &str, purpose: &str
     Ok(Asked { subject: subjects::require(&app.store, &code).await?, purpose })
 }
 
+/// Looks on their way into the log. Those that wait while others are written go down together, in one transaction: a commit waits for the
+/// disk, and a hundred looks need not wait for it a hundred times.
+#[derive(Default)]
+pub struct Log {
+    waiting: Mutex<Vec<Waiting>>,
+    writing: Arc<tokio::sync::Mutex<()>>,
+}
+
+struct Waiting {
+    row: Vec<Value>,
+    written: oneshot::Sender<bool>,
+}
+
+impl Log {
+    async fn write(&self, store: &Store, row: Vec<Value>) -> Answer<()> {
+        let (written, mut told) = oneshot::channel();
+        self.waiting().push(Waiting { row, written });
+        let turn = self.writing.clone().lock_owned().await;
+        let written = match told.try_recv() {
+            // Who had the turn before took this one along.
+            Ok(written) => written,
+            Err(TryRecvError::Closed) => false,
+            Err(TryRecvError::Empty) => {
+                let together = std::mem::take(&mut *self.waiting());
+                // Apart from this call, which may be broken off while others wait for what it writes.
+                tokio::spawn(write_together(store.clone(), together, turn));
+                told.await.unwrap_or(false)
+            }
+        };
+        if written {
+            Ok(())
+        } else {
+            Err(Fault::internal(anyhow::anyhow!("the access log can't be written")))
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn write_together(store: Store, together: Vec<Waiting>, turn: OwnedMutexGuard<()>) {
+    let (rows, waiting): (Vec<_>, Vec<_>) = together.into_iter().map(|one| (one.row, one.written)).unzip();
+    let outcome = write(&store, rows).await;
+    if let Err(fault) = &outcome {
+        tracing::error!(%fault, "looks were not written down");
+    }
+    for one in waiting {
+        let _ = one.send(outcome.is_ok());
+    }
+    drop(turn);
+}
+
+async fn write(store: &Store, rows: Vec<Vec<Value>>) -> Answer<()> {
+    let tx = store.begin().await?;
+    insert_rows(&*tx, "accesses", &COLUMNS, rows, "").await?;
+    tx.commit().await
+}
+
+const COLUMNS: [&str; 7] = ["uscc", "id", "at", "client", "department", "purpose", "what"];
+
+fn row(context: &Context, uscc: &str, purpose: &str, what: &str) -> Answer<Vec<Value>> {
+    Ok(vec![
+        uscc.into(),
+        ids::fresh(context.now)?.into(),
+        micros(context.now).into(),
+        context.caller.name().into(),
+        context.caller.department().into(),
+        purpose.into(),
+        what.into(),
+    ])
+}
+
 /// Writes the look down, before it is answered.
 pub async fn log(app: &Arc<Credit>, context: &Context, asked: &Asked, what: &str) -> Answer<()> {
-    if asked.purpose.is_none() {
-        return Ok(());
-    }
-    let tx = app.store.begin().await?;
-    log_within(&tx, context, asked, what).await?;
-    tx.commit().await
+    let Some(purpose) = &asked.purpose else { return Ok(()) };
+    app.looks.write(&app.store, row(context, &asked.subject.uscc, purpose, what)?).await
 }
 
 /// Writes looks at several subjects down, before they are answered.
@@ -61,42 +137,19 @@ pub async fn log_all(
     what: &str,
 ) -> Answer<()> {
     let purpose = outcomes::free_text("purpose", purpose, 200).map_err(outcomes::fault)?;
-    let row = |uscc: &str| -> Answer<Vec<Value>> {
-        Ok(vec![
-            uscc.into(),
-            ids::fresh(context.now)?.into(),
-            micros(context.now).into(),
-            context.caller.name().into(),
-            context.caller.department().into(),
-            purpose.as_str().into(),
-            what.into(),
-        ])
-    };
-    let rows: Vec<_> = subjects.into_iter().map(row).collect::<Answer<_>>()?;
+    let rows = subjects.into_iter().map(|uscc| row(context, uscc, &purpose, what));
+    let rows: Vec<_> = rows.collect::<Answer<_>>()?;
     if rows.is_empty() {
         return Ok(());
     }
-    let columns = ["uscc", "id", "at", "client", "department", "purpose", "what"];
-    let tx = app.store.begin().await?;
-    insert_rows(&*tx, "accesses", &columns, rows, "").await?;
-    tx.commit().await
+    write(&app.store, rows).await
 }
 
 /// Writes the look down with what it led to.
 pub async fn log_within(tx: &Tx, context: &Context, asked: &Asked, what: &str) -> Answer<()> {
     let Some(purpose) = &asked.purpose else { return Ok(()) };
-    let text = "INSERT INTO accesses (uscc, id, at, client, department, purpose, what) \
-                VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let values = [
-        asked.subject.uscc.as_str().into(),
-        ids::fresh(context.now)?.into(),
-        micros(context.now).into(),
-        context.caller.name().into(),
-        context.caller.department().into(),
-        purpose.as_str().into(),
-        what.into(),
-    ];
-    tx.execute_raw(sql(&**tx, text, values)).await?;
+    insert_rows(&**tx, "accesses", &COLUMNS, vec![row(context, &asked.subject.uscc, purpose, what)?], "")
+        .await?;
     Ok(())
 }
 

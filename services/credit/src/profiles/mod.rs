@@ -48,8 +48,13 @@ pub async fn get(
         as_of: request.as_of.parse().ok(),
         known_at: records::known_at(&request.known_at, context.now)?,
     };
-    accesses::log(app, context, &asked, &format!("profile{}", records::told(at.known_at))).await?;
-    cut_at(app, context, asked.subject, audience, at).await
+    let what = format!("profile{}", records::told(at.known_at));
+    // Both are done before the answer; reading need not wait for the disk.
+    let (profile, ()) = tokio::try_join!(
+        cut_at(app, context, asked.subject.clone(), audience, at),
+        accesses::log(app, context, &asked, &what),
+    )?;
+    Ok(profile)
 }
 
 /// Gives the public profile.

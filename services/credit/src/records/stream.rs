@@ -194,7 +194,8 @@ fn lane(app: Arc<Credit>, submitter: Arc<Submitter>) -> mpsc::Sender<Part> {
     tokio::spawn(async move {
         while let Some(Part { rows, taken }) = to_judge.recv().await {
             let now = judging.clock.now();
-            let judged = judge(judging.store.read(), now, &judge_as, &rows).await;
+            let registered = Some(&judging.registered);
+            let judged = judge(judging.store.read(), registered, now, &judge_as, &rows).await;
             if ready.send(Ready { now, judged, taken }).await.is_err() {
                 return;
             }

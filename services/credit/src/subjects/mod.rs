@@ -1,4 +1,5 @@
 //! Subjects 信用主体: taken in row by row, given, listed.
+mod registered;
 mod rows;
 mod rules;
 
@@ -9,7 +10,7 @@ use contract::credit::v1 as api;
 use identifiers::Uscc;
 use jiff::Timestamp;
 
-pub use rows::known;
+pub use registered::{Registered, strangers};
 pub use rules::{day, past_day};
 
 use crate::{
