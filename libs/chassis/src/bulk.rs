@@ -2,16 +2,14 @@
 //! taken, so it is for rows that are believed to be new; who was wrong begins again the ordinary way.
 use std::sync::Arc;
 
-use sea_orm::{
-    Value,
-    sqlx::{self, Postgres, Row as _},
-};
+use prost::Message;
+use sea_orm::sqlx::{self, Postgres, Row as _};
 use tokio::sync::watch;
 
 use crate::{
     fault::{Answer, Fault},
     feed::Position,
-    storage::Store,
+    storage::{Cells, Store},
 };
 
 /// A transaction that copies rows in.
@@ -33,12 +31,13 @@ impl Store {
 }
 
 impl Bulk {
-    /// Copies rows in; whether all of them were new. After a `false` nothing of the transaction stays.
-    pub async fn copy(
+    /// Copies rows in, each written by `write`; whether all of them were new. After a `false` nothing of the transaction stays.
+    pub async fn copy<T>(
         &mut self,
         table: &str,
         columns: &[&str],
-        rows: impl IntoIterator<Item = Vec<Value>>,
+        rows: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(T, &mut Row<'_>),
     ) -> Answer<bool> {
         let text = format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", columns.join(", "));
         let mut into = self.inner.copy_in_raw(&text).await.map_err(Fault::internal)?;
@@ -46,7 +45,7 @@ impl Bulk {
         // The signature, no flags, no extension.
         part.extend_from_slice(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0");
         for row in rows {
-            write_row(&row, &mut part)?;
+            Row::write(columns.len(), &mut part, |cells| write(row, cells))?;
             if part.len() >= PART {
                 into.send(part.as_slice()).await.map_err(Fault::internal)?;
                 part.clear();
@@ -61,16 +60,18 @@ impl Bulk {
         }
     }
 
-    /// Appends changes to the outbox, each as the enterprise's code and the encoded message; gives the position of the last.
-    pub async fn append(&mut self, changes: Vec<(String, Vec<u8>)>) -> Answer<Position> {
+    /// Appends changes to the outbox, each told by `tell`; gives the position of the last.
+    pub async fn append<T>(
+        &mut self,
+        changes: impl IntoIterator<Item = T>,
+        mut tell: impl FnMut(T, Telling<'_, '_>),
+    ) -> Answer<Position> {
         let xid: i64 = sqlx::query_scalar("SELECT pg_current_xact_id()::text::bigint")
             .fetch_one(&mut *self.inner)
             .await
             .map_err(Fault::internal)?;
-        let rows = changes
-            .into_iter()
-            .map(|(subject, payload)| vec![Value::from(xid), Value::from(subject), Value::from(payload)]);
-        self.copy("outbox", &["xid", "subject", "payload"], rows).await?;
+        let columns = ["xid", "subject", "payload"];
+        self.copy("outbox", &columns, changes, |change, row| tell(change, Telling { xid, row })).await?;
         let last = sqlx::query("SELECT currval(pg_get_serial_sequence('outbox', 'seq'))")
             .fetch_one(&mut *self.inner)
             .await
@@ -96,27 +97,70 @@ impl Bulk {
     }
 }
 
-// A row in the format of COPY: the number of its columns, then each as its length and its bytes.
-fn write_row(row: &[Value], out: &mut Vec<u8>) -> Answer<()> {
-    let unfit = |what: &str| Fault::internal(anyhow::anyhow!("a row of COPY holds {what}"));
-    out.extend_from_slice(&i16::try_from(row.len()).map_err(Fault::internal)?.to_be_bytes());
-    let mut write = |bytes: &[u8]| -> Answer<()> {
-        out.extend_from_slice(&i32::try_from(bytes.len()).map_err(Fault::internal)?.to_be_bytes());
-        out.extend_from_slice(bytes);
-        Ok(())
-    };
-    for value in row {
-        match value {
-            Value::String(Some(text)) if text.contains('\0') => return Err(unfit("a NUL in a text")),
-            Value::String(Some(text)) => write(text.as_bytes())?,
-            Value::Bytes(Some(bytes)) => write(bytes)?,
-            Value::Int(Some(number)) => write(&number.to_be_bytes())?,
-            Value::BigInt(Some(number)) => write(&number.to_be_bytes())?,
-            Value::Bool(Some(flag)) => write(&[u8::from(*flag)])?,
-            other => return Err(unfit(&format!("{other:?}"))),
+/// A change on its way into the outbox.
+pub struct Telling<'a, 'b> {
+    xid: i64,
+    row: &'a mut Row<'b>,
+}
+
+impl Telling<'_, '_> {
+    /// The enterprise's code and the change's message.
+    pub fn change(self, subject: &str, message: &impl Message) {
+        self.row.bigint(self.xid);
+        self.row.text(subject);
+        self.row.cell(|out| message.encode_raw(out));
+    }
+}
+
+/// A row in the format of COPY: the number of its columns, then each as its length and its bytes.
+pub struct Row<'a> {
+    out: &'a mut Vec<u8>,
+    columns: usize,
+    unfit: Option<&'static str>,
+}
+
+impl Row<'_> {
+    fn write(columns: usize, out: &mut Vec<u8>, write: impl FnOnce(&mut Row<'_>)) -> Answer<()> {
+        out.extend_from_slice(&i16::try_from(columns).map_err(Fault::internal)?.to_be_bytes());
+        let mut row = Row { out, columns: 0, unfit: None };
+        write(&mut row);
+        if row.columns != columns {
+            row.unfit = Some("another number of columns");
+        }
+        match row.unfit {
+            None => Ok(()),
+            Some(what) => Err(Fault::internal(anyhow::anyhow!("a row of COPY holds {what}"))),
         }
     }
-    Ok(())
+
+    // The bytes that `put` appends, behind their length.
+    fn cell(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+        self.columns += 1;
+        let start = self.out.len();
+        self.out.extend_from_slice(&[0; 4]);
+        put(self.out);
+        match i32::try_from(self.out.len() - start - 4) {
+            Ok(length) => self.out[start..start + 4].copy_from_slice(&length.to_be_bytes()),
+            Err(_) => self.unfit = Some("more than two gigabytes"),
+        }
+    }
+}
+
+impl Cells for Row<'_> {
+    fn text(&mut self, text: &str) {
+        if text.contains('\0') {
+            self.unfit = Some("a NUL in a text");
+        }
+        self.cell(|out| out.extend_from_slice(text.as_bytes()));
+    }
+
+    fn int(&mut self, number: i32) {
+        self.cell(|out| out.extend_from_slice(&number.to_be_bytes()));
+    }
+
+    fn bigint(&mut self, number: i64) {
+        self.cell(|out| out.extend_from_slice(&number.to_be_bytes()));
+    }
 }
 
 #[cfg(test)]
@@ -125,27 +169,26 @@ mod tests {
 
     #[test]
     fn a_row_is_as_the_manual_says() {
-        let row = [
-            Value::from("中"),
-            Value::from(7_i32),
-            Value::from(-1_i64),
-            Value::from(true),
-            Value::from(vec![1_u8]),
-        ];
         let mut out = Vec::new();
-        write_row(&row, &mut out).unwrap();
-        // Five columns; three bytes of text, four and eight of whole numbers, one of a truth, one of bytes.
+        let stamp = prost_types::Timestamp { seconds: 3, nanos: 0 };
+        Row::write(4, &mut out, |row| {
+            row.text("中");
+            row.int(7);
+            row.bigint(-1);
+            row.cell(|out| stamp.encode_raw(out));
+        })
+        .unwrap();
+        // Four columns; three bytes of text, four and eight of whole numbers, two of a message.
         let expected: Vec<u8> = [
-            &[0, 5][..],
+            &[0, 4][..],
             &[0, 0, 0, 3, 0xE4, 0xB8, 0xAD],
             &[0, 0, 0, 4, 0, 0, 0, 7],
             &[0, 0, 0, 8, 255, 255, 255, 255, 255, 255, 255, 255],
-            &[0, 0, 0, 1, 1],
-            &[0, 0, 0, 1, 1],
+            &[0, 0, 0, 2, 8, 3],
         ]
         .concat();
         assert_eq!(out, expected);
-        assert!(write_row(&[Value::from("a\0b")], &mut Vec::new()).is_err());
-        assert!(write_row(&[Value::Int(None)], &mut Vec::new()).is_err());
+        assert!(Row::write(1, &mut Vec::new(), |row| row.text("a\0b")).is_err());
+        assert!(Row::write(2, &mut Vec::new(), |row| row.int(1)).is_err());
     }
 }

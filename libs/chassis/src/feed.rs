@@ -106,17 +106,15 @@ async fn current_xid(tx: &Tx) -> Result<i64, DbErr> {
 /// The changes after a position, in order. On PostgreSQL a sequence commits out of order: what a transaction still
 /// running may yet put in front is waited for.
 pub async fn read_after(store: &Store, after: Position, limit: u64) -> Answer<Vec<Entry>> {
-    let visible = if store.is_sqlite() {
-        ""
+    let (condition, order, values) = if store.is_sqlite() {
+        ("seq > $1", "seq", vec![after.seq.into()])
     } else {
-        "AND xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+        let running = "(xid, seq) > ($1, $2) AND xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
+        (running, "xid, seq", vec![after.xid.into(), after.seq.into()])
     };
-    let text = format!(
-        "SELECT xid, seq, payload FROM outbox WHERE (xid, seq) > ($1, $2) {visible} ORDER BY xid, seq LIMIT {limit}"
-    );
-    let rows = Row::find_by_statement(sql(store.read(), &text, [after.xid.into(), after.seq.into()]))
-        .all(store.read())
-        .await?;
+    let text =
+        format!("SELECT xid, seq, payload FROM outbox WHERE {condition} ORDER BY {order} LIMIT {limit}");
+    let rows = Row::find_by_statement(sql(store.read(), &text, values)).all(store.read()).await?;
     Ok(rows
         .into_iter()
         .map(|row| Entry { position: Position { xid: row.xid, seq: row.seq }, payload: row.payload })
@@ -125,8 +123,9 @@ pub async fn read_after(store: &Store, after: Position, limit: u64) -> Answer<Ve
 
 /// The last position that is there now; for streams that end when they have caught up.
 pub async fn newest(store: &Store) -> Answer<Position> {
-    let text = "SELECT xid, seq FROM outbox ORDER BY xid DESC, seq DESC LIMIT 1";
-    let mark = Mark::find_by_statement(sql(store.read(), text, [])).one(store.read()).await?;
+    let order = if store.is_sqlite() { "seq DESC" } else { "xid DESC, seq DESC" };
+    let text = format!("SELECT xid, seq FROM outbox ORDER BY {order} LIMIT 1");
+    let mark = Mark::find_by_statement(sql(store.read(), &text, [])).one(store.read()).await?;
     Ok(mark.map_or_else(Position::default, |mark| Position { xid: mark.xid, seq: mark.seq }))
 }
 

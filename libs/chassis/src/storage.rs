@@ -246,6 +246,30 @@ impl Deref for Tx {
     }
 }
 
+/// Where the columns of a row are put, in their order: values of a statement, or bytes of a COPY.
+pub trait Cells {
+    /// A text.
+    fn text(&mut self, text: &str);
+    /// A whole number of four bytes.
+    fn int(&mut self, number: i32);
+    /// A whole number of eight bytes.
+    fn bigint(&mut self, number: i64);
+}
+
+impl Cells for Vec<Value> {
+    fn text(&mut self, text: &str) {
+        self.push(text.into());
+    }
+
+    fn int(&mut self, number: i32) {
+        self.push(number.into());
+    }
+
+    fn bigint(&mut self, number: i64) {
+        self.push(number.into());
+    }
+}
+
 /// A statement for either database; parameters are `$1`, `$2`, ….
 pub fn sql(db: &impl ConnectionTrait, text: &str, values: impl IntoIterator<Item = Value>) -> Statement {
     Statement::from_sql_and_values(db.get_database_backend(), text, values)
@@ -374,7 +398,8 @@ pub fn placeholders(from: usize, count: usize) -> String {
     numbers.join(", ")
 }
 
-/// A migration written as SQL. `{blob}` and `{serial}` stand for the two types that the databases spell differently.
+/// A migration written as SQL. `{blob}` and `{serial}` stand for the two types that the databases spell differently; a line that begins with
+/// `{postgresql}` is for PostgreSQL alone, which keeps keys that SQLite has for nothing.
 pub struct SqlMigration {
     name: &'static str,
     text: &'static str,
@@ -390,11 +415,16 @@ impl MigrationName for SqlMigration {
 impl MigrationTrait for SqlMigration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let db = manager.get_connection();
-        let (blob, serial) = match db.get_database_backend() {
-            DbBackend::Postgres => ("BYTEA", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
-            _ => ("BLOB", "INTEGER PRIMARY KEY AUTOINCREMENT"),
+        let postgres = db.get_database_backend() == DbBackend::Postgres;
+        let (blob, serial) = if postgres {
+            ("BYTEA", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY")
+        } else {
+            ("BLOB", "INTEGER PRIMARY KEY AUTOINCREMENT")
         };
-        db.execute_unprepared(&self.text.replace("{blob}", blob).replace("{serial}", serial)).await?;
+        let lines = self.text.lines().filter(|line| postgres || !line.starts_with("{postgresql}"));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        let text = text.replace("{postgresql}", "").replace("{blob}", blob).replace("{serial}", serial);
+        db.execute_unprepared(&text).await?;
         Ok(())
     }
 
@@ -406,7 +436,10 @@ impl MigrationTrait for SqlMigration {
 
 /// The migrations of a service: the chassis' own tables first, then the service's, in the order given.
 pub fn migrations(own: &[(&'static str, &'static str)]) -> Vec<Box<dyn MigrationTrait>> {
-    let chassis = [("chassis_0001_base", include_str!("../migrations/0001_base.sql"))];
+    let chassis = [
+        ("chassis_0001_base", include_str!("../migrations/0001_base.sql")),
+        ("chassis_0002_outbox_key", include_str!("../migrations/0002_outbox_key.sql")),
+    ];
     chassis
         .iter()
         .chain(own)

@@ -1,9 +1,10 @@
 //! For tests only: a process prepared in a folder of its own, tokens for it, and a PostgreSQL started for the run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "tests fail loudly")]
 use std::{
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -21,7 +22,12 @@ use crate::{
     upstream::Upstream,
 };
 
-/// A process under test. `XINHENG_TRIAL_DATABASE` holds a PostgreSQL URL with "{service}" to run on it instead of SQLite.
+/// Names the database of trials: a PostgreSQL URL with "{service}", or `postgresql` for a cluster that the process starts for itself;
+/// SQLite without it.
+const DATABASE: &str = "XINHENG_TRIAL_DATABASE";
+const OWN: &str = "postgresql";
+
+/// A process under test.
 pub struct Trial {
     /// What the roles share.
     pub boot: Boot,
@@ -34,15 +40,10 @@ impl Trial {
     /// A process whose clock starts at an instant, or now where the text is empty.
     pub fn at(clock_start: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let database = std::env::var("XINHENG_TRIAL_DATABASE").map_or_else(
-            |_| String::new(),
-            |url| {
-                url.replace(
-                    "{service}",
-                    &format!("{{service}}_{}", crate::ids::secret().unwrap().get(..12).unwrap()),
-                )
-            },
-        );
+        let database = database().map_or_else(String::new, |url| {
+            let own = crate::ids::secret().unwrap();
+            url.replace("{service}", &format!("{{service}}_{}", own.get(..12).unwrap()))
+        });
         let flags = serde_json::json!({ "data_dir": folder.path(), "clock_start": clock_start, "database": database });
         let settings = Settings::load(None, &flags).unwrap();
         let signer = Signer::from_seed(&[7; 32]);
@@ -95,6 +96,36 @@ impl Trial {
     }
 }
 
+// Where trials run, unless on SQLite.
+fn database() -> Option<String> {
+    // Ends with the process, see `Postgres`.
+    static CLUSTER: OnceLock<Postgres> = OnceLock::new();
+    let named = std::env::var(DATABASE).ok().filter(|named| !named.is_empty())?;
+    Some(if named == OWN { CLUSTER.get_or_init(Postgres::start).url("trial") } else { named })
+}
+
+/// Runs the other tests of this binary again, on PostgreSQL. `this` is the name of the test that calls it.
+pub fn again_on_postgresql(this: &str) {
+    // What goes through the macros is shown of tests that fail only.
+    let say = |text: &str| std::io::stderr().write_all(text.as_bytes()).unwrap();
+    if database().is_some() {
+        return say(&format!(
+            "{this}: {DATABASE} names a database, and all tests of this binary run there\n"
+        ));
+    }
+    if Postgres::bin().is_none() {
+        return say(&format!("{this}: SKIPPED, PostgreSQL is not installed: apt-get install postgresql\n"));
+    }
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    let output = again.args(["--skip", this]).env(DATABASE, OWN).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "on PostgreSQL:\n{told}{}", String::from_utf8_lossy(&output.stderr));
+    // In the form in which the runner counts.
+    let ends: Vec<&str> = told.lines().filter(|line| line.starts_with("test result:")).collect();
+    assert_eq!(ends.len(), 1, "{told}");
+    say(&format!("\n{} (the same on PostgreSQL)\n", ends[0]));
+}
+
 impl Drop for Trial {
     fn drop(&mut self) {
         self.boot.stopping.cancel();
@@ -129,71 +160,85 @@ pub fn reason(status: &Status) -> String {
     status.get_details_error_info().map_or_else(|| panic!("no ErrorInfo in {status:?}"), |info| info.reason)
 }
 
-/// A PostgreSQL cluster of its own, stopped and removed at the end.
+/// A PostgreSQL cluster of its own, stopped and removed at the end: dropped, or with this process, however that ends.
 pub struct Postgres {
-    folder: tempfile::TempDir,
-    server: Child,
+    folder: PathBuf,
+    keeper: Child,
 }
 
+// Runs the server until its own input ends, which it does with the process that holds the other end.
+const KEEPER: &str = r#"trap : INT; folder=$1; shift; "$@" & server=$!; cat >/dev/null; kill -INT $server; wait $server; rm -rf "$folder""#;
+
 impl Postgres {
-    /// Makes and starts one. Panics where PostgreSQL is not installed: both databases are part of the test.
+    /// Makes and starts one for tests, where nothing need outlive a power cut. Panics where PostgreSQL is not installed: both databases
+    /// are part of the test.
     pub fn start() -> Self {
-        let bin = Self::bin();
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data");
-        let as_user = |program: &str| -> Command {
-            // PostgreSQL refuses to run as root.
-            if is_root() {
-                let mut command = Command::new("setpriv");
-                command
-                    .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
-                    .arg(bin.join(program));
-                command
-            } else {
-                Command::new(bin.join(program))
-            }
+        Self::start_with(&["fsync=off", "full_page_writes=off"])
+    }
+
+    /// Makes and starts one with further settings.
+    pub fn start_with(settings: &[&str]) -> Self {
+        let bin = Self::bin().expect("PostgreSQL is not installed: apt-get install postgresql");
+        let folder = tempfile::tempdir().unwrap().keep();
+        let data = folder.join("data");
+        // PostgreSQL refuses to run as root.
+        let user: &[&str] = if is_root() {
+            &["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        } else {
+            &[]
         };
         if is_root() {
-            assert!(Command::new("chown").arg("postgres").arg(folder.path()).status().unwrap().success());
+            assert!(Command::new("chown").arg("postgres").arg(&folder).status().unwrap().success());
         }
-        let made = as_user("initdb")
-            .args(["--auth=trust", "--username=xinheng", "--encoding=UTF8", "--locale=C", "-D"])
+        let made = Command::new("env")
+            .args(user)
+            .arg(bin.join("initdb"))
+            .args(["--auth=trust", "--username=xinheng", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
             .arg(&data)
             .stdout(Stdio::null())
             .status()
             .expect("initdb runs");
         assert!(made.success(), "initdb failed");
-        let server = as_user("postgres")
+        let settings = settings.iter().flat_map(|setting| ["-c", setting]);
+        let keeper = Command::new("sh")
+            .args(["-c", KEEPER, "sh"])
+            .arg(&folder)
+            .arg("env")
+            .args(user)
+            .arg(bin.join("postgres"))
             .arg("-D")
             .arg(&data)
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200", "-k"])
-            .arg(folder.path())
+            .args(["-c", "listen_addresses=", "-c", "max_connections=200"])
+            .args(settings)
+            .arg("-k")
+            .arg(&folder)
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("postgres runs");
-        let postgres = Self { folder, server };
+        let postgres = Self { folder, keeper };
         postgres.wait(&bin);
         postgres
     }
 
-    fn bin() -> PathBuf {
+    // The folder of its programs, where it is installed.
+    fn bin() -> Option<PathBuf> {
         let mut places: Vec<PathBuf> =
             std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
         if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
             places.extend(versions.flatten().map(|version| version.path().join("bin")));
         }
-        let found = places.into_iter().find(|place| place.join("initdb").exists());
-        let place = found.expect("PostgreSQL is not installed: apt-get install postgresql");
+        let place = places.into_iter().find(|place| place.join("initdb").exists())?;
         // A link in PATH leads to the folder that holds the other programs as well.
-        std::fs::canonicalize(place.join("initdb")).unwrap().parent().map(Path::to_path_buf).unwrap()
+        std::fs::canonicalize(place.join("initdb")).unwrap().parent().map(Path::to_path_buf)
     }
 
     fn wait(&self, bin: &Path) {
-        for _ in 0..200 {
+        for _ in 0..400 {
             let ready = Command::new(bin.join("pg_isready"))
                 .args(["-q", "-h"])
-                .arg(self.folder.path())
+                .arg(&self.folder)
                 .status()
                 .is_ok_and(|status| status.success());
             if ready {
@@ -206,14 +251,14 @@ impl Postgres {
 
     /// The URL, with a database for each service whose names begin with `prefix`.
     pub fn url(&self, prefix: &str) -> String {
-        format!("postgres://xinheng@localhost/{prefix}_{{service}}?host={}", self.folder.path().display())
+        format!("postgres://xinheng@localhost/{prefix}_{{service}}?host={}", self.folder.display())
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-INT", &self.server.id().to_string()]).status();
-        let _ = self.server.wait();
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
     }
 }
 

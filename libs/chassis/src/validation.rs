@@ -15,24 +15,32 @@ pub static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
     DescriptorPool::decode(contract::DESCRIPTOR_SET).unwrap_or_else(|_| DescriptorPool::new())
 });
 
-static PLANS: LazyLock<HashMap<String, Plan>> = LazyLock::new(|| plans(&POOL));
+static PLANS: LazyLock<Plans> = LazyLock::new(|| plans(&POOL));
+
+/// The plans of all messages, each at its place.
+struct Plans {
+    places: HashMap<String, usize>,
+    plans: Vec<Plan>,
+}
 
 // A flood of violations helps nobody.
 const REPORTED_MOST: usize = 50;
 
 #[derive(Default)]
 struct Plan {
-    fields: HashMap<u32, Field>,
+    fields: Vec<Field>,
     // Whether anything in it or below has a rule: most answers and some requests have none.
     judged: bool,
 }
 
 struct Field {
+    number: u32,
     json_name: String,
     rule: Rule,
     shape: Shape,
     repeated: bool,
-    inner: Option<String>,
+    // The place of the plan of what is in it.
+    inner: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -55,42 +63,33 @@ struct Rule {
     maximum: Option<f64>,
 }
 
-fn plans(pool: &DescriptorPool) -> HashMap<String, Plan> {
-    let mut plans: HashMap<String, Plan> =
-        pool.all_messages().map(|message| (message.full_name().to_owned(), plan(&message))).collect();
+fn plans(pool: &DescriptorPool) -> Plans {
+    let messages = pool.all_messages().enumerate();
+    let places: HashMap<String, usize> =
+        messages.map(|(place, message)| (message.full_name().to_owned(), place)).collect();
+    let mut plans: Vec<Plan> = pool.all_messages().map(|message| plan(&message, &places)).collect();
     // What lies below counts too; nesting is shallow, so a few rounds reach the ground.
     loop {
-        let grown: Vec<String> = plans
-            .iter()
-            .filter(|(_, plan)| {
-                !plan.judged
-                    && plan.fields.values().any(|field| {
-                        field
-                            .inner
-                            .as_ref()
-                            .is_some_and(|inner| plans.get(inner).is_some_and(|below| below.judged))
-                    })
-            })
-            .map(|(name, _)| name.clone())
+        let below = |field: &Field| field.inner.is_some_and(|inner| plans[inner].judged);
+        let grown: Vec<usize> = (0..plans.len())
+            .filter(|&place| !plans[place].judged && plans[place].fields.iter().any(below))
             .collect();
         if grown.is_empty() {
-            return plans;
+            return Plans { places, plans };
         }
-        for name in grown {
-            if let Some(plan) = plans.get_mut(&name) {
-                plan.judged = true;
-            }
+        for place in grown {
+            plans[place].judged = true;
         }
     }
 }
 
-fn plan(message: &MessageDescriptor) -> Plan {
+fn plan(message: &MessageDescriptor, places: &HashMap<String, usize>) -> Plan {
     let mut plan = Plan::default();
     for field in message.fields() {
         let rule = rule(&field);
         plan.judged |= rule.is_some();
         let kind = field.kind();
-        let inner = kind.as_message().filter(|_| !field.is_map()).map(|inner| inner.full_name().to_owned());
+        let inner = kind.as_message().filter(|_| !field.is_map());
         let shape = match kind {
             Kind::String => Shape::Text,
             Kind::Bytes => Shape::Bytes,
@@ -101,14 +100,14 @@ fn plan(message: &MessageDescriptor) -> Plan {
             }
             _ => Shape::Other,
         };
-        let entry = Field {
+        plan.fields.push(Field {
+            number: field.number(),
             json_name: field.json_name().to_owned(),
             rule: rule.unwrap_or_default(),
             shape,
             repeated: field.is_list() || field.is_map(),
-            inner,
-        };
-        plan.fields.insert(field.number(), entry);
+            inner: inner.and_then(|inner| places.get(inner.full_name()).copied()),
+        });
     }
     plan
 }
@@ -147,7 +146,8 @@ static POOL_EXTENSION: LazyLock<Option<prost_reflect::ExtensionDescriptor>> =
 
 /// Judges a message by the rules of its fields; every violation is named, up to fifty.
 pub fn check<M: Message + Name>(message: &M) -> Answer<()> {
-    let Some(plan) = PLANS.get(&M::full_name()).filter(|plan| plan.judged) else { return Ok(()) };
+    let plan = PLANS.places.get(&M::full_name()).map(|&place| &PLANS.plans[place]);
+    let Some(plan) = plan.filter(|plan| plan.judged) else { return Ok(()) };
     let bytes = message.encode_to_vec();
     let mut violations = Vec::new();
     // Our own encoding of a decoded message always reads back.
@@ -194,10 +194,10 @@ enum Seen<'a> {
     reason = "rules bound small numbers; a huge one is out of bounds either way"
 )]
 fn walk(plan: &Plan, mut bytes: &[u8], path: &Path<'_>, out: &mut Vec<Violation>) -> Option<()> {
-    let mut counts: HashMap<u32, usize> = HashMap::new();
+    let mut counts = vec![0_usize; plan.fields.len()];
     while !bytes.is_empty() {
         let (tag, wire) = decode_key(&mut bytes).ok()?;
-        let field = plan.fields.get(&tag);
+        let place = plan.fields.iter().position(|field| field.number == tag);
         let seen = match wire {
             WireType::Varint => {
                 let raw = decode_varint(&mut bytes).ok()?;
@@ -220,18 +220,17 @@ fn walk(plan: &Plan, mut bytes: &[u8], path: &Path<'_>, out: &mut Vec<Violation>
             }
             _ => return None,
         };
-        let Some(field) = field else { continue };
-        let count = counts.entry(tag).or_default();
-        let index = field.repeated.then_some(*count);
-        *count += 1;
+        let Some(place) = place else { continue };
+        let field = &plan.fields[place];
+        let index = field.repeated.then_some(counts[place]);
+        counts[place] += 1;
         let here = Path::Below(path, &field.json_name, index);
         judge(field, seen, &here, out)?;
         if out.len() >= REPORTED_MOST {
             return Some(());
         }
     }
-    for (number, field) in &plan.fields {
-        let count = counts.get(number).copied().unwrap_or_default();
+    for (field, count) in plan.fields.iter().zip(counts) {
         let here = Path::Below(path, &field.json_name, None);
         if field.rule.required && count == 0 {
             out.push(Violation::new(here.written(), "is required", "为必填项"));
@@ -251,7 +250,7 @@ fn walk(plan: &Plan, mut bytes: &[u8], path: &Path<'_>, out: &mut Vec<Violation>
 fn judge(field: &Field, seen: Seen<'_>, path: &Path<'_>, out: &mut Vec<Violation>) -> Option<()> {
     match (field.shape, seen) {
         (Shape::Message, Seen::Bytes(bytes)) => {
-            let below = field.inner.as_ref().and_then(|inner| PLANS.get(inner)).filter(|plan| plan.judged);
+            let below = field.inner.map(|inner| &PLANS.plans[inner]).filter(|plan| plan.judged);
             below.map_or(Some(()), |plan| walk(plan, bytes, path, out))
         }
         (Shape::Text, Seen::Bytes(bytes)) => {
@@ -308,7 +307,7 @@ fn text_fault(rule: &Rule, text: &str) -> Option<(String, String)> {
         return Some((String::from("must not hold a NUL character"), String::from("不能含有 NUL 字符")));
     }
     let most = rule.max_length as usize;
-    if most > 0 && text.chars().count() > most {
+    if most > 0 && text.len() > most && text.chars().count() > most {
         return Some((format!("is longer than {most} characters"), format!("超过{most}个字符")));
     }
     let (holds, en, zh) = form(rule.format, text)?;

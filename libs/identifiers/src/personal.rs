@@ -25,8 +25,25 @@ pub fn is_identity_number(code: &[u8]) -> bool {
 
 /// Whether a free text carries a personal identity number, so that it is refused at every door and never stored.
 pub fn occurs_in(text: &str) -> bool {
-    let folded: String = text.chars().map(crate::uscc::fold).collect();
-    folded.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| is_identity_number(word.as_bytes()))
+    let (mut word, mut length) = ([0_u8; 18], 0);
+    // Most texts of a batch are too short to hold one.
+    if text.len() < word.len() {
+        return false;
+    }
+    for c in text.chars().map(crate::uscc::fold).chain(std::iter::once(' ')) {
+        if c.is_ascii_alphanumeric() {
+            if let Some(place) = word.get_mut(length) {
+                *place = c as u8;
+            }
+            length += 1;
+        } else {
+            if length == word.len() && is_identity_number(&word) {
+                return true;
+            }
+            length = 0;
+        }
+    }
+    false
 }
 
 fn is_birth_date(year: u32, month: u32, day: u32) -> bool {

@@ -263,6 +263,9 @@ impl std::error::Error for CodeFault {}
 
 /// A code as the rules judge it: edges and separators gone, full width made half, letters upper case.
 pub fn normalise(given: &str) -> String {
+    if given.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return given.to_ascii_uppercase();
+    }
     // Excel writes ="91…" into CSV files to keep a code from becoming a number.
     given.trim().trim_start_matches(['=', '＝']).chars().map(fold).filter(|&c| !is_separator(c)).collect()
 }

@@ -1,8 +1,11 @@
 //! The access log 查询日志: no look at what is not public without a purpose and a line in it.
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use chassis::{
-    Answer, Context, Tx,
+    Answer, Context, Fault, Store, Tx,
     clock::{from_micros, micros, wire},
     ids,
     page::Page,
@@ -10,6 +13,10 @@ use chassis::{
 };
 use contract::credit::v1 as api;
 use sea_orm::{FromQueryResult, Value};
+use tokio::sync::{
+    OwnedMutexGuard,
+    oneshot::{self, error::TryRecvError},
+};
 
 use crate::{Credit, outcomes, subjects, usage};
 
@@ -49,14 +56,113 @@ pub async fn ask(app: &Arc<Credit>, context: &Context, uscc: &str, purpose: &str
     Ok(Asked { subject: subjects::require(&app.store, &code).await?, purpose, grants: BTreeSet::new() })
 }
 
+/// Looks on their way into the log. Those that wait while others are written go down together, in one transaction: a commit waits for the
+/// disk, and a hundred looks need not wait for it a hundred times.
+#[derive(Default)]
+pub struct Log {
+    waiting: Mutex<Vec<Waiting>>,
+    writing: Arc<tokio::sync::Mutex<()>>,
+}
+
+struct Waiting {
+    row: Vec<Value>,
+    counted: usage::Looked,
+    written: oneshot::Sender<bool>,
+}
+
+impl Log {
+    async fn write(&self, store: &Store, row: Vec<Value>, counted: usage::Looked) -> Answer<()> {
+        let (written, mut told) = oneshot::channel();
+        self.waiting().push(Waiting { row, counted, written });
+        let turn = self.writing.clone().lock_owned().await;
+        let written = match told.try_recv() {
+            // Who had the turn before took this one along.
+            Ok(written) => written,
+            Err(TryRecvError::Closed) => false,
+            Err(TryRecvError::Empty) => {
+                let together = std::mem::take(&mut *self.waiting());
+                // Apart from this call, which may be broken off while others wait for what it writes.
+                tokio::spawn(write_together(store.clone(), together, turn));
+                told.await.unwrap_or(false)
+            }
+        };
+        if written {
+            Ok(())
+        } else {
+            Err(Fault::internal(anyhow::anyhow!("the access log can't be written")))
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn write_together(store: Store, together: Vec<Waiting>, turn: OwnedMutexGuard<()>) {
+    let (mut rows, mut counted, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+    for one in together {
+        rows.push(one.row);
+        counted.push(one.counted);
+        waiting.push(one.written);
+    }
+    let outcome = put(&store, rows, counted).await;
+    if let Err(fault) = &outcome {
+        tracing::error!(%fault, "looks were not written down");
+    }
+    for one in waiting {
+        let _ = one.send(outcome.is_ok());
+    }
+    drop(turn);
+}
+
+async fn put(store: &Store, rows: Vec<Vec<Value>>, counted: Vec<usage::Looked>) -> Answer<()> {
+    let tx = store.begin().await?;
+    insert_rows(&*tx, "accesses", &COLUMNS, rows, "").await?;
+    usage::looked(&tx, counted).await?;
+    tx.commit().await
+}
+
+const COLUMNS: [&str; 8] = ["uscc", "id", "at", "client", "department", "purpose", "what", "authorizations"];
+
+/// One line of the log.
+pub struct Look<'a> {
+    /// At whom.
+    pub uscc: &'a str,
+    /// At what.
+    pub what: &'a str,
+    /// The grants that opened something to it.
+    pub grants: &'a BTreeSet<String>,
+}
+
+impl Look<'_> {
+    fn row(&self, context: &Context, purpose: &str) -> Answer<Vec<Value>> {
+        let grants: Vec<&str> = self.grants.iter().map(String::as_str).collect();
+        Ok(vec![
+            self.uscc.into(),
+            ids::fresh(context.now)?.into(),
+            micros(context.now).into(),
+            context.caller.name().into(),
+            context.caller.department().into(),
+            purpose.into(),
+            self.what.into(),
+            grants.join(",").into(),
+        ])
+    }
+}
+
+/// Writes lines into the log.
+pub async fn write(tx: &Tx, context: &Context, purpose: &str, looks: &[Look<'_>]) -> Answer<()> {
+    let rows: Vec<_> = looks.iter().map(|look| look.row(context, purpose)).collect::<Answer<_>>()?;
+    insert_rows(&**tx, "accesses", &COLUMNS, rows, "").await?;
+    Ok(())
+}
+
 /// Writes the look down, before it is answered.
 pub async fn log(app: &Arc<Credit>, context: &Context, asked: &Asked, what: &str) -> Answer<()> {
-    if asked.purpose.is_none() {
-        return Ok(());
-    }
-    let tx = app.store.begin().await?;
-    log_within(&tx, context, asked, what).await?;
-    tx.commit().await
+    let Some(purpose) = &asked.purpose else { return Ok(()) };
+    let look = Look { uscc: &asked.subject.uscc, what, grants: &asked.grants };
+    let counted = usage::Looked::new(context, what, 1);
+    app.looks.write(&app.store, look.row(context, purpose)?, counted).await
 }
 
 /// Writes looks at several subjects down, before they are answered.
@@ -72,11 +178,10 @@ pub async fn log_all(
         return Ok(());
     }
     let none = BTreeSet::new();
-    let looks: Vec<_> = subjects.into_iter().map(|uscc| Look { uscc, what, grants: &none }).collect();
-    let tx = app.store.begin().await?;
-    write(&tx, context, &purpose, &looks).await?;
-    usage::looked(&tx, context, what, looks.len()).await?;
-    tx.commit().await
+    let rows = subjects.iter().map(|uscc| Look { uscc, what, grants: &none }.row(context, &purpose));
+    let rows: Vec<_> = rows.collect::<Answer<_>>()?;
+    let counted = usage::Looked::new(context, what, rows.len());
+    put(&app.store, rows, vec![counted]).await
 }
 
 /// Writes the look down with what it led to.
@@ -84,38 +189,7 @@ pub async fn log_within(tx: &Tx, context: &Context, asked: &Asked, what: &str) -
     let Some(purpose) = &asked.purpose else { return Ok(()) };
     let look = Look { uscc: &asked.subject.uscc, what, grants: &asked.grants };
     write(tx, context, purpose, &[look]).await?;
-    usage::looked(tx, context, what, 1).await
-}
-
-/// One line of the log.
-pub struct Look<'a> {
-    /// At whom.
-    pub uscc: &'a str,
-    /// At what.
-    pub what: &'a str,
-    /// The grants that opened something to it.
-    pub grants: &'a BTreeSet<String>,
-}
-
-/// Writes lines into the log.
-pub async fn write(tx: &Tx, context: &Context, purpose: &str, looks: &[Look<'_>]) -> Answer<()> {
-    let columns = ["uscc", "id", "at", "client", "department", "purpose", "what", "authorizations"];
-    let row = |look: &Look<'_>| -> Answer<Vec<Value>> {
-        let grants: Vec<&str> = look.grants.iter().map(String::as_str).collect();
-        Ok(vec![
-            look.uscc.into(),
-            ids::fresh(context.now)?.into(),
-            micros(context.now).into(),
-            context.caller.name().into(),
-            context.caller.department().into(),
-            purpose.into(),
-            look.what.into(),
-            grants.join(",").into(),
-        ])
-    };
-    let rows: Vec<_> = looks.iter().map(row).collect::<Answer<_>>()?;
-    insert_rows(&**tx, "accesses", &columns, rows, "").await?;
-    Ok(())
+    usage::looked(tx, vec![usage::Looked::new(context, what, 1)]).await
 }
 
 #[derive(FromQueryResult)]

@@ -51,28 +51,29 @@ pub async fn append_records<'a>(
     now: Timestamp,
     records: impl IntoIterator<Item = &'a mut api::Record>,
 ) -> Answer<()> {
-    feed::append(tx, entries(kind, now, records)).await
+    let entry = |record: &'a mut api::Record| {
+        tell(kind, now, record, |change| (change.uscc.clone(), change.encode_to_vec()))
+    };
+    feed::append(tx, records.into_iter().map(entry).collect()).await
 }
 
-/// The entries of versions of records, which are lent for as long as it takes.
-pub fn entries<'a>(
+/// Tells the version of a record, which is lent for as long as it takes.
+pub fn tell<T>(
     kind: Kind,
     now: Timestamp,
-    records: impl IntoIterator<Item = &'a mut api::Record>,
-) -> Vec<(String, Vec<u8>)> {
-    let entry = |record: &'a mut api::Record| {
-        let mut change = api::Change {
-            uscc: record.uscc.clone(),
-            kind: kind.into(),
-            record: Some(mem::take(record)),
-            recorded_at: Some(stamp(now)),
-            ..Default::default()
-        };
-        let payload = change.encode_to_vec();
-        *record = change.record.take().unwrap_or_default();
-        (change.uscc, payload)
+    record: &mut api::Record,
+    take: impl FnOnce(&api::Change) -> T,
+) -> T {
+    let change = api::Change {
+        uscc: record.uscc.clone(),
+        kind: kind.into(),
+        record: Some(mem::take(record)),
+        recorded_at: Some(stamp(now)),
+        ..Default::default()
     };
-    records.into_iter().map(entry).collect()
+    let taken = take(&change);
+    *record = change.record.unwrap_or_default();
+    taken
 }
 
 /// Refuses to replace a state that stands later in the feed than what this transaction has appended: on PostgreSQL a

@@ -60,6 +60,8 @@ pub struct Credit {
     store: Store,
     clock: Clock,
     catalogue: items::Catalogue,
+    registered: subjects::Registered,
+    looks: accesses::Log,
     // A workbook is judged whole in memory: so many at once.
     workbooks: tokio::sync::Semaphore,
     // An export holds a connection: so many at once.
@@ -423,6 +425,8 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
         store: store.clone(),
         clock: boot.clock.clone(),
         catalogue: items::Catalogue::default(),
+        registered: subjects::Registered::default(),
+        looks: accesses::Log::default(),
         workbooks: tokio::sync::Semaphore::new(2),
         exports: Arc::new(tokio::sync::Semaphore::new(exports::AT_ONCE)),
     });

@@ -78,7 +78,7 @@ fn code_refusal(fault: CodeFault) -> Violation {
 /// (PIPL 28: such a number is not collected without need).
 pub fn free_text(field: &str, given: &str, most: usize) -> Result<String, Violation> {
     let text = given.trim();
-    if text.chars().count() > most {
+    if text.len() > most && text.chars().count() > most {
         let (en, zh) = (format!("is longer than {most} characters"), format!("超过{most}个字符"));
         return Err(Violation::new(field, en, zh));
     }

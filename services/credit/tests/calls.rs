@@ -1,5 +1,4 @@
-//! Each call of credit through the whole stack: good, bad, denied. Runs on SQLite, and on PostgreSQL where
-//! `XINHENG_TRIAL_DATABASE` names one.
+//! Each call of credit through the whole stack: good, bad, denied; on SQLite, and again on PostgreSQL.
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
 #[path = "calls/authorizations.rs"]
@@ -46,3 +45,8 @@ mod usage;
 mod workbooks;
 #[path = "calls/world.rs"]
 mod world;
+
+#[test]
+fn all_again_on_postgresql() {
+    chassis::trial::again_on_postgresql("all_again_on_postgresql");
+}

@@ -7,3 +7,8 @@ mod calls {
     mod return_to_credit;
     pub mod world;
 }
+
+#[test]
+fn all_again_on_postgresql() {
+    chassis::trial::again_on_postgresql("all_again_on_postgresql");
+}

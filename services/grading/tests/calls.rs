@@ -1,4 +1,4 @@
-//! Every call through the real stack, beside the real credit service, on SQLite or PostgreSQL.
+//! Every call through the real stack, beside the real credit service, on SQLite, and again on PostgreSQL.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 mod calls {
     pub mod city;
@@ -7,4 +7,9 @@ mod calls {
     mod runs;
     mod schemes;
     mod time;
+}
+
+#[test]
+fn all_again_on_postgresql() {
+    chassis::trial::again_on_postgresql("all_again_on_postgresql");
 }

@@ -5,3 +5,8 @@ mod calls {
     mod plans;
     pub mod world;
 }
+
+#[test]
+fn all_again_on_postgresql() {
+    chassis::trial::again_on_postgresql("all_again_on_postgresql");
+}

@@ -1,4 +1,4 @@
-//! Every call through the real stack, beside the real credit and grading services, on SQLite or PostgreSQL.
+//! Every call through the real stack, beside the real credit and grading services, on SQLite, and again on PostgreSQL.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 mod calls {
     mod bundles;
@@ -8,4 +8,9 @@ mod calls {
     mod returns;
     mod visits;
     pub mod world;
+}
+
+#[test]
+fn all_again_on_postgresql() {
+    chassis::trial::again_on_postgresql("all_again_on_postgresql");
 }

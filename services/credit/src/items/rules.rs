@@ -28,14 +28,17 @@ pub enum FieldType {
 impl FieldType {
     /// Reads a type in either case; catalogues of other systems call some of them otherwise.
     pub fn parse(given: &str) -> Option<Self> {
-        Some(match given.trim().to_ascii_uppercase().as_str() {
-            "" | "STRING" | "TEXT" => Self::String,
-            "INTEGER" | "INT" => Self::Integer,
-            "DECIMAL" | "NUMBER" | "MONEY" => Self::Decimal,
-            "BOOLEAN" | "BOOL" => Self::Boolean,
-            "DATE" => Self::Date,
-            _ => return None,
-        })
+        let names: [(&[&str], Self); 5] = [
+            (&["", "STRING", "TEXT"], Self::String),
+            (&["INTEGER", "INT"], Self::Integer),
+            (&["DECIMAL", "NUMBER", "MONEY"], Self::Decimal),
+            (&["BOOLEAN", "BOOL"], Self::Boolean),
+            (&["DATE"], Self::Date),
+        ];
+        let given = given.trim();
+        let found =
+            names.into_iter().find(|(names, _)| names.iter().any(|name| name.eq_ignore_ascii_case(given)));
+        found.map(|(_, kind)| kind)
     }
 
     /// The contract's name.

@@ -55,8 +55,13 @@ pub async fn get(
     let granted = authorizations::granted(app, context, &asked).await?;
     let items = visible(app, audience, &asked.subject.uscc, &granted).await?;
     asked.under(granted.used(&asked.subject.uscc, &items));
-    accesses::log(app, context, &asked, &format!("profile{}", records::told(at.known_at))).await?;
-    cut_at(app, context, asked.subject, audience, &items, at).await
+    let what = format!("profile{}", records::told(at.known_at));
+    // Both are done before the answer; reading need not wait for the disk.
+    let (profile, ()) = tokio::try_join!(
+        cut_at(app, context, asked.subject.clone(), audience, &items, at),
+        accesses::log(app, context, &asked, &what),
+    )?;
+    Ok(profile)
 }
 
 /// Gives the public profile.

@@ -5,6 +5,11 @@ use prost_types::{ListValue, Struct, Value, value::Kind};
 
 /// Writes fields as a JSON object, keys in order, so that the same fields are the same text.
 pub fn write_json(fields: &Struct, out: &mut String) {
+    write_object(fields, out, write_value);
+}
+
+/// Writes fields as a JSON object, each value by `write`.
+pub fn write_object(fields: &Struct, out: &mut String, mut write: impl FnMut(&Value, &mut String)) {
     out.push('{');
     for (index, (key, value)) in fields.fields.iter().enumerate() {
         if index > 0 {
@@ -12,12 +17,13 @@ pub fn write_json(fields: &Struct, out: &mut String) {
         }
         write_text(key, out);
         out.push(':');
-        write_value(value, out);
+        write(value, out);
     }
     out.push('}');
 }
 
-fn write_value(value: &Value, out: &mut String) {
+/// Writes a value.
+pub fn write_value(value: &Value, out: &mut String) {
     match &value.kind {
         None | Some(Kind::NullValue(_)) => out.push_str("null"),
         Some(Kind::BoolValue(flag)) => out.push_str(if *flag { "true" } else { "false" }),
@@ -41,8 +47,15 @@ fn write_value(value: &Value, out: &mut String) {
     }
 }
 
-fn write_text(text: &str, out: &mut String) {
-    out.push_str(&serde_json::Value::from(text).to_string());
+/// Writes a text.
+pub fn write_text(text: &str, out: &mut String) {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&serde_json::Value::from(text).to_string());
+    }
 }
 
 /// Reads fields back.

@@ -8,7 +8,7 @@ pub mod rules;
 mod stream;
 
 use std::{
-    collections::{BTreeSet, HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
 
@@ -20,13 +20,14 @@ use chassis::{
     feed::Position,
     ids,
     page::Page,
+    storage::Cells,
 };
 use contract::{
     credit::v1::{self as api, change::Kind, record::Status},
     r#type::v1::ErrorReason as Common,
 };
 use jiff::Timestamp;
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 pub use bulk::withdraw_untouched;
@@ -70,6 +71,12 @@ pub struct Judged {
     under_grant: bool,
 }
 
+impl Judged {
+    fn put(&self, position: &str, cells: &mut impl Cells) {
+        rows::fresh(&self.record, self.item_version, &self.digest, position, cells);
+    }
+}
+
 /// Judges rows and writes what is new, in the caller's transaction: the one way in for batches and files.
 pub async fn take(
     tx: &Tx,
@@ -77,16 +84,17 @@ pub async fn take(
     submitter: &Submitter,
     rows: &[api::RecordInput],
 ) -> Answer<Vec<Verdict>> {
-    let judged = judge(&**tx, now, submitter, rows).await?;
+    let judged = judge(&**tx, None, now, submitter, rows).await?;
     put(tx, now, submitter, judged).await
 }
 
 // Rows between two pauses, so that the calls beside a large batch are answered.
 const WITHOUT_PAUSE: usize = 256;
 
-/// Judges rows by themselves.
+/// Judges rows by themselves, outside of a transaction with the codes that are known to be registered.
 pub async fn judge(
     db: &impl ConnectionTrait,
+    registered: Option<&subjects::Registered>,
     now: Timestamp,
     submitter: &Submitter,
     rows: &[api::RecordInput],
@@ -96,18 +104,22 @@ pub async fn judge(
     let names: BTreeSet<&str> = keys.iter().flatten().map(|key| key.item.as_str()).collect();
     let items = items::named(db, &names.into_iter().collect::<Vec<_>>()).await?;
     let codes: BTreeSet<&str> = keys.iter().flatten().map(|key| key.uscc.as_str()).collect();
-    let subjects = subjects::known(db, &codes.into_iter().collect::<Vec<_>>()).await?;
     let mut in_need = BTreeSet::new();
     if items.values().any(needs_grant) {
         let keys = keys.iter().flatten().filter(|key| items.get(&key.item).is_some_and(needs_grant));
         in_need.extend(keys.map(|key| key.uscc.as_str()));
     }
     let granted = authorizations::for_intake(db, &submitter.department, &in_need, today).await?;
+    let strangers = match registered {
+        Some(registered) => registered.strangers(db, codes).await?,
+        None => subjects::strangers(db, codes).await?,
+    };
     let mut judged = Vec::with_capacity(rows.len());
+    let strangers: HashSet<String> = strangers.into_iter().map(str::to_owned).collect();
     for (row, key) in rows.iter().zip(keys) {
         judged.push(key.and_then(|key| {
             let item = items.get(&key.item).ok_or_else(|| item_unknown(&key.item))?;
-            if !subjects.contains(&key.uscc) {
+            if strangers.contains(&key.uscc) {
                 return Err(subject_unknown(&key.uscc));
             }
             rules::may_submit(&item.body, submitter)?;
@@ -138,12 +150,12 @@ pub async fn put(
     let mut known = known(&**tx, submitter, &judged).await?;
     let mark = tx.mark().await?;
     loop {
-        let verdicts = compare(&judged, known);
+        let verdicts = compare(&judged, &known);
         if write(tx, now, &mut judged, &verdicts).await? {
             return Ok(verdicts);
         }
         tx.rewind(&mark).await?;
-        known = rows::known(&**tx, &submitter.department, &numbers(&judged)).await?;
+        known = rows::known(&**tx, &submitter.department, &numbers(judged.iter().flatten())).await?;
     }
 }
 
@@ -204,14 +216,22 @@ pub async fn copy(
         return Ok(None);
     }
     let Some(mut bulk) = store.bulk().await? else { return Ok(None) };
-    let verdicts = compare(judged, HashMap::new());
+    let verdicts = compare(judged, &HashMap::new());
     let mut fresh = accepted(judged, &verdicts);
     if fresh.is_empty() {
         return Ok(None);
     }
-    let entries = changes::entries(Kind::RecordAccepted, now, fresh.iter_mut().map(|row| &mut row.record));
-    let position = bulk.append(entries).await?;
-    if !bulk.copy("records", &rows::COLUMNS, to_insert(fresh, &position.to_string())).await? {
+    let position = bulk
+        .append(&mut fresh, |row, telling| {
+            changes::tell(Kind::RecordAccepted, now, &mut row.record, |change| {
+                telling.change(&change.uscc, change);
+            });
+        })
+        .await?;
+    let told = position.to_string();
+    to_insert(&mut fresh);
+    let copied = bulk.copy("records", &rows::COLUMNS, fresh, |row, cells| row.put(&told, cells)).await?;
+    if !copied {
         return Ok(None);
     }
     usage::count_in_bulk(&mut bulk, now, &submitter.department, &count(judged, &verdicts)).await?;
@@ -222,9 +242,9 @@ pub async fn copy(
 /// Of so many numbers of an item it is asked first whether they are known.
 const SAMPLE: usize = 16;
 
-fn numbers(judged: &[Result<Judged, Violation>]) -> HashMap<&str, BTreeSet<&str>> {
+fn numbers<'a>(judged: impl Iterator<Item = &'a Judged>) -> HashMap<&'a str, BTreeSet<&'a str>> {
     let mut numbers: HashMap<&str, BTreeSet<&str>> = HashMap::new();
-    for row in judged.iter().flatten() {
+    for row in judged {
         numbers.entry(&row.record.item).or_default().insert(&row.record.source_id);
     }
     numbers
@@ -237,28 +257,35 @@ async fn known(
     submitter: &Submitter,
     judged: &[Result<Judged, Violation>],
 ) -> Answer<HashMap<(String, String), rows::Known>> {
-    let numbers = numbers(judged);
-    let sample = numbers.iter().map(|(item, numbers)| {
-        let apart = numbers.len() / SAMPLE + 1;
-        (*item, numbers.iter().copied().step_by(apart).collect())
+    let mut counts: HashMap<&str, (usize, usize)> = HashMap::new();
+    for row in judged.iter().flatten() {
+        counts.entry(&row.record.item).or_default().0 += 1;
+    }
+    let sample = judged.iter().flatten().filter(|row| {
+        counts.get_mut(row.record.item.as_str()).is_some_and(|(count, seen)| {
+            *seen += 1;
+            (*seen - 1) % (*count / SAMPLE + 1) == 0
+        })
     });
-    if rows::known(db, &submitter.department, &sample.collect()).await?.is_empty() {
+    if rows::known(db, &submitter.department, &numbers(sample)).await?.is_empty() {
         return Ok(HashMap::new());
     }
-    rows::known(db, &submitter.department, &numbers).await
+    rows::known(db, &submitter.department, &numbers(judged.iter().flatten())).await
 }
 
 // How each row ends beside what is known.
 fn compare(
     judged: &[Result<Judged, Violation>],
-    mut known: HashMap<(String, String), rows::Known>,
+    known: &HashMap<(String, String), rows::Known>,
 ) -> Vec<Verdict> {
+    let mut held: HashMap<(&str, &str), rules::Held<'_>> = HashMap::with_capacity(judged.len());
+    held.extend(known.iter().map(|((item, number), known)| ((&**item, &**number), known.held())));
     let verdicts = judged.iter().map(|row| match row {
         Err(violation) => Verdict::Refused(violation.clone()),
-        Ok(row) => match known.entry((row.record.item.clone(), row.record.source_id.clone())) {
-            Entry::Occupied(there) => there.get().compare(&row.digest),
+        Ok(row) => match held.entry((&row.record.item, &row.record.source_id)) {
+            Entry::Occupied(held) => held.get().compare(&row.digest),
             Entry::Vacant(place) => {
-                place.insert(rows::Known::fresh(&row.record.record, &row.digest));
+                place.insert(rules::Held::fresh(&row.record.record, &row.digest));
                 Verdict::Accepted(row.record.record.clone())
             }
         },
@@ -277,7 +304,13 @@ async fn write(
     changes::append_records(tx, Kind::RecordAccepted, now, fresh.iter_mut().map(|row| &mut row.record))
         .await?;
     let position = tx.position().map(|position| position.to_string()).unwrap_or_default();
-    rows::insert(tx, to_insert(fresh, &position).collect()).await
+    to_insert(&mut fresh);
+    let values = |row: &mut Judged| {
+        let mut values = Vec::with_capacity(rows::COLUMNS.len());
+        row.put(&position, &mut values);
+        values
+    };
+    rows::insert(tx, fresh.into_iter().map(values).collect()).await
 }
 
 fn accepted<'a>(judged: &'a mut [Result<Judged, Violation>], verdicts: &[Verdict]) -> Vec<&'a mut Judged> {
@@ -286,9 +319,8 @@ fn accepted<'a>(judged: &'a mut [Result<Judged, Violation>], verdicts: &[Verdict
 }
 
 // In the order of their numbers, so that batches beside each other never wait for each other in a ring.
-fn to_insert(mut fresh: Vec<&mut Judged>, position: &str) -> impl Iterator<Item = Vec<Value>> {
+fn to_insert(fresh: &mut [&mut Judged]) {
     fresh.sort_by(|a, b| (&a.record.item, &a.record.source_id).cmp(&(&b.record.item, &b.record.source_id)));
-    fresh.into_iter().map(move |row| rows::fresh(&row.record, row.item_version, &row.digest, position))
 }
 
 fn item_unknown(item: &str) -> Violation {

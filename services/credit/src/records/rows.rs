@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chassis::{
     Answer, Context, Tx,
     clock::{from_micros, micros, wire},
-    storage::{corrupt, each_of, insert_rows, sql},
+    storage::{Cells, corrupt, each_of, insert_rows, sql},
 };
 use contract::credit::v1::{
     self as api,
@@ -18,10 +18,7 @@ use super::{
     publicity::{self, Of, Term},
     rules,
 };
-use crate::{
-    items::Item,
-    outcomes::{Verdict, refusal},
-};
+use crate::items::Item;
 
 /// What a new record fills.
 pub const COLUMNS: [&str; 17] = [
@@ -127,29 +124,9 @@ pub struct Known {
 }
 
 impl Known {
-    /// One that this batch has taken in.
-    pub fn fresh(record: &str, digest: &str) -> Self {
-        Self { record: record.to_owned(), first_digest: digest.to_owned(), digest: digest.to_owned() }
-    }
-
-    /// Whether a row of the same number says the same: as it was first sent, or as it stands now.
-    pub fn compare(&self, digest: &str) -> Verdict {
-        if digest == self.first_digest || digest == self.digest {
-            return Verdict::Duplicate(self.record.clone());
-        }
-        Verdict::Refused(refusal(
-            api::ErrorReason::SourceIdReused,
-            "sourceId",
-            format!(
-                "this number stands for another fact, record {}; correct that by records/{}:correct, or give this fact \
-                 a number of its own",
-                self.record, self.record
-            ),
-            format!(
-                "该源编号已用于记录{}且内容不同；请通过 :correct 更正该记录，或为本条使用新的源编号",
-                self.record
-            ),
-        ))
+    /// What is known.
+    pub fn held(&self) -> rules::Held<'_> {
+        rules::Held { record: &self.record, first_digest: &self.first_digest, digest: &self.digest }
     }
 }
 
@@ -188,27 +165,25 @@ pub async fn known(
     Ok(found)
 }
 
-/// The row of a new record.
-pub fn fresh(record: &api::Record, item_version: i32, digest: &str, position: &str) -> Vec<Value> {
-    vec![
-        record.uscc.as_str().into(),
-        record.record.as_str().into(),
-        record.item.as_str().into(),
-        item_version.into(),
-        record.department.as_str().into(),
-        record.source_id.as_str().into(),
-        record.occurred_on.as_str().into(),
-        record.severity.into(),
-        record.amount.as_str().into(),
-        fields_text(record).into(),
-        record.valid_until.as_str().into(),
-        record.status().as_str_name().into(),
-        record.version.into(),
-        recorded_at(record).into(),
-        position.into(),
-        digest.into(),
-        digest.into(),
-    ]
+/// Puts the row of a new record.
+pub fn fresh(record: &api::Record, item_version: i32, digest: &str, position: &str, cells: &mut impl Cells) {
+    cells.text(&record.uscc);
+    cells.text(&record.record);
+    cells.text(&record.item);
+    cells.int(item_version);
+    cells.text(&record.department);
+    cells.text(&record.source_id);
+    cells.text(&record.occurred_on);
+    cells.int(record.severity);
+    cells.text(&record.amount);
+    cells.text(&fields_text(record));
+    cells.text(&record.valid_until);
+    cells.text(record.status().as_str_name());
+    cells.int(record.version);
+    cells.bigint(recorded_at(record));
+    cells.text(position);
+    cells.text(digest);
+    cells.text(digest);
 }
 
 /// Inserts new records; whether all of them were new. A number that a transaction beside this one has just taken is waited for and left

@@ -3,13 +3,13 @@ use calendar::{add_months, subtract_months};
 use chassis::{fault::Violation, validation::is_decimal};
 use contract::credit::v1::{self as api, catalogue_item::Nature, profile::Audience};
 use jiff::civil::Date;
-use prost_types::{Struct, Value, value::Kind};
+use prost_types::{Value, value::Kind};
 use sha2::{Digest, Sha256};
 
-use super::content::write_json;
+use super::content::{write_object, write_text, write_value};
 use crate::{
     items::rules::{in_force, judge_fields, judge_severity},
-    outcomes::{Submitter, code, free_text, refusal, shown},
+    outcomes::{Submitter, Verdict, code, free_text, refusal, shown},
     subjects::{day, past_day},
 };
 
@@ -154,6 +154,43 @@ fn amount(given: &str) -> Result<String, Violation> {
     ))
 }
 
+/// The record that holds a number, known before or of the same batch.
+pub struct Held<'a> {
+    /// Its id.
+    pub record: &'a str,
+    /// The digest of what was first sent.
+    pub first_digest: &'a str,
+    /// The digest of what it says now.
+    pub digest: &'a str,
+}
+
+impl<'a> Held<'a> {
+    /// One that this batch takes in.
+    pub fn fresh(record: &'a str, digest: &'a str) -> Self {
+        Self { record, first_digest: digest, digest }
+    }
+
+    /// Whether a row of the same number says the same: as it was first sent, or as it stands now.
+    pub fn compare(&self, digest: &str) -> Verdict {
+        if digest == self.first_digest || digest == self.digest {
+            return Verdict::Duplicate(self.record.to_owned());
+        }
+        Verdict::Refused(refusal(
+            api::ErrorReason::SourceIdReused,
+            "sourceId",
+            format!(
+                "this number stands for another fact, record {}; correct that by records/{}:correct, or give this fact \
+                 a number of its own",
+                self.record, self.record
+            ),
+            format!(
+                "该源编号已用于记录{}且内容不同；请通过 :correct 更正该记录，或为本条使用新的源编号",
+                self.record
+            ),
+        ))
+    }
+}
+
 /// A digest of what a record says. Numbers that are equal in value are the same however they are written.
 pub fn digest(record: &api::Record) -> String {
     let mut text = String::new();
@@ -164,10 +201,7 @@ pub fn digest(record: &api::Record) -> String {
         text.push('\u{1F}');
     }
     if let Some(fields) = &record.fields {
-        let plain: Struct = Struct {
-            fields: fields.fields.iter().map(|(key, value)| (key.clone(), plain_value(value))).collect(),
-        };
-        write_json(&plain, &mut text);
+        write_object(fields, &mut text, write_plain);
     }
     let mut digest = hex::encode(Sha256::digest(text));
     // 128 bits tell apart what one department sends under one number.
@@ -175,13 +209,12 @@ pub fn digest(record: &api::Record) -> String {
     digest
 }
 
-fn plain_value(value: &Value) -> Value {
-    let text = match &value.kind {
-        Some(Kind::NumberValue(number)) => number.to_string(),
-        Some(Kind::StringValue(text)) => text.clone(),
-        _ => return value.clone(),
-    };
-    Value { kind: Some(Kind::StringValue(plain_number(&text))) }
+fn write_plain(value: &Value, out: &mut String) {
+    match &value.kind {
+        Some(Kind::NumberValue(number)) => write_text(&plain_number(&number.to_string()), out),
+        Some(Kind::StringValue(text)) => write_text(&plain_number(text), out),
+        _ => write_value(value, out),
+    }
 }
 
 /// A decimal without the zeros that say nothing; other text as it is.
@@ -234,6 +267,7 @@ pub fn shown_from(today: Date, publication_months: u32) -> Date {
 mod tests {
     use identifiers::Uscc;
     use jiff::civil::date;
+    use prost_types::Struct;
 
     use super::*;
 

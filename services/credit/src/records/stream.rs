@@ -197,7 +197,8 @@ fn lane(app: Arc<Credit>, submitter: Arc<Submitter>) -> mpsc::Sender<Part> {
     tokio::spawn(async move {
         while let Some(Part { rows, taken }) = to_judge.recv().await {
             let now = judging.clock.now();
-            let judged = judge(judging.store.read(), now, &judge_as, &rows).await;
+            let registered = Some(&judging.registered);
+            let judged = judge(judging.store.read(), registered, now, &judge_as, &rows).await;
             let refused = judged.as_ref().map_or_else(|_| Vec::new(), |judged| refused(&rows, judged));
             if ready.send(Ready { now, judged, refused, taken }).await.is_err() {
                 return;

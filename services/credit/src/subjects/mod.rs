@@ -1,4 +1,5 @@
 //! Subjects 信用主体: taken in row by row, given, listed.
+mod registered;
 mod rows;
 mod rules;
 
@@ -9,7 +10,8 @@ use contract::credit::v1 as api;
 use identifiers::Uscc;
 use jiff::Timestamp;
 
-pub use rows::{keyless, known, lock, names, put_keys, search as search_rows, within};
+pub use registered::{Registered, strangers};
+pub use rows::{keyless, lock, names, put_keys, search as search_rows, within};
 pub use rules::{Filter, day, filter, past_day, region_prefix};
 
 use crate::{

@@ -1,7 +1,10 @@
 //! Usage statistics 共享使用统计: what departments send and look at, counted in the transaction of what is counted.
 mod rows;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use chassis::{Answer, Context, Fault, Store, Tx, bulk::Bulk, clock::business_day, page::Page, storage::sql};
 use contract::{credit::v1 as api, r#type::v1::ErrorReason as Common};
@@ -89,6 +92,14 @@ impl Tally {
         }
     }
 
+    fn merge(&mut self, other: Self) {
+        for (item, kinds) in other.0 {
+            for (kind, count) in kinds {
+                self.add_many(&item, kind, count);
+            }
+        }
+    }
+
     /// Whether there is nothing to add.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -128,13 +139,39 @@ pub async fn count_in_bulk(bulk: &mut Bulk, now: Timestamp, department: &str, ta
     bulk.execute(&rows::adding(DbBackend::Postgres), &values.each_ref().map(String::as_str)).await
 }
 
-/// Adds looks, by what the access log says of them.
-pub async fn looked(tx: &Tx, context: &Context, what: &str, looks: usize) -> Answer<()> {
-    let kind = Kind::of(what);
-    let item = what.strip_prefix("records:").and_then(|rest| rest.split('@').next()).unwrap_or_default();
-    let mut tally = Tally::default();
-    tally.add_many(item, kind, i64::try_from(looks).unwrap_or(i64::MAX));
-    count(tx, context.now, department(context), &tally).await
+/// Looks to be counted, by what the access log says of them.
+pub struct Looked {
+    now: Timestamp,
+    department: String,
+    tally: Tally,
+}
+
+impl Looked {
+    /// So many looks of a caller.
+    pub fn new(context: &Context, what: &str, looks: usize) -> Self {
+        let item = what.strip_prefix("records:").and_then(|rest| rest.split('@').next()).unwrap_or_default();
+        let mut tally = Tally::default();
+        tally.add_many(item, Kind::of(what), i64::try_from(looks).unwrap_or(i64::MAX));
+        Self { now: context.now, department: department(context).to_owned(), tally }
+    }
+}
+
+/// Adds looks: one statement a day and department, however many looks there are, in their order.
+pub async fn looked(tx: &Tx, looks: Vec<Looked>) -> Answer<()> {
+    let mut together: BTreeMap<(String, String), Looked> = BTreeMap::new();
+    for look in looks {
+        let key = (business_day(look.now).to_string(), look.department.clone());
+        match together.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(look);
+            }
+            Entry::Occupied(mut there) => there.get_mut().tally.merge(look.tally),
+        }
+    }
+    for look in together.into_values() {
+        count(tx, look.now, &look.department, &look.tally).await?;
+    }
+    Ok(())
 }
 
 /// As what a caller is counted.
