@@ -385,7 +385,8 @@ async fn report(city: &City) {
 async fn over_grpc(city: &City) {
     let upstream = Upstream::remote(&city.suite.base).unwrap();
     let mut client = FeedClient::new(upstream.clone());
-    let watch = || credit::WatchRequest { cursor: String::new(), until_caught_up: true, ..Default::default() };
+    let watch =
+        || credit::WatchRequest { cursor: String::new(), until_caught_up: true, ..Default::default() };
     let refused = client.watch(watch()).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::Unauthenticated);
     let mut request = tonic::Request::new(watch());

@@ -50,8 +50,8 @@ mod outcomes;
 mod profiles;
 mod records;
 mod reports;
-mod sharing;
 mod scales;
+mod sharing;
 mod subjects;
 mod usage;
 

@@ -18,7 +18,7 @@ use tonic::Status;
 
 use crate::{
     Credit, accesses,
-    authorizations::Granted,
+    authorizations::{self, Granted},
     files::{self, File, Format, Writer},
     items::{self, Item},
     outcomes, profiles, records, subjects,
@@ -107,7 +107,7 @@ fn ask(context: &Context, format: &str, purpose: &str) -> Answer<Asked> {
 }
 
 fn withheld(item: &Item) -> Fault {
-    let violation = records::rules::authorization_required(&item.body);
+    let violation = authorizations::rules::required(&item.body.item, &item.body.name);
     Fault::denied(violation.reason, violation.text.en, violation.text.zh).with("item", &item.body.item)
 }
 

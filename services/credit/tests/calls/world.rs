@@ -8,13 +8,12 @@ use chassis::{
 use contract::{
     credit::v1::{
         self as api, accesses_client::AccessesClient, authorizations_client::AuthorizationsClient,
-        evaluation_lists_client::EvaluationListsClient,
-        evaluation_scales_client::EvaluationScalesClient, exports_client::ExportsClient,
-        feed_client::FeedClient, figures_client::FiguresClient, imports_client::ImportsClient,
-        items_client::ItemsClient, objections_client::ObjectionsClient, operations_client::OperationsClient,
-        outcome::Status as Outcome, profiles_client::ProfilesClient, records_client::RecordsClient,
-        repairs_client::RepairsClient, reports_client::ReportsClient, subjects_client::SubjectsClient,
-        usage_client::UsageClient,
+        evaluation_lists_client::EvaluationListsClient, evaluation_scales_client::EvaluationScalesClient,
+        exports_client::ExportsClient, feed_client::FeedClient, figures_client::FiguresClient,
+        imports_client::ImportsClient, items_client::ItemsClient, objections_client::ObjectionsClient,
+        operations_client::OperationsClient, outcome::Status as Outcome, profiles_client::ProfilesClient,
+        records_client::RecordsClient, repairs_client::RepairsClient, reports_client::ReportsClient,
+        subjects_client::SubjectsClient, usage_client::UsageClient,
     },
     google::{
         api::HttpBody,
