@@ -1,4 +1,5 @@
 //! Pairs of fictional names, judged by hand.
+#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 use names::{Cell, Kind, Name, Reason, Subject, decide, is_like_a_person, links};
 
 // One subject of Wuzhong, or none where it is not for this name; the score and the reasons.
