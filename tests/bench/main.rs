@@ -1,8 +1,10 @@
 //! The README's figures, each beside a baseline of the same run, asserting nothing.
 //!
 //! `cargo run --release -p suites --bin bench` measures start, idle memory, import, grading and single calls on a fictional register of
-//! 19,179 rows, or on the file given; `… bench -- intake` the streaming intake of records on both databases.
+//! 19,179 rows, or on the file given; `… bench -- intake` the streaming intake of records on both databases,
+//! `… bench -- names --data DIR` the linking of names to codes within a real register.
 mod intake;
+mod names;
 
 use std::{
     io::Write,
@@ -21,6 +23,12 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match what.as_deref() {
         Some("intake") => runtime.block_on(intake::measure()),
+        Some("names") => {
+            let flags: Vec<String> = std::env::args().skip(2).collect();
+            let [flag, folder] = flags.as_slice() else { anyhow::bail!("give the folder: names --data DIR") };
+            anyhow::ensure!(flag == "--data", "unknown flag {flag}; give the folder: names --data DIR");
+            runtime.block_on(names::measure(Path::new(folder)))
+        }
         file => runtime.block_on(measure(file.map(Path::new))),
     }
 }

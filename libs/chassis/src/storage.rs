@@ -338,6 +338,16 @@ pub fn among(db: &impl ConnectionTrait, column: &str, at: usize, texts: &[&str])
     (format!("{column} = ANY(${at}::text[])"), Value::Array(ArrayType::String, Some(Box::new(texts))))
 }
 
+/// The condition that a column is one of many numbers, and its one parameter, `$at`.
+pub fn among_numbers(db: &impl ConnectionTrait, column: &str, at: usize, numbers: &[i64]) -> (String, Value) {
+    if db.get_database_backend() == DbBackend::Sqlite {
+        let list = serde_json::Value::from(numbers.to_vec()).to_string();
+        return (format!("{column} IN (SELECT value FROM json_each(${at}))"), list.into());
+    }
+    let numbers = numbers.iter().map(|&number| Value::from(number)).collect();
+    (format!("{column} = ANY(${at}::bigint[])"), Value::Array(ArrayType::BigInt, Some(Box::new(numbers))))
+}
+
 /// A table `asked` of one column `value` made of many texts, and its one parameter, `$at`.
 pub fn each_of(db: &impl ConnectionTrait, at: usize, texts: &[&str]) -> (String, Value) {
     let (_, list) = among(db, "", at, texts);

@@ -43,12 +43,7 @@ impl Cell {
     /// Reads a cell.
     pub fn read(given: &str) -> Self {
         let text = unmark(&narrow(given));
-        let mut rest = text.as_str();
-        while let Some(shorter) =
-            TAILS.iter().find_map(|tail| rest.strip_suffix(tail)).filter(|shorter| !shorter.is_empty())
-        {
-            rest = shorter;
-        }
+        let rest = bare(&text);
         // Most cells hold a name and nothing else.
         if rest.len() == text.len() && !rest.contains(['(', ';', '/', ':', '、', '；']) {
             return Self {
@@ -66,10 +61,10 @@ impl Cell {
         if found.main.is_empty() {
             found.main = if found.others.is_empty() { rest.to_owned() } else { found.others.remove(0).1 };
         }
-        let several: Vec<&str> = found.main.split('、').collect();
+        let several: Vec<&str> = found.main.split('、').map(bare).filter(|party| !party.is_empty()).collect();
         let listed = several.len() > 1
             && several.iter().all(|party| like_an_organisation(party))
-            && several[0].contains("公司") | several[0].contains("银行");
+            && ["公司", "银行"].iter().any(|word| several[0].contains(word));
         let several = if listed { several.into_iter().map(Name::of).collect() } else { Vec::new() };
         let others = found
             .others
@@ -92,6 +87,17 @@ impl Cell {
         keys.dedup();
         keys
     }
+}
+
+// Without the words about persons and branches behind a name.
+fn bare(text: &str) -> &str {
+    let mut rest = text;
+    while let Some(shorter) =
+        TAILS.iter().find_map(|tail| rest.strip_suffix(tail)).filter(|shorter| !shorter.is_empty())
+    {
+        rest = shorter;
+    }
+    rest
 }
 
 #[derive(Default)]
@@ -324,6 +330,10 @@ mod tests {
             ("虚构银行甲分行及相关责任人", "虚构银行甲分行"),
             ("虚构银行甲分行、相关分支机构", "虚构银行甲分行"),
             ("虚构财险甲支公司、乙支公司", "虚构财险甲支公司、乙支公司 &虚构财险甲支公司 &乙支公司"),
+            (
+                "虚构财险甲公司及相关责任人、虚构财险乙公司",
+                "虚构财险甲公司及相关责任人、虚构财险乙公司 &虚构财险甲公司 &虚构财险乙公司",
+            ),
             ("虚构木材、果袋加工厂", "虚构木材、果袋加工厂"),
         ];
         for (given, read) in table {

@@ -83,7 +83,9 @@ fn best(asked: &Cell, place: usize, subject: &Subject) -> Option<(Candidate, boo
                 likeness = lowered(likeness, Reason::Other(*kind));
             }
             if let Some(reason) = &given {
-                likeness = lowered(likeness, reason.clone());
+                // What was one enterprise before may be two since: a former name of both is no bond.
+                let loose = *kind == Kind::Registered;
+                likeness = lowered(likeness, if loose { reason.clone() } else { Reason::NamesDisagree });
             }
             if asked.trimmed && !likeness.reasons.contains(&Reason::SeveralParties) {
                 likeness = lowered(likeness, Reason::Trimmed);

@@ -63,14 +63,14 @@ pub fn weight(reason: &Reason) -> u32 {
         | Reason::RegionOuter
         | Reason::FormWriting
         | Reason::FormAbsentInBranch => 98,
-        Reason::Other(Kind::Registered | Kind::Second | Kind::Short) | Reason::Given(_) => 98,
+        Reason::Other(Kind::Registered | Kind::Second | Kind::Short) | Reason::Given(Kind::Former) => 98,
         Reason::Other(Kind::Former) => 97,
         Reason::RegionAbsent(true) => 95,
         Reason::FormAbsent => 80,
         Reason::RegionAbsent(false) | Reason::FormOther => 75,
         Reason::RegionCoarser => 70,
-        Reason::ParentOfBranch | Reason::BranchOfParent | Reason::SeveralParties => 50,
-        Reason::NamesDisagree | Reason::SeveralSubjects(_) => 85,
+        Reason::ParentOfBranch | Reason::BranchOfParent | Reason::SeveralParties => 60,
+        Reason::NamesDisagree | Reason::SeveralSubjects(_) | Reason::Given(_) => 85,
         Reason::RegionOther => 40,
     }
 }

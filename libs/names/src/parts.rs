@@ -78,7 +78,7 @@ impl Parts {
         // 凌云(天津): the county of that name lies elsewhere, so that it is a trade name here.
         while let (Some(last), Some(bracket), Some(place)) =
             (regions.last(), bracketed.first(), places.last())
-            && !last.is_plain()
+            && last.ending.is_empty()
             && !last.holds(bracket)
             && !bracket.holds(last)
         {

@@ -1,4 +1,5 @@
 //! Pairs of fictional names, judged by hand.
+#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 use names::{Cell, Kind, Name, Reason, Subject, decide, is_like_a_person, links};
 
 // One subject of Wuzhong, or none where it is not for this name; the score and the reasons.
@@ -32,6 +33,7 @@ fn what_is_the_same_enterprise_is_linked() {
         ("寧夏虛構商貿有限公司", "宁夏虚构商贸有限公司", vec![Characters]),
         ("虚构（宁夏）商贸有限公司", "宁夏虚构商贸有限公司", vec![RegionMoved]),
         ("虚构商贸（宁夏）有限公司", "宁夏虚构商贸有限公司", vec![RegionMoved]),
+        ("安顺检测（吴忠市）有限公司", "吴忠市安顺检测有限公司", vec![RegionMoved]),
         ("虚构(吴忠市)农业科技有限公司", "吴忠虚构农业科技有限公司", vec![RegionEnding, RegionMoved]),
         ("吴忠市虚构商贸有限公司", "吴忠虚构商贸有限公司", vec![RegionEnding]),
         ("宁夏吴忠市虚构商贸有限公司", "吴忠市虚构商贸有限公司", vec![RegionOuter]),
@@ -82,6 +84,12 @@ fn what_is_not_sure_is_left_for_a_person() {
             "虚构财险股份有限公司吴忠支公司、宁夏虚构商贸有限公司",
             "宁夏虚构商贸有限公司",
             Some(SeveralParties),
+        ),
+        ("宁夏示例商贸公司（第二名称：宁夏虚构纸箱厂）", "宁夏虚构纸箱厂", Some(Given(Kind::Second))),
+        (
+            "宁夏示例机械有限公司（原宁夏虚构机械厂）",
+            "宁夏虚构工具有限公司（原宁夏虚构机械厂）",
+            Some(NamesDisagree),
         ),
         // Other names altogether.
         ("宁夏虚拟商贸有限公司", "宁夏虚构商贸有限公司", None),

@@ -36,6 +36,7 @@ mod figures;
 mod filings;
 mod imports;
 mod items;
+mod matching;
 mod outcomes;
 mod profiles;
 mod records;
@@ -67,6 +68,7 @@ impl MigratorTrait for Migrator {
             ("credit_0004_filings", include_str!("../migrations/0004_filings.sql")),
             ("credit_0006_reports", include_str!("../migrations/0006_reports.sql")),
             ("credit_0007_truth", include_str!("../migrations/0007_truth.sql")),
+            ("credit_0008_names", include_str!("../migrations/0008_names.sql")),
         ])
     }
 }
@@ -92,6 +94,12 @@ impl Subjects for Calls {
         r: Request<api::ListSubjectsRequest>,
     ) -> Answered<api::ListSubjectsResponse> {
         call(&self.0, r, subjects::list).await
+    }
+    async fn match_subjects(
+        &self,
+        r: Request<api::MatchSubjectsRequest>,
+    ) -> Answered<api::MatchSubjectsResponse> {
+        call(&self.0, r, matching::match_subjects).await
     }
 }
 
@@ -275,6 +283,7 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
     let store = boot.store::<Migrator>("credit").await?;
     items::seed(&store, boot.clock.now()).await?;
     imports::sweep(&store, boot.clock.now()).await?;
+    matching::complete(&store, boot.clock.now()).await?;
     let app = Arc::new(Credit {
         store: store.clone(),
         clock: boot.clock.clone(),

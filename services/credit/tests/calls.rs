@@ -12,6 +12,8 @@ mod history;
 mod imports;
 #[path = "calls/items.rs"]
 mod items;
+#[path = "calls/matching.rs"]
+mod matching;
 #[path = "calls/profiles.rs"]
 mod profiles;
 #[path = "calls/quirks.rs"]

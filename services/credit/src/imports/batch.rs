@@ -1,7 +1,7 @@
 //! A batch of a file's rows, judged and written in the caller's transaction.
 use std::collections::{HashMap, HashSet};
 
-use chassis::{Answer, Tx, fault::Violation};
+use chassis::{Answer, Tx, fault::Violation, language::Text};
 use contract::credit::v1 as api;
 use identifiers::uscc;
 use jiff::Timestamp;
@@ -32,6 +32,8 @@ pub struct Taken {
     pub inputs: Inputs,
     /// Where each row's input stands among them.
     pub places: Vec<Option<usize>>,
+    /// Of each row, why its name was taken for a subject's that is written otherwise.
+    pub linked: Vec<Option<Text>>,
 }
 
 /// Takes rows in.
@@ -44,7 +46,8 @@ pub async fn take(tx: &Tx, now: Timestamp, plan: &Plan, layout: &Layout, lines: 
         .map(|line| cells::sound(layout, &line.cells).map(|()| cells::subject(layout, plan, &line.cells)));
     let (inputs, places, refusals) = split(read);
     let verdicts = merge(subjects::take(tx, now, &inputs).await?, refusals);
-    Ok(Taken { verdicts, inputs: Inputs::Subjects(inputs), places })
+    let linked = vec![None; verdicts.len()];
+    Ok(Taken { verdicts, inputs: Inputs::Subjects(inputs), places, linked })
 }
 
 async fn take_records(
@@ -58,7 +61,7 @@ async fn take_records(
         cells::sound(layout, &line.cells).and_then(|()| cells::record(layout, plan, &line.cells))
     };
     let mut found: Vec<Result<RecordRow, Violation>> = lines.iter().map(read).collect();
-    link::link(tx, &mut found).await?;
+    let linked = link::link(tx, &mut found).await?;
     for (line, row) in lines.iter().zip(&mut found) {
         if let Ok(row) = row
             && row.input.source_id.is_empty()
@@ -72,7 +75,8 @@ async fn take_records(
     if layout.has("decisionNumber") || layout.template.is_some() {
         share_numbers(tx, now, plan, &mut inputs, &mut verdicts).await?;
     }
-    Ok(Taken { verdicts: merge(verdicts, refusals), inputs: Inputs::Records(inputs), places })
+    let verdicts = merge(verdicts, refusals);
+    Ok(Taken { verdicts, inputs: Inputs::Records(inputs), places, linked })
 }
 
 // One decision may be about several parties: to each but the first, the decision's number is known with the party's code behind it.

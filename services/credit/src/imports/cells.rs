@@ -185,7 +185,15 @@ pub fn subject(layout: &Layout, plan: &Plan, cells: &[String]) -> api::SubjectIn
         registered_on: date(&cell("registeredOn")),
         status: cell("status"),
         accept_nonconforming: plan.accept_nonconforming,
+        former_names: listed(&cell("formerNames")),
+        second_names: listed(&cell("secondNames")),
     }
+}
+
+// Names in one cell.
+fn listed(cell: &str) -> Vec<String> {
+    let names = cell.split([';', '；', '、', '|', '\n']).map(str::trim).filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
 }
 
 /// A row of records.

@@ -64,6 +64,8 @@ const NAMES: &[&str] = &[
 pub const SUBJECTS: &[Target] = &[
     USCC,
     wanted("name", NAMES),
+    optional("formerNames", &["formernames", "曾用名", "曾用名称", "企业曾用名", "历史名称"]),
+    optional("secondNames", &["secondnames", "第二名称", "从属名称", "第二企业名称"]),
     optional("kind", &["kind", "主体类型", "市场主体类型"]),
     optional(
         "region",

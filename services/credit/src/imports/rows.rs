@@ -1,5 +1,5 @@
 //! Files and their refused rows in the tables.
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use chassis::{
     Answer, Store, Tx,
@@ -103,17 +103,6 @@ pub async fn put_rejects(tx: &Tx, import: &str, refused: Vec<(&Line, Violation, 
     }
     insert_rows(&**tx, "import_rejects", &columns, rows, "").await?;
     Ok(())
-}
-
-/// The codes of the subjects of these names.
-pub async fn codes_by_name(tx: &Tx, names: &[&str]) -> Answer<HashMap<String, Vec<String>>> {
-    let (condition, names) = among(&**tx, "name", 1, names);
-    let text = format!("SELECT name, uscc FROM subjects WHERE {condition}");
-    let mut codes: HashMap<String, Vec<String>> = HashMap::new();
-    for row in tx.query_all_raw(sql(&**tx, &text, [names])).await? {
-        codes.entry(row.try_get("", "name")?).or_default().push(row.try_get("", "uscc")?);
-    }
-    Ok(codes)
 }
 
 /// Whose records a department's numbers are.

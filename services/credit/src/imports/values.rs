@@ -95,7 +95,10 @@ pub fn party(cell: &str) -> &str {
     const BESIDE: [&str; 6] =
         ["及其相关责任人", "及相关责任人", "及其责任人", "及责任人", "及有关责任人", "及直接责任人"];
     let mut name = cell.trim_end_matches(['*', '?', '？', ' ', '\u{3000}']);
-    if let Some(at) = BESIDE.iter().find_map(|words| name.find(words)) {
+    // Behind a list's stroke stands another party, not a person.
+    if let Some(at) =
+        BESIDE.iter().find_map(|words| name.find(words)).filter(|&at| !name[at..].contains('、'))
+    {
         name = &name[..at];
     }
     if name.ends_with([')', '）'])

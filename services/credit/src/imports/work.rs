@@ -8,6 +8,7 @@ use std::{
 use chassis::{
     Answer, Fault, clock,
     fault::Kind,
+    language::Text,
     operations::{self, Job},
 };
 use contract::{credit::v1 as api, r#type::v1::ErrorReason as Common};
@@ -224,8 +225,8 @@ impl Run<'_> {
             .collect();
         rows::note_records(&tx, &self.job.id, &accepted).await?;
         let mut refused = Vec::new();
-        for (line, verdict) in lines.iter().zip(taken.verdicts) {
-            self.count(layout, line, &verdict, next);
+        for ((line, verdict), linked) in lines.iter().zip(taken.verdicts).zip(&taken.linked) {
+            self.count(layout, line, (&verdict, linked.as_ref()), next);
             if let Verdict::Refused(violation) = verdict {
                 let kept = cells::kept(layout, &line.cells, &violation);
                 refused.push((line, violation, kept));
@@ -250,16 +251,24 @@ impl Run<'_> {
         let tx = self.app.store.begin().await?;
         let taken = batch::take(&tx, self.app.clock.now(), self.plan, layout, lines).await?;
         drop(tx);
+        let mut taken = taken;
+        let linked = std::mem::take(&mut taken.linked);
         let verdicts = preview.settle(layout, lines, taken, self.job.language);
-        for (line, verdict) in lines.iter().zip(&verdicts) {
-            self.count(layout, line, verdict, next);
+        for ((line, verdict), linked) in lines.iter().zip(&verdicts).zip(&linked) {
+            self.count(layout, line, (verdict, linked.as_ref()), next);
         }
         let tx = self.app.store.begin().await?;
         self.job.progress(&tx, &self.metadata(next), &[]).await?;
         tx.commit().await
     }
 
-    fn count(&self, layout: &Layout, line: &Line, verdict: &Verdict, next: &mut Checkpoint) {
+    fn count(
+        &self,
+        layout: &Layout,
+        line: &Line,
+        (verdict, linked): (&Verdict, Option<&Text>),
+        next: &mut Checkpoint,
+    ) {
         let progress = &mut next.progress;
         progress.rows += 1;
         match verdict {
@@ -272,15 +281,16 @@ impl Run<'_> {
                 return;
             }
         }
-        if let Some(column) = cells::warning(&line.cells) {
-            progress.warned += 1;
+        let rare = cells::warning(&line.cells).map(|column| {
+            let field = layout.mapping.get(column).map(|column| column.heading.clone());
+            (field.unwrap_or_default(), rare(self.job.language))
+        });
+        // Why a row without a code became this subject's, for who sent the file to look through.
+        let linked = linked.map(|because| (String::from("name"), because.get(self.job.language).to_owned()));
+        progress.warned += i32::from(rare.is_some() || linked.is_some());
+        for (field, message) in rare.into_iter().chain(linked) {
             if next.warnings.len() < WARNINGS_MAX {
-                let field = layout.mapping.get(column).map(|column| column.heading.clone());
-                next.warnings.push(api::ImportWarning {
-                    line: line.line,
-                    field: field.unwrap_or_default(),
-                    message: rare(self.job.language),
-                });
+                next.warnings.push(api::ImportWarning { line: line.line, field, message });
             }
         }
     }

@@ -9,7 +9,7 @@ use contract::credit::v1 as api;
 use identifiers::Uscc;
 use jiff::Timestamp;
 
-pub use rows::known;
+pub use rows::{keyless, known, lock, put_keys};
 pub use rules::{day, past_day};
 
 use crate::{

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chassis::{
-    Answer, Tx,
+    Answer, Fault, Tx,
     clock::{from_micros, micros, wire},
     page::Page,
     storage::{among, insert_rows, sql},
@@ -10,10 +10,12 @@ use chassis::{
 use contract::credit::v1::{self as api, subject::CodeStatus};
 use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Value};
+use serde::{Deserialize, Serialize};
 
 use super::rules::Filter;
+use crate::matching;
 
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 12] = [
     "uscc",
     "name",
     "kind",
@@ -25,7 +27,11 @@ const COLUMNS: [&str; 11] = [
     "conforming",
     "recorded_at",
     "position",
+    "other_names",
 ];
+
+// What is written beside what is read.
+const NAME_KEY: &str = "name_key";
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -40,10 +46,22 @@ struct Row {
     conforming: bool,
     recorded_at: i64,
     position: String,
+    other_names: String,
+}
+
+/// Names beside the registered one, as they are kept.
+#[derive(Default, Serialize, Deserialize)]
+struct OtherNames {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    former: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    second: Vec<String>,
 }
 
 impl From<Row> for api::Subject {
     fn from(row: Row) -> Self {
+        // What we wrote reads back; most subjects have one name.
+        let names: OtherNames = serde_json::from_str(&row.other_names).unwrap_or_default();
         let code_status = if row.conforming { CodeStatus::Conforming } else { CodeStatus::Nonconforming };
         Self {
             uscc: row.uscc,
@@ -57,6 +75,8 @@ impl From<Row> for api::Subject {
             code_status: code_status.into(),
             recorded_at: Some(wire(from_micros(row.recorded_at))),
             position: row.position,
+            former_names: names.former,
+            second_names: names.second,
         }
     }
 }
@@ -90,20 +110,62 @@ pub async fn known(db: &impl ConnectionTrait, codes: &[&str]) -> Answer<std::col
 /// Writes states; a known code's row is replaced.
 pub async fn put(tx: &Tx, now: Timestamp, subjects: BTreeMap<&str, &api::Subject>) -> Answer<()> {
     let position = tx.position().map(|position| position.to_string()).unwrap_or_default();
-    let rows = subjects.into_values().map(|subject| values(subject, now, &position)).collect();
+    let columns = written();
     let updates: Vec<String> =
-        COLUMNS[1..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
+        columns[1..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
     let conflict = format!("ON CONFLICT (uscc) DO UPDATE SET {}", updates.join(", "));
-    insert_rows(&**tx, "subjects", &COLUMNS, rows, &conflict).await?;
+    write(tx, subjects.into_values(), now, &position, &conflict).await
+}
+
+// Writes rows and the keys of their names.
+async fn write(
+    tx: &Tx,
+    subjects: impl Iterator<Item = &api::Subject>,
+    now: Timestamp,
+    position: &str,
+    conflict: &str,
+) -> Answer<()> {
+    let (mut rows, mut others) = (Vec::new(), Vec::new());
+    for subject in subjects {
+        let (key, more) = matching::keys(subject);
+        rows.push(values(subject, key, now, position)?);
+        others.extend(more.into_iter().map(|key| vec![key.into(), subject.uscc.as_str().into()]));
+    }
+    insert_rows(&**tx, "subjects", &written(), rows, conflict).await?;
+    insert_rows(&**tx, "other_name_keys", &["name_key", "uscc"], others, "ON CONFLICT DO NOTHING").await?;
     Ok(())
 }
 
-fn values(subject: &api::Subject, now: Timestamp, position: &str) -> Vec<Value> {
+fn written() -> Vec<&'static str> {
+    COLUMNS.into_iter().chain([NAME_KEY]).collect()
+}
+
+/// A batch of those that have no key yet; written by [`put_keys`].
+pub async fn keyless(tx: &Tx, most: usize) -> Answer<Vec<api::Subject>> {
+    let text = format!("SELECT {} FROM subjects WHERE name_key IS NULL LIMIT {most}", COLUMNS.join(", "));
+    let rows = Row::find_by_statement(sql(&**tx, &text, [])).all(&**tx).await?;
+    Ok(rows.into_iter().map(api::Subject::from).collect())
+}
+
+/// Writes the keys of names of subjects that are there.
+pub async fn put_keys(tx: &Tx, now: Timestamp, subjects: &[api::Subject]) -> Answer<()> {
+    let conflict = "ON CONFLICT (uscc) DO UPDATE SET name_key = excluded.name_key";
+    write(tx, subjects.iter(), now, "", conflict).await
+}
+
+fn values(subject: &api::Subject, key: i64, now: Timestamp, position: &str) -> Answer<Vec<Value>> {
+    let names = match (subject.former_names.as_slice(), subject.second_names.as_slice()) {
+        ([], []) => String::new(),
+        (former, second) => {
+            let names = OtherNames { former: former.to_vec(), second: second.to_vec() };
+            serde_json::to_string(&names).map_err(Fault::internal)?
+        }
+    };
     let domains = match subject.domains.as_slice() {
         [] => String::new(),
         domains => format!(",{},", domains.join(",")),
     };
-    vec![
+    Ok(vec![
         subject.uscc.as_str().into(),
         subject.name.as_str().into(),
         subject.kind.as_str().into(),
@@ -115,7 +177,9 @@ fn values(subject: &api::Subject, now: Timestamp, position: &str) -> Vec<Value> 
         (subject.code_status() == CodeStatus::Conforming).into(),
         micros(now).into(),
         position.into(),
-    ]
+        names.into(),
+        key.into(),
+    ])
 }
 
 /// The subject of a code.
@@ -129,12 +193,16 @@ pub async fn get(db: &impl ConnectionTrait, code: &str) -> Answer<Option<api::Su
 pub async fn search(db: &impl ConnectionTrait, filter: &Filter, page: &Page) -> Answer<Vec<api::Subject>> {
     let mut values: Vec<Value> = vec![page.after.as_str().into()];
     let mut conditions = vec![String::from("uscc > $1")];
+    // Names are kept as registered; brackets are asked for in either width.
+    const NAME: &str = "lower(replace(replace(name, '（', '('), '）', ')'))";
+    const OTHERS: &str = "lower(replace(replace(other_names, '（', '('), '）', ')'))";
     let mut like = |column: &str, pattern: String| {
         values.push(pattern.into());
         format!("{column} LIKE ${} ESCAPE '!'", values.len())
     };
     if !filter.name.is_empty() {
-        let mut either = vec![like("lower(name)", format!("%{}%", escaped(&filter.name)))];
+        let pattern = format!("%{}%", escaped(&filter.name));
+        let mut either = vec![like(NAME, pattern.clone()), like(OTHERS, pattern)];
         if !filter.code.is_empty() {
             either.push(like("uscc", format!("{}%", filter.code)));
         }

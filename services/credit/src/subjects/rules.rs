@@ -41,8 +41,18 @@ pub fn judge(row: &api::SubjectInput, today: Date) -> Result<api::Subject, Viola
         registered_on: unless_empty(&row.registered_on, |given| past_day("registeredOn", given, today))?,
         status: free_text("status", &row.status, 32)?,
         code_status: code_status.into(),
+        former_names: names("formerNames", &row.former_names)?,
+        second_names: names("secondNames", &row.second_names)?,
         ..Default::default()
     })
+}
+
+// Names beside the registered one.
+fn names(field: &str, given: &[String]) -> Result<Vec<String>, Violation> {
+    let one = |(index, name): (usize, &String)| free_text(&format!("{field}[{index}]"), name, 200);
+    let mut names = given.iter().enumerate().map(one).collect::<Result<Vec<_>, _>>()?;
+    names.retain(|name| !name.is_empty());
+    Ok(names)
 }
 
 /// What a row makes of the subject known before: a new state, or none where it says nothing new. A field that the row
@@ -54,12 +64,22 @@ pub fn merge(known: Option<&api::Subject>, row: api::Subject) -> Result<Option<a
                 ("is required for a subject that is not registered yet", "首次登记的主体须填写名称");
             return Err(Violation::new("name", en, zh));
         }
-        return Ok(Some(row));
+        let former_names = joined(&[], row.former_names, &row.name);
+        let second_names = joined(&[], row.second_names, &row.name);
+        return Ok(Some(api::Subject { former_names, second_names, ..row }));
     };
     let or = |new: String, old: &String| if new.is_empty() { old.clone() } else { new };
+    let name = or(row.name, &known.name);
+    let mut former = row.former_names;
+    // A name in other brackets is the same; another one replaces it, and it was borne until now.
+    if name != known.name && names::Name::of(&name).folded != names::Name::of(&known.name).folded {
+        former.push(known.name.clone());
+    }
     let merged = api::Subject {
         uscc: row.uscc,
-        name: or(row.name, &known.name),
+        former_names: joined(&known.former_names, former, &name),
+        second_names: joined(&known.second_names, row.second_names, &name),
+        name,
         kind: or(row.kind, &known.kind),
         industry: or(row.industry, &known.industry),
         region: or(row.region, &known.region),
@@ -71,6 +91,17 @@ pub fn merge(known: Option<&api::Subject>, row: api::Subject) -> Result<Option<a
         position: known.position.clone(),
     };
     Ok((merged != *known).then_some(merged))
+}
+
+// Further names behind those known, each once, and never the registered one of now.
+fn joined(known: &[String], more: Vec<String>, registered: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for name in known.iter().cloned().chain(more) {
+        if name != registered && !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
 }
 
 /// A day that has come already, in the contract's form.
@@ -131,7 +162,8 @@ pub struct Filter {
 
 /// Reads the filters of a request.
 pub fn filter(request: &api::ListSubjectsRequest) -> Answer<Filter> {
-    let mut filter = Filter { name: request.q.trim().to_ascii_lowercase(), ..Filter::default() };
+    let name = request.q.trim().to_ascii_lowercase().replace('（', "(").replace('）', ")");
+    let mut filter = Filter { name, ..Filter::default() };
     let code = uscc::normalise(&request.q);
     if personal::is_identity_number(code.as_bytes()) {
         return Err(fault(outcomes::personal_refusal("q")));
@@ -214,6 +246,34 @@ mod tests {
         renamed.name = String::from("红寺堡示例物流有限公司");
         let merged = merge(Some(&known), judge(&renamed, TODAY).unwrap()).unwrap().unwrap();
         assert_eq!((merged.name.as_str(), merged.region.as_str()), ("红寺堡示例物流有限公司", "640303"));
+        assert_eq!(merged.former_names, ["红寺堡示例商贸有限公司"]);
+    }
+
+    #[test]
+    fn names_are_added_and_none_is_lost() {
+        let known = judge(&row(), TODAY).unwrap();
+        let given = |name: &str, former: &[&str], second: &[&str]| api::SubjectInput {
+            uscc: row().uscc,
+            name: name.to_owned(),
+            former_names: former.iter().map(|&name| name.to_owned()).collect(),
+            second_names: second.iter().map(|&name| name.to_owned()).collect(),
+            ..Default::default()
+        };
+        let after = |known: &api::Subject, row: api::SubjectInput| {
+            merge(Some(known), judge(&row, TODAY).unwrap()).unwrap()
+        };
+        let renamed = after(&known, given("红寺堡示例（集团）有限公司", &["示例厂"], &["示例二厂"])).unwrap();
+        assert_eq!(renamed.former_names, ["示例厂", "红寺堡示例商贸有限公司"]);
+        assert_eq!(renamed.second_names, ["示例二厂"]);
+        assert_eq!(after(&renamed, given("", &["示例厂", " "], &[])), None);
+        // Other brackets are no other name.
+        let respelt = after(&renamed, given("红寺堡示例(集团)有限公司", &[], &[])).unwrap();
+        assert_eq!(respelt.former_names, renamed.former_names);
+        // Named as before: no name is former and registered at once.
+        let back = after(&respelt, given("红寺堡示例商贸有限公司", &[], &[])).unwrap();
+        assert_eq!(back.former_names, ["示例厂", "红寺堡示例(集团)有限公司"]);
+        let wrong = given("", &["11010519491231002X"], &[]);
+        assert_eq!(judge(&wrong, TODAY).unwrap_err().reason, "PERSONAL_IDENTITY_NUMBER");
     }
 
     #[test]
