@@ -51,7 +51,7 @@ pub async fn watch(
         reader,
         pages: pages.boxed(),
         queue: VecDeque::new(),
-        in_force: InForce { grants: HashSet::new(), commits, since: Instant::now() },
+        in_force: InForce { asked: HashSet::new(), grants: HashSet::new(), commits, since: Instant::now() },
         behind: None,
         left_out: 0,
         told: Instant::now(),
@@ -135,8 +135,9 @@ struct Next {
     grant: Option<String>,
 }
 
-/// Grants that were found in force, since a moment.
+/// Grants that were found in force, since a moment, of those that were asked about.
 struct InForce {
+    asked: HashSet<String>,
     grants: HashSet<String>,
     commits: Receiver<u64>,
     since: Instant,
@@ -301,13 +302,14 @@ impl Following {
         let Some(grant) = &next.grant else { return Ok(true) };
         let stale = self.in_force.commits.has_changed().unwrap_or(true)
             || self.in_force.since.elapsed() >= BELIEVED_FOR;
-        if stale || !self.in_force.grants.contains(grant) {
+        if stale || !self.in_force.asked.contains(grant) {
             self.in_force.commits.borrow_and_update();
             self.in_force.since = Instant::now();
             let waiting = self.queue.iter().filter_map(|next| next.grant.as_deref());
             let asked: BTreeSet<&str> = waiting.chain([grant.as_str()]).collect();
             let today = business_day(self.app.clock.now());
             self.in_force.grants = authorizations::in_force(&self.app, &asked, today).await?;
+            self.in_force.asked = asked.into_iter().map(str::to_owned).collect();
         }
         Ok(self.in_force.grants.contains(grant))
     }

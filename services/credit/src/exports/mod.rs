@@ -21,7 +21,7 @@ use crate::{
     authorizations::{self, Granted},
     files::{self, File, Format, Writer},
     items::{self, Item},
-    outcomes, profiles, records, subjects,
+    outcomes, profiles, subjects,
 };
 use rows::Filter;
 

@@ -131,7 +131,7 @@ async fn a_wrong_time_is_told() {
     world.register(1..2).await;
     let who = world.department("transport");
     for (as_of, known_at) in
-        [("13.2.2026", ""), ("2026-02-30", ""), ("", "yesterday"), ("", "2026-02-13T03:00:00Z")]
+        [("13.2.2026", ""), ("2026-02-30", ""), ("", "yesterday"), ("", "2026-02-13T09:00:00Z")]
     {
         let (as_of, known_at) = (as_of.to_owned(), known_at.to_owned());
         let request = api::ListRecordsRequest {
