@@ -1,8 +1,12 @@
 //! The README's figures, each beside a baseline of the same run, asserting nothing.
 //!
 //! `cargo run --release -p suites --bin bench` measures start, idle memory, import, grading and single calls on a fictional register of
-//! 19,179 rows, or on the file given; `… bench -- intake` the streaming intake of records on both databases.
+//! 19,179 rows, or on the file given. On both databases: `… bench -- intake` the streaming intake of records, `… bench -- profiles` profiles
+//! by code, `… bench -- import FILE` the import of a file of subjects.
+mod baseline;
+mod import;
 mod intake;
+mod profiles;
 
 use std::{
     io::Write,
@@ -17,11 +21,14 @@ use xinheng::client::Client;
 const ROWS: u32 = 19_179;
 
 fn main() -> anyhow::Result<()> {
-    let what = std::env::args().nth(1);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    match what.as_deref() {
-        Some("intake") => runtime.block_on(intake::measure()),
-        file => runtime.block_on(measure(file.map(Path::new))),
+    match arguments.as_slice() {
+        ["intake"] => runtime.block_on(intake::measure()),
+        ["profiles"] => runtime.block_on(profiles::measure()),
+        ["import", file] => runtime.block_on(import::measure(Path::new(file))),
+        file => runtime.block_on(measure(file.first().map(Path::new))),
     }
 }
 
