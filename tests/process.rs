@@ -49,23 +49,29 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Suite {
     /// Starts all of it on a folder, with further flags, and waits for the first answer.
     pub async fn up(data_dir: &Path, more: &[&str]) -> Self {
-        Self::start(&["up"], data_dir, more).await
+        Self::start(free_port(), &["up"], data_dir, more).await
     }
 
     /// Starts one role on a folder of its own.
     pub async fn serve(role: &str, data_dir: &Path, more: &[&str]) -> Self {
-        Self::start(&["serve", role], data_dir, more).await
+        Self::serve_on(free_port(), role, data_dir, more).await
     }
 
-    async fn start(action: &[&str], data_dir: &Path, more: &[&str]) -> Self {
-        let (port, admin) = (free_port(), free_port());
+    /// The same on a port that others were told of.
+    pub async fn serve_on(port: u16, role: &str, data_dir: &Path, more: &[&str]) -> Self {
+        Self::start(port, &["serve", role], data_dir, more).await
+    }
+
+    async fn start(port: u16, action: &[&str], data_dir: &Path, more: &[&str]) -> Self {
+        let admin = free_port();
         let flags = [
             "--data-dir",
             data_dir.to_str().unwrap(),
@@ -118,8 +124,17 @@ impl Suite {
 
     /// Resident memory in MiB.
     pub fn resident_mib(&self) -> u64 {
+        self.memory_mib("VmRSS:")
+    }
+
+    /// The most resident memory that it ever had, in MiB.
+    pub fn resident_peak_mib(&self) -> u64 {
+        self.memory_mib("VmHWM:")
+    }
+
+    fn memory_mib(&self, what: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(what)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
     }
 }

@@ -1,10 +1,14 @@
 //! The README's figures, each beside a baseline of the same run, asserting nothing.
 //!
 //! `cargo run --release -p suites --bin bench` measures start, idle memory, import, grading and single calls on a fictional register of
-//! 19,179 rows, or on the file given; `… bench -- intake` the streaming intake of records on both databases,
-//! `… bench -- names --data DIR` the linking of names to codes within a real register.
+//! 19,179 rows, or on the file given. On both databases: `… bench -- intake` the streaming intake of records, `… bench -- profiles` profiles
+//! by code, `… bench -- import FILE` the import of a file of subjects, `… bench -- names --data DIR` the linking of names to codes within a
+//! real register.
+mod baseline;
+mod import;
 mod intake;
 mod names;
+mod profiles;
 
 use std::{
     io::Write,
@@ -19,17 +23,16 @@ use xinheng::client::Client;
 const ROWS: u32 = 19_179;
 
 fn main() -> anyhow::Result<()> {
-    let what = std::env::args().nth(1);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    match what.as_deref() {
-        Some("intake") => runtime.block_on(intake::measure()),
-        Some("names") => {
-            let flags: Vec<String> = std::env::args().skip(2).collect();
-            let [flag, folder] = flags.as_slice() else { anyhow::bail!("give the folder: names --data DIR") };
-            anyhow::ensure!(flag == "--data", "unknown flag {flag}; give the folder: names --data DIR");
-            runtime.block_on(names::measure(Path::new(folder)))
-        }
-        file => runtime.block_on(measure(file.map(Path::new))),
+    match arguments.as_slice() {
+        ["intake"] => runtime.block_on(intake::measure()),
+        ["profiles"] => runtime.block_on(profiles::measure()),
+        ["import", file] => runtime.block_on(import::measure(Path::new(file))),
+        ["names", "--data", folder] => runtime.block_on(names::measure(Path::new(folder))),
+        ["names", ..] => anyhow::bail!("give the folder: names --data DIR"),
+        file => runtime.block_on(measure(file.first().map(Path::new))),
     }
 }
 

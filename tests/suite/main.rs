@@ -5,5 +5,6 @@ mod bad_input;
 mod circle;
 mod contract_style;
 mod crash;
+mod crash_stream;
 mod feed_order;
 mod tidy;

@@ -1,0 +1,116 @@
+//! Profiles by code at sixteen clients at once, each look written to the access log, against a call that does nothing.
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use chassis::trial::Postgres;
+use contract::credit::v1::{self as api, profiles_client::ProfilesClient};
+use suites::world;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use xinheng::client::Client;
+
+use crate::intake::{City, SUBJECTS, scattered};
+
+const CLIENTS: u32 = 16;
+const CALLS: u32 = 500;
+
+/// Measures both databases.
+pub async fn measure() -> anyhow::Result<()> {
+    println!(
+        "{CLIENTS} clients, {CALLS} calls each one after another; {SUBJECTS} subjects with four records each on average"
+    );
+    println!("{:<11} {:<22} {:>9} {:>9} {:>9}", "", "", "median", "p99", "calls/s");
+    let folder = tempfile::tempdir()?;
+    let cluster = Postgres::start_with(&[]);
+    for postgres in [true, false] {
+        let city = City::open(folder.path(), postgres.then_some(&cluster)).await?;
+        city.register().await?;
+        city.take_in(0).await?;
+        let name = if postgres { "PostgreSQL" } else { "SQLite" };
+
+        let (mut health, mut profiles) = (Vec::new(), Vec::new());
+        for _ in 0..CLIENTS {
+            health.push(HealthClient::new(city.client()?));
+            profiles.push(ProfilesClient::new(city.client()?));
+        }
+        let trivial = timed(health, async |client, _| {
+            client.check(HealthCheckRequest::default()).await?;
+            Ok(())
+        });
+        let trivial = told(name, "gRPC health", trivial.await?, None);
+        let profile = timed(profiles, async |client, turn| {
+            let uscc = world::code(scattered(turn));
+            let request =
+                api::GetProfileRequest { uscc, purpose: String::from("日常监管"), ..Default::default() };
+            let profile = client.get_profile(request).await?.into_inner();
+            profile.subject.context("a profile without a subject")?;
+            Ok(())
+        });
+        told(name, "gRPC profile, credit", profile.await?, Some(trivial));
+
+        let mut clients = Vec::new();
+        for _ in 0..CLIENTS {
+            clients.push(Client::new(&city.gateway.base).sign_in_as_office(&city.gateway.data_dir).await?);
+        }
+        let trivial = timed(clients.clone(), async |client, _| {
+            client.get("/.well-known/jwks.json").await?;
+            Ok(())
+        });
+        let trivial = told(name, "REST jwks", trivial.await?, None);
+        let profile = timed(clients, async |client, turn| {
+            let path =
+                format!("/credit/v1/subjects/{}/profile?purpose=inspection", world::code(scattered(turn)));
+            let profile = client.get(&path).await?;
+            anyhow::ensure!(profile["subject"].is_object(), "a profile without a subject");
+            Ok(())
+        });
+        told(name, "REST profile, gateway", profile.await?, Some(trivial));
+    }
+    Ok(())
+}
+
+// Each client's calls one after another, all clients at once; the times of all calls, sorted, and the whole time.
+async fn timed<C: Send + 'static>(
+    clients: Vec<C>,
+    call: impl AsyncFn(&mut C, u32) -> anyhow::Result<()> + Clone + 'static,
+) -> anyhow::Result<(Vec<Duration>, Duration)> {
+    let started = Instant::now();
+    let work = (0_u32..).zip(clients).map(|(place, mut client)| {
+        let call = &call;
+        async move {
+            let mut times = Vec::new();
+            for turn in 0..CALLS + CALLS / 10 {
+                let started = Instant::now();
+                call(&mut client, place * 7919 + turn).await?;
+                // The first tenth warms up.
+                if turn >= CALLS / 10 {
+                    times.push(started.elapsed());
+                }
+            }
+            anyhow::Ok(times)
+        }
+    });
+    let mut times: Vec<Duration> = futures::future::try_join_all(work).await?.concat();
+    times.sort_unstable();
+    Ok((times, started.elapsed()))
+}
+
+fn told(
+    database: &str,
+    what: &str,
+    (times, took): (Vec<Duration>, Duration),
+    trivial: Option<Duration>,
+) -> Duration {
+    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
+    let milliseconds = |time: Duration| format!("{:.2} ms", time.as_secs_f64() * 1e3);
+    let ratio = trivial.map(|trivial| {
+        format!("  p99 {:.1} x the trivial call's", at(99).as_secs_f64() / trivial.as_secs_f64())
+    });
+    println!(
+        "{database:<11} {what:<22} {:>9} {:>9} {:>9.0}{}",
+        milliseconds(at(50)),
+        milliseconds(at(99)),
+        times.len() as f64 * 1.1 / took.as_secs_f64(),
+        ratio.unwrap_or_default(),
+    );
+    at(99)
+}
