@@ -10,7 +10,7 @@ use crate::{
     condition::Bound,
     day::Day,
     decimal::{Decimal, Exact},
-    facts::{FactSheet, Group, Row},
+    facts::{Cover, FactSheet, Group, Row},
     measure::{Counted, Measure, Measured, latest_grade::LatestGrade},
     model::{Compiled, Indicator, MAX_ITEMS, Model, NATIONAL_EVALUATION, Rule, Selector, UNGRADED, Veto},
 };
@@ -52,7 +52,8 @@ impl Compiled {
     fn evaluate<'a>(&'a self, sheet: &'a FactSheet, as_of: Date, sink: &mut impl Sink) -> Outcome<'a> {
         let groups = sheet.groups();
         let next = Cell::new(Day::NEVER);
-        let records = Records { groups, places: self.places(groups), as_of: Day::of(as_of), next };
+        let places = self.places(groups);
+        let records = Records { scheme: self, sheet, groups, places, as_of: Day::of(as_of), next };
         let (grade, score) = match &self.rule {
             Rule::Direct(selector) => (direct(selector, &records, sink), None),
             Rule::Model(model) => {
@@ -125,6 +126,8 @@ impl Model {
 
 /// A sheet seen from a date.
 struct Records<'a> {
+    scheme: &'a Compiled,
+    sheet: &'a FactSheet,
     groups: &'a [Group],
     /// The place of the group of each of the scheme's items, or [`ABSENT`].
     places: [u32; MAX_ITEMS],
@@ -148,35 +151,47 @@ impl<'a> Records<'a> {
 
     /// The records that count (§4.1.1).
     fn counted(&self, selector: &Selector) -> impl Iterator<Item = Counted<'a>> {
-        selector.items.iter().filter_map(|item| self.groups.get(self.places[*item] as usize)).flat_map(
-            move |group| {
-                let condition = selector.condition.bind(group);
-                group.rows.iter().filter_map(move |row| {
-                    let percent = self.percent(selector, &condition, row)?;
-                    Some(Counted { row, group, percent })
-                })
-            },
-        )
+        let present = |item: &usize| Some((*item, self.groups.get(self.places[*item] as usize)?));
+        selector.items.iter().filter_map(present).flat_map(move |(item, group)| {
+            let condition = selector.condition.bind(group);
+            let cover = self.cover(item);
+            group.rows.iter().filter_map(move |row| {
+                let percent = self.percent(selector, &condition, cover, row)?;
+                Some(Counted { row, group, percent })
+            })
+        })
+    }
+
+    fn cover(&self, item: usize) -> Cover<'a> {
+        match (self.scheme.authorized[item], self.scheme.department.as_str()) {
+            (false, _) => Cover::Always,
+            (true, "") => Cover::Granted(&[]),
+            (true, department) => self.sheet.cover(&self.scheme.items[item], department),
+        }
     }
 
     /// By how much a record counts, if it does; notes the day on which that ends, or begins.
-    fn percent(&self, selector: &Selector, condition: &Bound<'_>, row: &Row) -> Option<Decimal> {
-        let begins = row.occurred().max(row.from());
-        if begins >= row.until() || self.as_of >= row.until() {
-            return None;
-        }
-        if begins > self.as_of {
-            if condition.holds(row) {
-                self.changes_on(begins);
-            }
+    fn percent(
+        &self,
+        selector: &Selector,
+        condition: &Bound<'_>,
+        cover: Cover<'_>,
+        row: &Row,
+    ) -> Option<Decimal> {
+        let begins = cover.first_from(row.occurred().max(row.from()).max(self.as_of));
+        if begins >= row.until() {
             return None;
         }
         let steps = selector.steps.iter().map(|step| (step, step.left_on(row.occurred())));
-        let (step, left_on) = steps.into_iter().find(|(_, left_on)| *left_on > self.as_of)?;
+        let (step, left_on) = steps.into_iter().find(|(_, left_on)| *left_on > begins)?;
         if !condition.holds(row) {
             return None;
         }
-        self.changes_on(left_on.min(row.until()));
+        if begins > self.as_of {
+            self.changes_on(begins);
+            return None;
+        }
+        self.changes_on(left_on.min(row.until()).min(cover.ends_after(begins)));
         Some(step.percent)
     }
 

@@ -15,7 +15,7 @@ mod text;
 
 pub use decimal::{Decimal, DecimalFault, Exact};
 pub use evaluate::Outcome;
-pub use facts::{Change, Fact, FactSheet, MAX_FACTS, SheetFault, Value};
+pub use facts::{Change, Fact, FactSheet, Grant, MAX_FACTS, MAX_GRANTS, SheetFault, Value};
 pub use model::{Compiled, MAX_INDICATORS, MAX_ITEMS, NATIONAL_EVALUATION, Problem, UNGRADED};
 pub use schema::{FieldType, Schemas};
 pub use text::Bilingual;

@@ -1,5 +1,6 @@
 //! The fact sheet of one subject: what its records say that a scheme can count, kept together and compact.
 //! The sheet is its own stored form (a private protobuf message), so that reading it costs one decoding.
+mod grants;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -7,6 +8,8 @@ mod tests;
 use jiff::civil::Date;
 use prost::Message;
 
+pub(crate) use grants::Cover;
+pub use grants::{Grant, MAX_GRANTS};
 use stored::Sheet;
 pub(crate) use stored::{Group, Row, Scalar};
 
@@ -15,7 +18,9 @@ use crate::{day::Day, decimal::Decimal, text::Bilingual};
 /// The facts that one sheet holds at most: the bound under which no sum of §4.1 overflows.
 pub const MAX_FACTS: usize = 100_000;
 /// Changes when an old sheet could no longer be read as it was meant.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// The format before there were grants.
+const WITHOUT_GRANTS: u32 = 1;
 
 /// The value of a record's field, as its item types it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +71,12 @@ pub enum Change {
     End { record: String, on: Date },
     /// The record is taken out, as if it had never been.
     Remove { record: String },
+    /// A line of a grant: replaces the same line.
+    Grant(Grant),
+    /// A grant no longer covers anything from this day on.
+    Revoke { grant: String, on: Date },
+    /// A grant is taken out, as if it had never been.
+    RemoveGrant { grant: String },
 }
 
 /// Why a sheet cannot be read or changed.
@@ -73,6 +84,8 @@ pub enum Change {
 pub enum SheetFault {
     /// The subject would have more than [`MAX_FACTS`] facts.
     Full,
+    /// The subject would have more than [`MAX_GRANTS`] lines of grants.
+    Grants,
     /// The bytes are no sheet of this format.
     Unreadable,
 }
@@ -85,6 +98,10 @@ impl SheetFault {
                 format!("the subject already has {MAX_FACTS} facts: remove what no scheme counts"),
                 format!("该主体的记录已达 {MAX_FACTS} 条上限：请移除不参与评价的记录"),
             ),
+            Self::Grants => Bilingual::new(
+                format!("the subject already has {MAX_GRANTS} grants: remove those that ended long ago"),
+                format!("该主体的授权已达 {MAX_GRANTS} 项上限：请移除早已失效的授权"),
+            ),
             Self::Unreadable => Bilingual::new(
                 "the stored fact sheet cannot be read: rebuild it from the change feed",
                 "已存储的事实表无法读取：请从变更流重建",
@@ -93,13 +110,13 @@ impl SheetFault {
     }
 }
 
-/// All facts of one subject, grouped by item and each group in the order of occurrence.
+/// All facts of one subject, grouped by item and each group in the order of occurrence, and its grants.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FactSheet(Sheet);
 
 impl Default for FactSheet {
     fn default() -> Self {
-        Self(Sheet { format: FORMAT, groups: Vec::new() })
+        Self(Sheet { format: FORMAT, groups: Vec::new(), grants: Vec::new() })
     }
 }
 
@@ -109,9 +126,12 @@ impl FactSheet {
         Self::default()
     }
 
-    /// Reads what [`Self::encode`] wrote.
+    /// Reads what [`Self::encode`] wrote, in this format or the one before.
     pub fn decode(bytes: &[u8]) -> Result<Self, SheetFault> {
-        let sheet = Sheet::decode(bytes).map_err(|_| SheetFault::Unreadable)?;
+        let mut sheet = Sheet::decode(bytes).map_err(|_| SheetFault::Unreadable)?;
+        if sheet.format == WITHOUT_GRANTS && sheet.grants.is_empty() {
+            sheet.format = FORMAT;
+        }
         let sound = sheet.format == FORMAT && sheet.is_well_formed() && sheet.len() <= MAX_FACTS;
         if sound { Ok(Self(sheet)) } else { Err(SheetFault::Unreadable) }
     }
@@ -141,6 +161,9 @@ impl FactSheet {
                 }
             }
             Change::Remove { record } => self.0.retain(|row| row.record != record),
+            Change::Grant(grant) => return self.put_grant(grant),
+            Change::Revoke { grant, on } => self.revoke(&grant, on),
+            Change::RemoveGrant { grant } => self.remove_grant(&grant),
         }
         self.0.retain(Row::stands_ever);
         Ok(())

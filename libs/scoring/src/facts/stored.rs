@@ -1,6 +1,9 @@
 //! The stored form of a sheet. Dates are packed days, numbers ten-thousandths; a group keeps the field keys
 //! of its item once, and a row the values by the place of their key.
-use super::{Fact, Value};
+use super::{
+    Fact, Value,
+    grants::{self, Line},
+};
 use crate::{day::Day, decimal::Decimal};
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -9,6 +12,9 @@ pub(crate) struct Sheet {
     pub(super) format: u32,
     #[prost(message, repeated, tag = "2")]
     pub(super) groups: Vec<Group>,
+    /// Ordered by item, department and first day.
+    #[prost(message, repeated, tag = "3")]
+    pub(super) grants: Vec<Line>,
 }
 
 /// The facts of one item.
@@ -80,7 +86,9 @@ impl Sheet {
 
     /// What evaluation relies on; bytes that were not written here may break any of it.
     pub(super) fn is_well_formed(&self) -> bool {
-        self.groups.is_sorted_by(|a, b| a.item < b.item) && self.groups.iter().all(Group::is_well_formed)
+        self.groups.is_sorted_by(|a, b| a.item < b.item)
+            && self.groups.iter().all(Group::is_well_formed)
+            && grants::are_well_formed(&self.grants)
     }
 
     pub(super) fn rows_of<'a>(&'a mut self, record: &'a str) -> impl Iterator<Item = &'a mut Row> {

@@ -111,7 +111,7 @@ fn only_what_was_written_is_read() {
         FactSheet::decode(&sheet.encode_to_vec())
     };
     let breaks: [fn(&mut Sheet); 5] = [
-        |sheet| sheet.format = 2,
+        |sheet| sheet.format = 3,
         |sheet| sheet.groups.reverse(),
         |sheet| sheet.groups[0].rows.clear(),
         |sheet| sheet.groups[1].item = "x".into(),
@@ -122,6 +122,19 @@ fn only_what_was_written_is_read() {
     }
     assert_eq!(FactSheet::decode(&[]), Err(SheetFault::Unreadable));
     assert_eq!(FactSheet::decode(&sheet.encode()[1..]), Err(SheetFault::Unreadable));
+}
+
+/// A sheet as it was stored before there were grants, byte by byte: format 1, item x, record a, version 1, of
+/// 2026-01-01 (packed: 24312 months and a day, zigzag), severity 1.
+#[test]
+fn a_sheet_of_the_former_format_is_read() {
+    let former = [
+        0x08, 0x01, 0x12, 0x12, 0x0a, 0x01, b'x', 0x1a, 0x0d, 0x0a, 0x01, b'a', 0x10, 0x01, 0x18, 0x01, 0x20,
+        0x82, 0xfc, 0x5e, 0x28, 0x02,
+    ];
+    let expected = put([Fact { fields: Vec::new(), ..fact("a", 1, "x", None) }]);
+    assert_eq!(FactSheet::decode(&former), Ok(expected.clone()));
+    assert_eq!(FactSheet::decode(&expected.encode()), Ok(expected));
 }
 
 proptest! {

@@ -48,10 +48,11 @@ pub(super) fn compile(model: &wire::Model, schemas: &Schemas) -> Result<Compiled
     let vetoes = compiler
         .each("model.vetoes", &model.vetoes, |compiler, path, veto| compiler.veto(path, veto, &grades));
     match (min, compiler.problems) {
-        (Some(min), problems) if problems.is_empty() => Ok(Compiled {
-            items: compiler.items.into_iter().map(str::to_owned).collect(),
-            rule: Rule::Model(Model { base, min, max, indicators, vetoes, grades }),
-        }),
+        (Some(min), problems) if problems.is_empty() => Ok(Compiled::of(
+            compiler.items.into_iter().map(str::to_owned).collect(),
+            schemas,
+            Rule::Model(Model { base, min, max, indicators, vetoes, grades }),
+        )),
         (_, problems) => Err(problems),
     }
 }

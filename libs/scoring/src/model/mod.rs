@@ -33,6 +33,10 @@ const MOST_POINTS: i64 = 100_000_000_000;
 pub struct Compiled {
     /// The items that it reads, ascending; selectors count into them.
     pub(crate) items: Vec<String>,
+    /// Which of them need the subject's grant; as many as there are items.
+    pub(crate) authorized: Vec<bool>,
+    /// To whom a grant has to be; empty if to nobody, so that no record under a grant counts.
+    pub(crate) department: String,
     pub(crate) rule: Rule,
 }
 
@@ -107,13 +111,36 @@ impl Compiled {
 
     /// The scheme that applies the national result as it is 直接应用 (CONTRACT §4.1.6).
     pub fn direct() -> Self {
+        Self::direct_in(&Schemas::new())
+    }
+
+    /// The same by a catalogue, which may put the national result under the subject's grant.
+    pub fn direct_in(schemas: &Schemas) -> Self {
         let selector = Selector { items: vec![0], condition: Condition::always(), steps: vec![Step::ALL] };
-        Self { items: vec![NATIONAL_EVALUATION.to_owned()], rule: Rule::Direct(selector) }
+        Self::of(vec![NATIONAL_EVALUATION.to_owned()], schemas, Rule::Direct(selector))
+    }
+
+    fn of(items: Vec<String>, schemas: &Schemas, rule: Rule) -> Self {
+        let authorized = items.iter().map(|item| schemas.needs_grant(item)).collect();
+        Self { items, authorized, department: String::new(), rule }
+    }
+
+    /// The scheme as this department's: records of items that need the subject's grant count where it is to
+    /// this department. Without it none of them count.
+    #[must_use]
+    pub fn of_department(self, department: impl Into<String>) -> Self {
+        Self { department: department.into(), ..self }
     }
 
     /// The items whose records the scheme reads: a change of any other leaves its grades as they are.
     pub fn items(&self) -> impl Iterator<Item = &str> {
         self.items.iter().map(String::as_str)
+    }
+
+    /// Those of its items that need the subject's grant: a change of another grant leaves its grades as they
+    /// are.
+    pub fn authorized_items(&self) -> impl Iterator<Item = &str> {
+        self.items().zip(&self.authorized).filter_map(|(item, needs)| needs.then_some(item))
     }
 }
 
