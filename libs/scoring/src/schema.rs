@@ -61,6 +61,19 @@ impl FieldType {
 pub struct Schemas {
     items: BTreeMap<String, BTreeMap<String, FieldType>>,
     authorized: BTreeSet<String>,
+    /// By item and key.
+    limits: BTreeMap<(String, String), Limits>,
+}
+
+/// What values a field may have, beyond its type.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// The words that a text is made of 值域; empty: any.
+    pub vocabulary: Vec<String>,
+    /// The least number or earliest date, as it is written; empty: any.
+    pub minimum: String,
+    /// The greatest number or latest date.
+    pub maximum: String,
 }
 
 impl Schemas {
@@ -78,6 +91,15 @@ impl Schemas {
         self.items.insert(item.into(), fields.into_iter().map(|(key, kind)| (key.into(), kind)).collect());
     }
 
+    /// Notes what values a field of an item may have: warnings rest on it.
+    pub fn limit(&mut self, item: impl Into<String>, key: impl Into<String>, limits: Limits) {
+        self.limits.insert((item.into(), key.into()), limits);
+    }
+
+    pub(crate) fn limits(&self, item: &str, key: &str) -> Option<&Limits> {
+        self.limits.get(&(item.to_owned(), key.to_owned()))
+    }
+
     /// The catalogue as credit gives it, its items of the nature AUTHORIZED under the subject's grant. A field of
     /// a type that is none of ours is left out, and so refused where a condition names it.
     pub fn of_catalogue(items: &[CatalogueItem]) -> Self {
@@ -85,6 +107,11 @@ impl Schemas {
         for item in items {
             let typed = |field: &CatalogueField| Some((field.key.clone(), FieldType::parse(&field.r#type)?));
             schemas.insert(item.item.as_str(), item.fields.iter().filter_map(typed));
+            for field in &item.fields {
+                let (vocabulary, minimum, maximum) =
+                    (field.vocabulary.clone(), field.minimum.clone(), field.maximum.clone());
+                schemas.limit(&item.item, &field.key, Limits { vocabulary, minimum, maximum });
+            }
             if item.nature() == Nature::Authorized {
                 schemas.need_grant(item.item.as_str());
             }

@@ -2,7 +2,11 @@
 //! which a grant to that department covers the item.
 use jiff::civil::Date;
 
-use super::{FactSheet, SheetFault};
+use super::{
+    FactSheet, SheetFault,
+    packed::{GRANT, Packed},
+    stored::Sheet,
+};
 use crate::day::Day;
 
 /// The lines of grants that one sheet holds at most.
@@ -23,9 +27,9 @@ pub struct Grant {
     pub until: Option<Date>,
 }
 
-/// A line as it is stored.
+/// A line of a sheet taken apart.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct Line {
+pub(super) struct Line {
     #[prost(string, tag = "1")]
     grant: String,
     #[prost(string, tag = "2")]
@@ -58,12 +62,21 @@ impl Line {
         Some(Grant { grant, item, department, from, until })
     }
 
-    pub(crate) fn first(&self) -> Day {
+    pub(super) fn from_parts([grant, item, department]: [String; 3], first_day: i32, end_day: i32) -> Self {
+        let end_day = (Day::from_packed(end_day) != Day::NEVER).then_some(end_day);
+        Self { grant, item, department, first_day, end_day }
+    }
+
+    pub(super) fn texts(&self) -> [&str; 3] {
+        [&self.grant, &self.item, &self.department]
+    }
+
+    pub(super) fn first(&self) -> Day {
         Day::from_packed(self.first_day)
     }
 
     /// The first day that is no longer covered.
-    pub(crate) fn end(&self) -> Day {
+    pub(super) fn end(&self) -> Day {
         self.end_day.map_or(Day::NEVER, Day::from_packed)
     }
 
@@ -85,22 +98,31 @@ impl Line {
 impl FactSheet {
     /// The subject's grants, those that ended among them.
     pub fn grants(&self) -> impl Iterator<Item = Grant> {
-        self.0.grants.iter().filter_map(Line::grant)
+        self.0.open().grants.into_iter().filter_map(|line| line.grant())
     }
 
     /// Puts these grants in the place of all that the sheet has.
     pub fn set_grants(&mut self, grants: impl IntoIterator<Item = Grant>) -> Result<(), SheetFault> {
-        let before = std::mem::take(&mut self.0.grants);
-        let put = grants.into_iter().try_for_each(|grant| self.put_grant(grant));
-        if put.is_err() {
-            self.0.grants = before;
-        }
-        put
+        self.change(|sheet| {
+            sheet.grants.clear();
+            grants.into_iter().try_for_each(|grant| sheet.put_grant(grant))
+        })
     }
 
+    /// On which days the department may count the item's records.
+    pub(crate) fn cover(&self, item: &str, department: &str) -> Cover<'_> {
+        let lines = self.0.grants();
+        let key = |line: &Words| (self.0.text(line[2], line[3]), self.0.text(line[4], line[5]));
+        let from = lines.partition_point(|line| key(line) < (item, department));
+        let length = lines[from..].partition_point(|line| key(line) == (item, department));
+        Cover::Granted(&lines[from..from + length])
+    }
+}
+
+impl Sheet {
     pub(super) fn put_grant(&mut self, grant: Grant) -> Result<(), SheetFault> {
         let line = Line::of(grant);
-        let lines = &mut self.0.grants;
+        let lines = &mut self.grants;
         lines.retain(|other| other.key() != line.key());
         if !line.is_well_formed() {
             // It ends before it begins: it covers no day.
@@ -116,25 +138,33 @@ impl FactSheet {
 
     pub(super) fn revoke(&mut self, grant: &str, on: Date) {
         let on = Day::of(on);
-        for line in self.0.grants.iter_mut().filter(|line| line.grant == grant && on < line.end()) {
+        for line in self.grants.iter_mut().filter(|line| line.grant == grant && on < line.end()) {
             line.end_day = Some(on.packed());
         }
-        self.0.grants.retain(|line| line.first() < line.end());
+        self.grants.retain(|line| line.first() < line.end());
     }
 
     pub(super) fn remove_grant(&mut self, grant: &str) {
-        self.0.grants.retain(|line| line.grant != grant);
+        self.grants.retain(|line| line.grant != grant);
     }
+}
 
-    /// On which days the department may count the item's records.
-    pub(crate) fn cover(&self, item: &str, department: &str) -> Cover<'_> {
-        let lines = &self.0.grants;
-        let from =
-            lines.partition_point(|line| (line.item.as_str(), line.department.as_str()) < (item, department));
-        let length = lines[from..]
-            .partition_point(|line| (line.item.as_str(), line.department.as_str()) == (item, department));
-        Cover::Granted(&lines[from..from + length])
+impl Packed {
+    /// The lines of grants are as changes leave them.
+    pub(super) fn are_grants_sound(&self) -> bool {
+        self.grants().is_empty() || are_well_formed(&self.open().grants)
     }
+}
+
+/// A line as it is packed: grant, item and department, first and end day.
+type Words = [u32; GRANT];
+
+fn first(line: &Words) -> Day {
+    Day::from_packed(line[6].cast_signed())
+}
+
+fn end(line: &Words) -> Day {
+    Day::from_packed(line[7].cast_signed())
 }
 
 pub(super) fn are_well_formed(lines: &[Line]) -> bool {
@@ -149,28 +179,41 @@ pub(crate) enum Cover<'a> {
     /// On all: the item needs no grant.
     Always,
     /// On those of these grants, in the order of their first days.
-    Granted(&'a [Line]),
+    Granted(&'a [Words]),
 }
 
 impl Cover<'_> {
     /// The first covered day from a day on; [`Day::NEVER`] if none is.
+    #[inline]
     pub(crate) fn first_from(self, day: Day) -> Day {
         match self {
             Self::Always => day,
             Self::Granted(lines) => {
-                let open = lines.iter().filter(|line| day < line.end());
-                open.map(|line| line.first().max(day)).min().unwrap_or(Day::NEVER)
+                let open = lines.iter().filter(|line| day < end(line));
+                open.map(|line| first(line).max(day)).min().unwrap_or(Day::NEVER)
             }
         }
     }
 
+    /// The first day from which all are covered up to a day that is.
+    pub(crate) fn covered_since(self, day: Day) -> Day {
+        let Self::Granted(lines) = self else { return Day::ALWAYS };
+        let earlier = |since: Day| lines.iter().find(|line| first(line) < since && since <= end(line));
+        let mut since = day;
+        while let Some(line) = earlier(since) {
+            since = first(line);
+        }
+        since
+    }
+
     /// The first day that is not covered, after a day that is.
+    #[inline]
     pub(crate) fn ends_after(self, day: Day) -> Day {
         match self {
             Self::Always => Day::NEVER,
             Self::Granted(lines) => lines
                 .iter()
-                .fold(day, |end, line| if line.first() <= end { end.max(line.end()) } else { end }),
+                .fold(day, |covered, line| if first(line) <= covered { covered.max(end(line)) } else { covered }),
         }
     }
 }
@@ -245,6 +288,8 @@ mod tests {
             let first = (at..=28).find(|at| covered(*at)).map_or(Day::NEVER, |at| Day::of(day(at)));
             prop_assert_eq!(cover.first_from(Day::of(day(at))), first);
             if covered(at) {
+                let since = (1..=at).rev().take_while(|at| covered(*at)).last();
+                prop_assert_eq!(cover.covered_since(Day::of(day(at))), Day::of(day(since.unwrap())));
                 let end = (at..=28).find(|at| !covered(*at)).map_or(Day::NEVER, |at| Day::of(day(at)));
                 prop_assert_eq!(cover.ends_after(Day::of(day(at))), end);
             }

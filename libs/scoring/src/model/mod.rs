@@ -65,6 +65,8 @@ pub(crate) struct Indicator {
     pub(crate) points: Points,
     pub(crate) min: Option<Decimal>,
     pub(crate) max: Option<Decimal>,
+    /// The points where no record counts, before floor and cap and after: most indicators of most subjects.
+    pub(crate) idle: (Exact, Exact),
 }
 
 /// Which records count, and by how much.
@@ -137,6 +139,15 @@ impl Compiled {
         self.items.iter().map(String::as_str)
     }
 
+    /// Its grades, best first; none where the national result is applied directly.
+    pub fn grades(&self) -> impl Iterator<Item = &str> {
+        let grades = match &self.rule {
+            Rule::Direct(_) => &[][..],
+            Rule::Model(model) => &model.grades,
+        };
+        grades.iter().map(|grade| grade.name.as_str())
+    }
+
     /// Those of its items that need the subject's grant: a change of another grant leaves its grades as they
     /// are.
     pub fn authorized_items(&self) -> impl Iterator<Item = &str> {
@@ -158,7 +169,7 @@ impl Points {
         match (self, value) {
             (Self::PerUnit(points), Measured::Number(value)) => value.times(*points),
             (Self::Bands(bands), Measured::Number(value)) => {
-                let band = bands.iter().rev().find(|(at_least, _)| Exact::from(*at_least) <= value);
+                let band = bands.iter().rev().find(|(at_least, _)| value.reaches(*at_least));
                 band.map_or(Exact::ZERO, |(_, points)| (*points).into())
             }
             (Self::Grades(points), Measured::Grade(Some(grade))) => {
@@ -176,6 +187,7 @@ impl Step {
     pub(crate) const ALL: Self = Self { within: None, percent: Decimal::HUNDRED };
 
     /// The first day on which a record of that day no longer falls in the step.
+    #[inline]
     pub(crate) fn left_on(&self, occurred: Day) -> Day {
         self.within.map_or(Day::NEVER, |months| occurred.leaves_window(months))
     }
