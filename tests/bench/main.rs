@@ -1,8 +1,10 @@
 //! The README's figures, each beside a baseline of the same run, asserting nothing.
 //!
 //! `cargo run --release -p suites --bin bench` measures start, idle memory, import, grading and single calls on a fictional register of
-//! 19,179 rows, or on the file given; `… bench -- intake` the streaming intake of records on both databases.
+//! 19,179 rows, or on the file given; `… bench -- intake` the streaming intake of records on both databases;
+//! `… bench -- scoring` the evaluation of a million fact sheets against DuckDB.
 mod intake;
+mod scoring;
 
 use std::{
     io::Write,
@@ -21,6 +23,7 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match what.as_deref() {
         Some("intake") => runtime.block_on(intake::measure()),
+        Some("scoring") => scoring::measure(std::env::args().nth(2).as_deref()),
         file => runtime.block_on(measure(file.map(Path::new))),
     }
 }

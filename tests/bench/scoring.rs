@@ -44,7 +44,8 @@ pub fn measure(subjects: Option<&str>) -> anyhow::Result<()> {
     let compiled = scheme::compiled()?;
     let resident = resident_mib();
     let started = Instant::now();
-    let sheets: Vec<FactSheet> = (0..subjects).map(|subject| sheet(subject, subjects)).collect::<anyhow::Result<_>>()?;
+    let sheets: Vec<FactSheet> =
+        (0..subjects).map(|subject| sheet(subject, subjects)).collect::<anyhow::Result<_>>()?;
     let (built, held) = (started.elapsed(), resident_mib().saturating_sub(resident));
     let (mut ours, mut scored) = (Times::default(), Vec::new());
     for _ in 0..ROUNDS {
@@ -57,7 +58,12 @@ pub fn measure(subjects: Option<&str>) -> anyhow::Result<()> {
     println!("fact sheets built in {:.1} s, {held} MiB in memory", built.as_secs_f64());
     let theirs = Times { seconds: duckdb.seconds, cpu: duckdb.cpu };
     println!("evaluation of all sheets            {}", ours.shown());
-    println!("DuckDB {:<8} one query, its table {}; peak {} MiB", duckdb.version, theirs.shown(), duckdb.peak_mib);
+    println!(
+        "DuckDB {:<8} one query, its table {}; peak {} MiB",
+        duckdb.version,
+        theirs.shown(),
+        duckdb.peak_mib
+    );
     let ratio = |ours: &[f64], theirs: &[f64]| least(theirs) / least(ours);
     println!(
         "{:.1} times as fast by the clock, {:.1} times by the processors' time; every score and grade is the same",
@@ -76,7 +82,8 @@ struct Times {
 
 impl Times {
     fn shown(&self) -> String {
-        let rounds = |times: &[f64]| times.iter().map(|time| format!("{time:.2}")).collect::<Vec<_>>().join(", ");
+        let rounds =
+            |times: &[f64]| times.iter().map(|time| format!("{time:.2}")).collect::<Vec<_>>().join(", ");
         format!("{} s, processors {} s", rounds(&self.seconds), rounds(&self.cpu))
     }
 }
@@ -95,7 +102,11 @@ fn cpu_seconds() -> f64 {
 fn ensure_duckdb() -> anyhow::Result<()> {
     let found = Command::new("python3").args(["-c", "import duckdb"]).output();
     let found = found.context("there is no python3, which drives DuckDB")?;
-    ensure!(found.status.success(), "python3 has no DuckDB: pip install duckdb\n{}", String::from_utf8_lossy(&found.stderr));
+    ensure!(
+        found.status.success(),
+        "python3 has no DuckDB: pip install duckdb\n{}",
+        String::from_utf8_lossy(&found.stderr)
+    );
     Ok(())
 }
 
@@ -164,7 +175,7 @@ fn money(cents: i64) -> String {
 }
 
 fn sheet(subject: u32, subjects: u32) -> anyhow::Result<FactSheet> {
-    let mut sheet = FactSheet::new();
+    let mut changes = Vec::new();
     for (order, record) in (0_u32..).zip(records(subject, subjects)) {
         let amount = record.cents.map(|cents| Decimal::parse(&money(cents)));
         let fact = Fact {
@@ -179,8 +190,10 @@ fn sheet(subject: u32, subjects: u32) -> anyhow::Result<FactSheet> {
             effective_from: None,
             effective_until: record.until,
         };
-        sheet.apply(Change::Put(fact)).map_err(|fault| anyhow::anyhow!(fault.message().en))?;
+        changes.push(Change::Put(fact));
     }
+    let mut sheet = FactSheet::new();
+    sheet.apply_all(changes).map_err(|fault| anyhow::anyhow!(fault.message().en))?;
     Ok(sheet)
 }
 
@@ -193,10 +206,12 @@ fn score<'a>(compiled: &'a Compiled, sheets: &'a [FactSheet], threads: usize) ->
     std::thread::scope(|scope| {
         for (sheets, scored) in sheets.chunks(share).zip(scored.chunks_mut(share)) {
             scope.spawn(move || {
-                for (sheet, scored) in sheets.iter().zip(scored) {
-                    let outcome = compiled.grade(sheet, AS_OF);
-                    *scored = (outcome.grade, outcome.score, outcome.next_change_on);
-                }
+                let mut scored = scored.iter_mut();
+                compiled.grade_each(sheets, AS_OF, |outcome| {
+                    if let Some(scored) = scored.next() {
+                        *scored = (outcome.grade, outcome.score, outcome.next_change_on);
+                    }
+                });
             });
         }
     });
@@ -217,7 +232,11 @@ fn duckdb(folder: &Path, threads: usize) -> anyhow::Result<DuckDb> {
     let script = folder.join("scoring.py");
     std::fs::write(&script, include_str!("scoring.py"))?;
     let files = ["records.csv", "load.sql", "query.sql", "scores.csv"].map(|name| folder.join(name));
-    let run = Command::new("python3").arg(script).args(files).args([threads.to_string(), ROUNDS.to_string()]).output()?;
+    let run = Command::new("python3")
+        .arg(script)
+        .args(files)
+        .args([threads.to_string(), ROUNDS.to_string()])
+        .output()?;
     ensure!(run.status.success(), "DuckDB failed:\n{}", String::from_utf8_lossy(&run.stderr));
     serde_json::from_slice(&run.stdout).context("DuckDB's answer")
 }

@@ -1,6 +1,6 @@
 //! Evaluates a sheet at a date: CONTRACT §4.1 step by step. One walk serves bulk grading and explanation, so
 //! that the two cannot differ; what only an explanation needs goes to a [`Sink`].
-use std::cell::Cell;
+use std::{cell::Cell, cmp::Ordering};
 
 use contract::grading::v1::{Explanation, IndicatorExplanation, VetoExplanation};
 use jiff::civil::Date;
@@ -33,6 +33,20 @@ impl Compiled {
     /// Grades a sheet at a date; allocates nothing.
     pub fn grade<'a>(&'a self, sheet: &'a FactSheet, as_of: Date) -> Outcome<'a> {
         self.evaluate(sheet, as_of, &[], &mut ())
+    }
+
+    /// Grades many sheets at a date, faster than one by one: while one is graded, the memory of the next comes.
+    pub fn grade_each<'a>(
+        &'a self,
+        sheets: impl IntoIterator<Item = &'a FactSheet>,
+        as_of: Date,
+        mut take: impl FnMut(Outcome<'a>),
+    ) {
+        let mut sheets = sheets.into_iter().peekable();
+        while let Some(sheet) = sheets.next() {
+            std::hint::black_box(sheets.peek().map(|next| next.look()));
+            take(self.grade(sheet, as_of));
+        }
     }
 
     /// Grades a sheet at a date as if these records were repaired, withdrawn or expired by then.
@@ -78,11 +92,19 @@ impl Compiled {
     /// them all.
     fn places(&self, sheet: &FactSheet) -> [u32; MAX_ITEMS] {
         let mut places = [ABSENT; MAX_ITEMS];
-        let mut groups = (0..).zip(sheet.groups()).peekable();
+        let mut groups = (0..ABSENT).zip(sheet.groups());
+        let mut next = groups.next();
         for (place, item) in places.iter_mut().zip(&self.items) {
-            while groups.next_if(|(_, group)| group.item() < item.as_str()).is_some() {}
-            if let Some((index, _)) = groups.next_if(|(_, group)| group.item() == item.as_str()) {
-                *place = index;
+            while let Some((index, group)) = next {
+                match group.compare_item(item) {
+                    Ordering::Less => next = groups.next(),
+                    Ordering::Equal => {
+                        *place = index;
+                        next = groups.next();
+                        break;
+                    }
+                    Ordering::Greater => break,
+                }
             }
         }
         places
@@ -175,7 +197,11 @@ impl<'a> Records<'a, '_> {
     #[inline]
     fn each(&self, selector: &Selector, mut take: impl FnMut(&Counted<'a>)) {
         for item in &selector.items {
-            let Some(group) = self.sheet.group(self.places[*item] as usize) else { continue };
+            let place = self.places[*item];
+            if place == ABSENT {
+                continue;
+            }
+            let Some(group) = self.sheet.group(place as usize) else { continue };
             let condition = selector.condition.bind(&group);
             let cover = self.cover(*item);
             for row in group.rows() {

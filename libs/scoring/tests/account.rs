@@ -33,7 +33,9 @@ fn scheme() -> Compiled {
     }
     schemas.need_grant("award");
     let model = support::model(support::yaml::<serde_yaml_ng::Value>(MODEL));
-    Compiled::model(&model, &schemas).unwrap_or_else(|problems| panic!("{problems:#?}")).of_department("虚构市局")
+    Compiled::model(&model, &schemas)
+        .unwrap_or_else(|problems| panic!("{problems:#?}"))
+        .of_department("虚构市局")
 }
 
 fn sheet() -> FactSheet {
@@ -91,8 +93,14 @@ fn a_case_by_hand() {
         ]
     );
     let records: Vec<&Bilingual> = account.indicators[0].records.iter().map(|record| &record.told).collect();
-    assert_eq!(records[0].zh, "记录p2（2024年6月30日）自2025年6月30日起按50%计，计-2.5分；自2027年6月30日起不再计入。");
-    assert_eq!(records[1].zh, "记录p1（2025年3月10日）自2025年3月10日起按100%计，计-5分；自2026年3月10日起按50%计。");
+    assert_eq!(
+        records[0].zh,
+        "记录p2（2024年6月30日）自2025年6月30日起按50%计，计-2.5分；自2027年6月30日起不再计入。"
+    );
+    assert_eq!(
+        records[1].zh,
+        "记录p1（2025年3月10日）自2025年3月10日起按100%计，计-5分；自2026年3月10日起按50%计。"
+    );
     assert_eq!(
         records[1].en,
         "record p1 of 2025-03-10 counts by 100% since 2025-03-10, -5 points; from 2026-03-10 on by 50%."

@@ -6,7 +6,8 @@ use contract::grading::v1::{Band, DecayStep, Grade, Indicator, Model, Veto};
 use jiff::civil::{Date, date};
 use proptest::{prelude::*, test_runner::TestRunner};
 use scoring::{
-    Change, Compiled, Decimal, Fact, FactSheet, FieldType, Limits, Schemas, Value, Warning, WarningCode, warnings,
+    Change, Compiled, Decimal, Fact, FactSheet, FieldType, Limits, Schemas, Value, Warning, WarningCode,
+    warnings,
 };
 
 mod support;
@@ -127,14 +128,38 @@ grades: [{ grade: A, minScore: 90 }, { grade: B, minScore: 75 }, { grade: C, min
     assert_eq!(told_of(sound), []);
     let at = |path: &str, code| vec![(format!("model.{path}"), code)];
     for (from, to, expected) in [
-        ("atLeast: 3, points: -10", "atLeast: 3, points: -5", at("indicators[0].bands[1].atLeast", BandRepeats)),
+        (
+            "atLeast: 3, points: -10",
+            "atLeast: 3, points: -5",
+            at("indicators[0].bands[1].atLeast", BandRepeats),
+        ),
         // Between 2 and 3 a whole count has no place.
-        ("atLeast: 1, points: -5 }, {", "atLeast: 2.1, points: -5 }, {", at("indicators[0].bands[0].atLeast", BandUnreachable)),
+        (
+            "atLeast: 1, points: -5 }, {",
+            "atLeast: 2.1, points: -5 }, {",
+            at("indicators[0].bands[0].atLeast", BandUnreachable),
+        ),
         ("atLeast: 3,", "atLeast: 100001,", at("indicators[0].bands[1].atLeast", BandUnreachable)),
-        ("[penalty], measure: COUNT", "[penalty], decay: [{ withinMonths: 9, percent: 0 }], measure: COUNT", at("indicators[0].decay", DecayCountsNothing)),
-        ("filter: severity >= 3", "filter: severity >= 3 && occurredOn < '2022-12-01'", at("vetoes[0].withinMonths", WindowClosed)),
-        ("filter: severity >= 3", "filter: severity >= 3 && severity == 2", at("vetoes[0].filter", VetoNeverFires)),
-        ("withinMonths: 36, grade: D", "withinMonths: 36, grade: A", at("vetoes[0].grade", VetoLowersNothing)),
+        (
+            "[penalty], measure: COUNT",
+            "[penalty], decay: [{ withinMonths: 9, percent: 0 }], measure: COUNT",
+            at("indicators[0].decay", DecayCountsNothing),
+        ),
+        (
+            "filter: severity >= 3",
+            "filter: severity >= 3 && occurredOn < '2022-12-01'",
+            at("vetoes[0].withinMonths", WindowClosed),
+        ),
+        (
+            "filter: severity >= 3",
+            "filter: severity >= 3 && severity == 2",
+            at("vetoes[0].filter", VetoNeverFires),
+        ),
+        (
+            "withinMonths: 36, grade: D",
+            "withinMonths: 36, grade: A",
+            at("vetoes[0].grade", VetoLowersNothing),
+        ),
         ("maxScore: 100", "maxScore: 89.99", at("maxScore", MaxScoreBelowBestGrade)),
         ("A: 15,", "A: 9.99,", at("grades[0].minScore", GradeUnreachable)),
         // Nothing is doubtful where everybody begins at the top.
@@ -197,10 +222,19 @@ fn vetoes_beside_each_other() {
             Some((1, "", VetoShadowed)),
         ),
         // The weaker reaches further back, or to another item, or to lesser records.
-        ("{ id: a, items: [penalty], withinMonths: 12, grade: D }, { id: b, items: [penalty], withinMonths: 36, grade: C }", None),
+        (
+            "{ id: a, items: [penalty], withinMonths: 12, grade: D }, { id: b, items: [penalty], withinMonths: 36, grade: C }",
+            None,
+        ),
         ("{ id: a, items: [penalty], grade: D }, { id: b, items: [penalty, licence], grade: C }", None),
-        ("{ id: a, items: [penalty], filter: severity >= 3, grade: D }, { id: b, items: [penalty], filter: severity >= 2, grade: C }", None),
-        ("{ id: a, items: [penalty], filter: \"days < 5\", grade: D }, { id: b, items: [penalty], filter: \"!(days >= 5)\", grade: C }", None),
+        (
+            "{ id: a, items: [penalty], filter: severity >= 3, grade: D }, { id: b, items: [penalty], filter: severity >= 2, grade: C }",
+            None,
+        ),
+        (
+            "{ id: a, items: [penalty], filter: \"days < 5\", grade: D }, { id: b, items: [penalty], filter: \"!(days >= 5)\", grade: C }",
+            None,
+        ),
     ] {
         let expected = expected.map(|(index, path, code)| (format!("model.vetoes[{index}]{path}"), code));
         assert_eq!(told_of(&model(vetoes)), expected.into_iter().collect::<Vec<_>>(), "{vetoes}");
@@ -212,18 +246,33 @@ fn a_model_that_does_not_compile_has_problems_instead() {
     assert!(warnings(&Model::default(), &schemas(), FROM).is_err());
     let words = told(&support::model(support::yaml::<serde_yaml_ng::Value>(&filtered("false"))));
     assert!(words.iter().all(|warning| !warning.message.en.is_empty() && !warning.message.zh.is_empty()));
-    assert!(words.iter().all(|warning| warning.code.name().chars().all(|c| c.is_ascii_uppercase() || c == '_')));
+    assert!(
+        words.iter().all(|warning| warning.code.name().chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+    );
 }
 
 /// Small conditions that exclude each other often.
 fn any_filter() -> impl Strategy<Value = String> {
     let number = (0..4_i32, prop::sample::select(vec!["<", "<=", ">", ">=", "==", "!="]))
         .prop_map(|(number, sign)| format!("severity {sign} {number}"));
-    let amount = (-1..3_i32, prop::sample::select(vec!["<", ">="])).prop_map(|(n, sign)| format!("amount {sign} {n}"));
+    let amount =
+        (-1..3_i32, prop::sample::select(vec!["<", ">="])).prop_map(|(n, sign)| format!("amount {sign} {n}"));
     let fixed = prop::sample::select(vec![
-        "has(amount)", "paid", "paid == false", "kind == '罚款'", "kind in ['警告', '罚金']", "kind.startsWith('罚')",
-        "has(kind)", "grade == 'A'", "grade in ['B', 'C']", "days > 10", "days <= 10", "paidOn > occurredOn",
-        "occurredOn < '2023-06-01'", "occurredOn >= '2025-06-01'", "grade != 'A'",
+        "has(amount)",
+        "paid",
+        "paid == false",
+        "kind == '罚款'",
+        "kind in ['警告', '罚金']",
+        "kind.startsWith('罚')",
+        "has(kind)",
+        "grade == 'A'",
+        "grade in ['B', 'C']",
+        "days > 10",
+        "days <= 10",
+        "paidOn > occurredOn",
+        "occurredOn < '2023-06-01'",
+        "occurredOn >= '2025-06-01'",
+        "grade != 'A'",
     ])
     .prop_map(str::to_owned);
     let atom = prop_oneof![4 => number, 2 => amount, 4 => fixed];
@@ -323,14 +372,17 @@ fn without_veto(model: &Model, index: usize) -> Compiled {
 
 /// What is said to be impossible of a model does not happen to a sheet.
 fn refuted(model: &Model, warning: &Warning, sheet: &FactSheet, day: Date) -> bool {
-    let explained = Compiled::model(model, &schemas()).unwrap_or_else(|problems| panic!("{problems:#?}")).explain(sheet, day);
+    let explained = Compiled::model(model, &schemas())
+        .unwrap_or_else(|problems| panic!("{problems:#?}"))
+        .explain(sheet, day);
     let index = index_of(&warning.path);
     let band = |explained: &contract::grading::v1::Explanation| {
         let number = explained.indicators[index].value.as_ref().unwrap().kind.clone();
         let Some(prost_types::value::Kind::NumberValue(value)) = number else { return None };
         let place = warning.path.split(['[', ']']).nth(3)?.parse::<usize>().ok()?;
         let own = model.indicators[index].bands[place].at_least;
-        let mut above: Vec<_> = model.indicators[index].bands.iter().map(|band| band.at_least).filter(|at| *at > own).collect();
+        let mut above: Vec<_> =
+            model.indicators[index].bands.iter().map(|band| band.at_least).filter(|at| *at > own).collect();
         above.sort_by(f64::total_cmp);
         Some(own <= value && above.first().is_none_or(|above| value < *above))
     };
@@ -343,7 +395,9 @@ fn refuted(model: &Model, warning: &Warning, sheet: &FactSheet, day: Date) -> bo
             explained.vetoes.iter().any(|veto| veto.id == format!("v{index}"))
         }
         WarningCode::DecayCountsNothing | WarningCode::PointsConstant => {
-            let nobody = Compiled::model(model, &schemas()).unwrap_or_else(|_| Compiled::direct()).explain(&FactSheet::new(), day);
+            let nobody = Compiled::model(model, &schemas())
+                .unwrap_or_else(|_| Compiled::direct())
+                .explain(&FactSheet::new(), day);
             explained.indicators[index].points != nobody.indicators[index].points
         }
         WarningCode::BandUnreachable => band(&explained) == Some(true),
@@ -357,7 +411,9 @@ fn refuted(model: &Model, warning: &Warning, sheet: &FactSheet, day: Date) -> bo
             let value = explained.indicators[index].value.as_ref().and_then(|value| value.kind.clone());
             value == Some(prost_types::value::Kind::StringValue(grade.to_owned()))
         }
-        WarningCode::ItemNeverCounts | WarningCode::BandRepeats | WarningCode::DimensionWithoutEffect => false,
+        WarningCode::ItemNeverCounts | WarningCode::BandRepeats | WarningCode::DimensionWithoutEffect => {
+            false
+        }
     }
 }
 
@@ -378,7 +434,13 @@ fn what_is_said_to_be_impossible_never_happens() {
                 for day in &days {
                     let day = FROM.saturating_add(jiff::Span::new().days(*day));
                     for warning in &told {
-                        prop_assert!(!refuted(&model, warning, &sheet, day), "{:?} on {} of {:?}", warning, day, facts);
+                        prop_assert!(
+                            !refuted(&model, warning, &sheet, day),
+                            "{:?} on {} of {:?}",
+                            warning,
+                            day,
+                            facts
+                        );
                     }
                 }
             }

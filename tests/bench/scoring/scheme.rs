@@ -52,8 +52,10 @@ const fn line(
 
 const ALL: (&str, &str) = ("", "true");
 const GRAVE: (&str, &str) = ("severity >= 2", "severity >= 2");
-const LARGE: (&str, &str) =
-    ("severity >= 1 && (grade == 'D' || amount > 5000.0)", "severity >= 1 AND (grade = 'D' OR amount > 5000)");
+const LARGE: (&str, &str) = (
+    "severity >= 1 && (grade == 'D' || amount > 5000.0)",
+    "severity >= 1 AND (grade = 'D' OR amount > 5000)",
+);
 const GOOD: (&str, &str) = ("grade in ['A', 'B']", "grade IN ('A', 'B')");
 const RECENT: (&str, &str) = ("occurredOn >= '2023-07-01'", "occurred_on >= DATE '2023-07-01'");
 const THREE_YEARS: &[(i32, i32)] = &[(12, 100), (36, 50)];
@@ -101,7 +103,8 @@ fn indicator((index, line): (usize, &Line)) -> Indicator {
         measure: line.measure as i32,
         ..Indicator::default()
     };
-    let step = |(months, percent): &(i32, i32)| DecayStep { within_months: *months, percent: f64::from(*percent) };
+    let step =
+        |(months, percent): &(i32, i32)| DecayStep { within_months: *months, percent: f64::from(*percent) };
     indicator.decay = line.decay.iter().map(step).collect();
     match &line.points {
         PerUnit(points, min, max) => {
@@ -141,7 +144,11 @@ pub fn compiled() -> anyhow::Result<Compiled> {
             reason: String::new(),
         }],
         grades: LEVELS
-            .map(|(grade, min)| Grade { grade: grade.to_owned(), min_score: min.into(), label: String::new() })
+            .map(|(grade, min)| Grade {
+                grade: grade.to_owned(),
+                min_score: min.into(),
+                label: String::new(),
+            })
             .into(),
     };
     Compiled::model(&model, &schemas).map_err(|problems| anyhow::anyhow!("{problems:#?}"))
@@ -213,7 +220,8 @@ fn points(line: &Line, index: usize) -> String {
             format!("CASE WHEN v{index} THEN {points} ELSE 0 END::DECIMAL(38, 8)")
         }
         PerUnit(points, min, max) => {
-            let mut sql = format!("(coalesce(v{index}, 0)::DECIMAL(22, 2) * ({points} * 0.01)::DECIMAL(12, 6))");
+            let mut sql =
+                format!("(coalesce(v{index}, 0)::DECIMAL(22, 2) * ({points} * 0.01)::DECIMAL(12, 6))");
             if let Some(min) = min {
                 sql = format!("greatest({min}, {sql})");
             }

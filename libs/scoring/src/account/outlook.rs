@@ -68,7 +68,9 @@ impl Compiled {
         let Some(own) = place(&account.grade) else { return Outlook::default() };
         let mut outlook = Outlook { better: better(model, account, own), ..Outlook::default() };
         if own > 0 {
-            self.try_repairs(sheet, account, &mut outlook, |grade| place(grade).is_some_and(|place| place < own));
+            self.try_repairs(sheet, account, &mut outlook, |grade| {
+                place(grade).is_some_and(|place| place < own)
+            });
         }
         self.look_ahead(sheet, account, &mut outlook, |grade| place(grade).is_some_and(|place| place < own));
         outlook
@@ -86,7 +88,9 @@ impl Compiled {
         let counted = account.indicators.iter().flat_map(|indicator| &indicator.records);
         let mut records: Vec<&str> = Vec::new();
         let mut seen = std::collections::HashSet::new();
-        records.extend(vetoed.chain(counted).map(|record| record.record.as_str()).filter(|name| seen.insert(*name)));
+        records.extend(
+            vetoed.chain(counted).map(|record| record.record.as_str()).filter(|name| seen.insert(*name)),
+        );
         outlook.untried = records.len().saturating_sub(MOST_TRIALS);
         for record in records.into_iter().take(MOST_TRIALS) {
             let without = [record];

@@ -52,7 +52,10 @@ pub(super) fn record(record: &RecordAccount) -> Bilingual {
 pub(super) fn indicator(indicator: &IndicatorAccount) -> Bilingual {
     let IndicatorAccount { name, value, points, uncapped, records, .. } = indicator;
     let (mut en, mut zh) = match (records.len(), value.as_str()) {
-        (0, _) => (format!("{name}: no record counts, {points} points"), format!("{name}：没有计入的记录，得{points}分")),
+        (0, _) => (
+            format!("{name}: no record counts, {points} points"),
+            format!("{name}：没有计入的记录，得{points}分"),
+        ),
         (count, "") => (
             format!("{name}: {count} records, the latest carries no grade, {points} points"),
             format!("{name}：计入{count}条记录，最近一条未载明等级，得{points}分"),
@@ -130,14 +133,21 @@ fn standing(account: &Account) -> Bilingual {
     let on = day(*as_of);
     let (Some(score), Some(base)) = (score, base) else {
         return match grade.as_str() {
-            UNGRADED => Bilingual::new(format!("On {as_of} there is no grade."), format!("截至{on}，没有等级。")),
-            grade => Bilingual::new(format!("On {as_of} the grade is {grade}."), format!("截至{on}，等级为{grade}。")),
+            UNGRADED => {
+                Bilingual::new(format!("On {as_of} there is no grade."), format!("截至{on}，没有等级。"))
+            }
+            grade => Bilingual::new(
+                format!("On {as_of} the grade is {grade}."),
+                format!("截至{on}，等级为{grade}。"),
+            ),
         };
     };
     let points = account.indicators.iter().fold(Exact::ZERO, |sum, own| sum.plus(own.points));
     let sum = points.plus((*base).into());
     let (mut en, mut zh) = (
-        format!("On {as_of} the grade is {grade} and the score {score}: {base} to start from, {points} by the indicators"),
+        format!(
+            "On {as_of} the grade is {grade} and the score {score}: {base} to start from, {points} by the indicators"
+        ),
         format!("截至{on}，等级为{grade}，得分{score}分：基础分{base}分，各指标合计{points}分"),
     );
     if sum != Exact::from(*score) {

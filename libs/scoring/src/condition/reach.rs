@@ -6,8 +6,8 @@ use std::cmp::Ordering;
 
 use super::{Condition, Literal, Node, Operand};
 use crate::schema::Schemas;
-pub(crate) use values::spells;
 use values::Seen;
+pub(crate) use values::spells;
 
 /// How many steps one question may take; beyond them the answer is yes.
 const MOST_STEPS: u32 = 4_000;
@@ -77,7 +77,9 @@ impl<'q> Question<'q> {
             *steps = left;
             let with = |node: &'q Node| Demand { node, ..demand };
             match (demand.node, demand.holds) {
-                (Node::All(nodes), true) | (Node::Any(nodes), false) => demands.extend(nodes.iter().map(with)),
+                (Node::All(nodes), true) | (Node::Any(nodes), false) => {
+                    demands.extend(nodes.iter().map(with))
+                }
                 (Node::All(_), false) | (Node::Any(_), true) => choices.push(demand),
                 (Node::Not(node), holds) => demands.push(Demand { node, holds: !holds, ..demand }),
                 (atom, holds) => {
@@ -89,9 +91,9 @@ impl<'q> Question<'q> {
         }
         let Some(choice) = choices.pop() else { return true };
         let (Node::All(nodes) | Node::Any(nodes)) = choice.node else { return true };
-        nodes.iter().any(|node| {
-            self.search(vec![Demand { node, ..choice }], choices.clone(), known.clone(), steps)
-        })
+        nodes
+            .iter()
+            .any(|node| self.search(vec![Demand { node, ..choice }], choices.clone(), known.clone(), steps))
     }
 
     /// Takes in that an atom holds, or does not; false if it can't.
@@ -125,22 +127,26 @@ impl<'q> Question<'q> {
                     (_, _, Some(left), Some(right)) => {
                         // Of a value beside itself the order is known; of two values, that both are there.
                         let possible = left != right || comparison.accepts(Ordering::Equal);
-                        !holds || possible && self.seen(known, left).typed() && self.seen(known, right).typed()
+                        !holds
+                            || possible && self.seen(known, left).typed() && self.seen(known, right).typed()
                     }
                     _ => true,
                 }
             }
-            Node::Text(text, test, part) => match (text, part, name(condition, text), name(condition, part)) {
-                (Operand::Literal(Literal::Text(text)), Operand::Literal(Literal::Text(part)), ..) => {
-                    test.holds(text, part) == holds
+            Node::Text(text, test, part) => {
+                match (text, part, name(condition, text), name(condition, part)) {
+                    (Operand::Literal(Literal::Text(text)), Operand::Literal(Literal::Text(part)), ..) => {
+                        test.holds(text, part) == holds
+                    }
+                    (_, Operand::Literal(Literal::Text(part)), Some(name), _) => {
+                        self.seen(known, name).tested(*test, part, holds)
+                    }
+                    (_, _, text, part) => {
+                        !holds
+                            || [text, part].into_iter().flatten().all(|name| self.seen(known, name).typed())
+                    }
                 }
-                (_, Operand::Literal(Literal::Text(part)), Some(name), _) => {
-                    self.seen(known, name).tested(*test, part, holds)
-                }
-                (_, _, text, part) => {
-                    !holds || [text, part].into_iter().flatten().all(|name| self.seen(known, name).typed())
-                }
-            },
+            }
             Node::All(_) | Node::Any(_) | Node::Not(_) => true,
         }
     }

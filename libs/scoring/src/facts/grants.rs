@@ -211,9 +211,12 @@ impl Cover<'_> {
     pub(crate) fn ends_after(self, day: Day) -> Day {
         match self {
             Self::Always => Day::NEVER,
-            Self::Granted(lines) => lines
-                .iter()
-                .fold(day, |covered, line| if first(line) <= covered { covered.max(end(line)) } else { covered }),
+            Self::Granted(lines) => {
+                lines.iter().fold(
+                    day,
+                    |covered, line| if first(line) <= covered { covered.max(end(line)) } else { covered },
+                )
+            }
         }
     }
 }

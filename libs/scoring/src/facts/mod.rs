@@ -161,6 +161,11 @@ impl FactSheet {
         Ok(())
     }
 
+    /// Has the memory come that an evaluation will read.
+    pub(crate) fn look(&self) -> u32 {
+        self.0.look()
+    }
+
     /// The groups, ordered by item.
     pub(crate) fn groups(&self) -> impl ExactSizeIterator<Item = Group<'_>> {
         self.0.groups()

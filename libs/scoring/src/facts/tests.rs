@@ -33,7 +33,14 @@ fn shown(sheet: &FactSheet) -> Vec<String> {
     let day = |day: Day| day.date().map_or("-".to_owned(), |date| date.to_string());
     let rows = sheet.groups().flat_map(|group| group.rows().map(move |row| (group, row)));
     rows.map(|(group, row)| {
-        format!("{} {} {} {} {}", group.item(), row.record(), row.version(), day(row.from()), day(row.until()))
+        format!(
+            "{} {} {} {} {}",
+            group.item(),
+            row.record(),
+            row.version(),
+            day(row.from()),
+            day(row.until())
+        )
     })
     .collect()
 }

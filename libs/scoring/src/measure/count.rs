@@ -33,7 +33,8 @@ impl Measure for Count {
     /// Multiples of what divides all percents, up to every record by the greatest of them.
     fn range(&self, percents: &[Decimal], _can: &dyn Fn(&Condition) -> bool) -> Range {
         let percents = percents.iter().map(|percent| percent.scaled());
-        let (step, most) = percents.fold((0, 0), |(step, most), percent| (gcd(step, percent), most.max(percent)));
+        let (step, most) =
+            percents.fold((0, 0), |(step, most), percent| (gcd(step, percent), most.max(percent)));
         match Decimal::from_scaled(step) {
             Some(percent) if step > 0 => {
                 let times = (most / step).saturating_mul(MAX_FACTS as i64);

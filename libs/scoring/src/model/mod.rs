@@ -2,8 +2,6 @@
 mod compile;
 mod problem;
 
-use std::collections::BTreeMap;
-
 use contract::grading::v1::Model as Wire;
 pub use problem::Problem;
 
@@ -89,7 +87,7 @@ pub(crate) enum Points {
     PerUnit(Decimal),
     /// The least value of a band and its points, ascending.
     Bands(Vec<(Decimal, Decimal)>),
-    Grades(BTreeMap<String, Decimal>),
+    Grades(Vec<(String, Decimal)>),
 }
 
 pub(crate) struct Veto {
@@ -173,7 +171,8 @@ impl Points {
                 band.map_or(Exact::ZERO, |(_, points)| (*points).into())
             }
             (Self::Grades(points), Measured::Grade(Some(grade))) => {
-                points.get(grade).map_or(Exact::ZERO, |points| (*points).into())
+                let given = points.iter().find(|(own, _)| own == grade);
+                given.map_or(Exact::ZERO, |(_, points)| (*points).into())
             }
             // Compiling pairs each measure with the points of what it yields; what is left is a value that is
             // absent.

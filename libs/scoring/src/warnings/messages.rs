@@ -148,7 +148,9 @@ pub(super) fn band_repeats(path: &str, points: Decimal) -> Warning {
     warning(
         path.to_owned(),
         WarningCode::BandRepeats,
-        format!("gives {points} points as the band below it does: remove one of the two or correct its points"),
+        format!(
+            "gives {points} points as the band below it does: remove one of the two or correct its points"
+        ),
         format!("与下一分段同为 {points} 分：请删除其一或更正分值"),
     )
 }
@@ -175,7 +177,9 @@ pub(super) fn max_below_best(grade: &str, max: Decimal, threshold: Decimal) -> W
     warning(
         "model.maxScore".to_owned(),
         WarningCode::MaxScoreBelowBestGrade,
-        format!("the greatest score, {max}, is below the {threshold} that {grade} needs: raise it, or lower the threshold"),
+        format!(
+            "the greatest score, {max}, is below the {threshold} that {grade} needs: raise it, or lower the threshold"
+        ),
         format!("最高分 {max} 低于 {grade} 级所需的 {threshold} 分：请调高最高分，或调低该等级的最低分"),
     )
 }
@@ -184,7 +188,9 @@ pub(super) fn grade_unreachable(index: usize, grade: &str) -> Warning {
     warning(
         format!("model.grades[{index}].minScore"),
         WarningCode::GradeUnreachable,
-        format!("nobody can come to {grade}: no score that the indicators allow falls there, and no veto gives it"),
+        format!(
+            "nobody can come to {grade}: no score that the indicators allow falls there, and no veto gives it"
+        ),
         format!("任何主体都不可能得 {grade} 级：指标可能的得分都不落在该区间，也没有否决项给出该等级"),
     )
 }
@@ -205,7 +211,9 @@ pub(super) fn vetoes_contradict(path: &str, by: &str, index: usize, own: &str, w
         format!(
             "says {own} of the very records of which model.vetoes[{index}] ({by}) says {worse}: the worse always holds; keep one"
         ),
-        format!("对同样的记录，本项定为 {own}，model.vetoes[{index}]（{by}）定为 {worse}：总以较差者为准；请保留其一"),
+        format!(
+            "对同样的记录，本项定为 {own}，model.vetoes[{index}]（{by}）定为 {worse}：总以较差者为准；请保留其一"
+        ),
     )
 }
 

@@ -60,8 +60,12 @@ impl Doubts<'_> {
             })
             .collect();
         let best = by_score.iter().position(|reached| *reached).unwrap_or_default();
-        let fires: Vec<bool> =
-            model.vetoes.iter().enumerate().map(|(index, veto)| self.veto(index, veto, best, model)).collect();
+        let fires: Vec<bool> = model
+            .vetoes
+            .iter()
+            .enumerate()
+            .map(|(index, veto)| self.veto(index, veto, best, model))
+            .collect();
         self.vetoes_beside_each_other(model, &fires);
         self.grades(model, &by_score, best, &fires);
     }
@@ -121,7 +125,8 @@ impl Doubts<'_> {
         if fires && let Some(only) = points.single() {
             let idle = indicator.selector.steps.iter().all(|step| step.percent == Decimal::ZERO);
             let counted = values.single().is_some() && indicator.measure.yields() == Yields::Number;
-            let warning = if idle && counted { messages::decay_empty(&path) } else { messages::constant(&path, only) };
+            let warning =
+                if idle && counted { messages::decay_empty(&path) } else { messages::constant(&path, only) };
             self.found.push(warning);
         }
         points
@@ -151,7 +156,11 @@ impl Doubts<'_> {
             if values.meets(*at_least, above) {
                 points.push((*given).into());
             } else if fires {
-                self.found.push(messages::band_unreachable(&self.band(path, index, *at_least), *at_least, above));
+                self.found.push(messages::band_unreachable(
+                    &self.band(path, index, *at_least),
+                    *at_least,
+                    above,
+                ));
             }
             if place > 0 && bands[place - 1].1 == *given {
                 self.found.push(messages::band_repeats(&self.band(path, index, *at_least), *given));

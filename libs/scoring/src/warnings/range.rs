@@ -107,8 +107,9 @@ impl Range {
 
     /// Whether any is at least the one and below the other.
     pub(super) fn meets(&self, at_least: Decimal, below: Option<Decimal>) -> bool {
-        let within =
-            |number: Exact| Exact::from(at_least) <= number && below.is_none_or(|below| number < Exact::from(below));
+        let within = |number: Exact| {
+            Exact::from(at_least) <= number && below.is_none_or(|below| number < Exact::from(below))
+        };
         match self {
             Self::These(numbers) => numbers.iter().copied().any(within),
             Self::Steps(step, most) if *step > Exact::ZERO => {
@@ -166,6 +167,9 @@ mod tests {
         let sum = one.plus(&Range::these([exact("1"), exact("2")]));
         assert_eq!(sum, Range::these([exact("1"), exact("2"), exact("11"), exact("12")]));
         assert!(!sum.meets(decimal("3"), Some(decimal("11"))));
-        assert_eq!(one.plus(&Range::Between(exact("-1"), exact("1"))), Range::Between(exact("-1"), exact("11")));
+        assert_eq!(
+            one.plus(&Range::Between(exact("-1"), exact("1"))),
+            Range::Between(exact("-1"), exact("11"))
+        );
     }
 }

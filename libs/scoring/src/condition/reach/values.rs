@@ -37,7 +37,11 @@ impl<'q> Seen<'q> {
     pub(super) fn severity() -> Self {
         let (least, most) = (Decimal::whole(i32::MIN).scaled(), Decimal::whole(i32::MAX).scaled());
         let step = Decimal::whole(1).scaled();
-        Self { absent: false, strange: false, values: Values::Numbers(Span { least, most, step, ..Span::ALL }) }
+        Self {
+            absent: false,
+            strange: false,
+            values: Values::Numbers(Span { least, most, step, ..Span::ALL }),
+        }
     }
 
     pub(super) fn day() -> Self {
@@ -60,8 +64,12 @@ impl<'q> Seen<'q> {
             }
         };
         let values = match kind {
-            FieldType::Number => Values::Numbers(bounds(|text| Decimal::parse(text).ok().map(Decimal::scaled))),
-            FieldType::Date => Values::Dates(bounds(|text| text.parse().ok().map(|date| number(Day::of(date))))),
+            FieldType::Number => {
+                Values::Numbers(bounds(|text| Decimal::parse(text).ok().map(Decimal::scaled)))
+            }
+            FieldType::Date => {
+                Values::Dates(bounds(|text| text.parse().ok().map(|date| number(Day::of(date)))))
+            }
             FieldType::Text => Values::Texts(Words::of(limits.map_or(&[], |limits| &limits.vocabulary))),
             FieldType::Bool => Values::Truths { yes: true, no: true },
         };
@@ -203,7 +211,9 @@ impl Span {
     }
 
     fn admits(&self, number: i64) -> bool {
-        (self.least..=self.most).contains(&number) && number % self.step == 0 && !self.without.contains(&number)
+        (self.least..=self.most).contains(&number)
+            && number % self.step == 0
+            && !self.without.contains(&number)
     }
 
     fn is_possible(&self) -> bool {
@@ -215,7 +225,8 @@ impl Span {
         let count = i128::from(self.most).div_euclid(step) - least + 1;
         // Beyond as many as are left out there is one left.
         let looked_at = count.min(self.without.len() as i128 + 1);
-        (0..looked_at).any(|index| i64::try_from((least + index) * step).is_ok_and(|number| self.admits(number)))
+        (0..looked_at)
+            .any(|index| i64::try_from((least + index) * step).is_ok_and(|number| self.admits(number)))
     }
 }
 
@@ -272,7 +283,10 @@ impl<'q> Words<'q> {
 
     fn tests_exclude_each_other(&self) -> bool {
         let held = |wanted: TextTest| {
-            self.tests.iter().filter(move |(test, _, holds)| *holds && *test == wanted).map(|(_, part, _)| *part)
+            self.tests
+                .iter()
+                .filter(move |(test, _, holds)| *holds && *test == wanted)
+                .map(|(_, part, _)| *part)
         };
         let begins = |a: &str, b: &str| !a.starts_with(b) && !b.starts_with(a);
         let ends = |a: &str, b: &str| !a.ends_with(b) && !b.ends_with(a);
