@@ -58,7 +58,7 @@ impl<'q> Question<'q> {
     }
 
     /// Whether it can be.
-    pub(crate) fn is_possible(self) -> bool {
+    pub(crate) fn is_possible(&self) -> bool {
         let mut steps = MOST_STEPS;
         let known = Known::default();
         self.search(self.demands.clone(), Vec::new(), known, &mut steps)

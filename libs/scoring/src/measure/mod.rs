@@ -47,9 +47,11 @@ pub(crate) trait Measure: Sync {
 pub(crate) struct Tally<'s> {
     sum: Sum,
     any: bool,
-    /// The latest record's place, and its grade if it carries one.
-    latest: Option<((i32, u64, u32), Option<&'s str>)>,
+    latest: Option<Latest<'s>>,
 }
+
+/// The latest record's place, and its grade if it carries one.
+type Latest<'s> = ((i32, u64, u32), Option<&'s str>);
 
 /// A record that counts.
 #[derive(Clone, Copy)]
