@@ -1,14 +1,16 @@
 //! The README's figures, each beside a baseline of the same run, asserting nothing.
 //!
 //! `cargo run --release -p suites --bin bench` measures start, idle memory, import, grading and single calls on a fictional register of
-//! 19,179 rows, or on the file given. On both databases: `… bench -- intake` the streaming intake of records, `… bench -- profiles` profiles
-//! by code, `… bench -- import FILE` the import of a file of subjects, `… bench -- names --data DIR` the linking of names to codes within a
-//! real register.
+//! 19,179 rows, or on the file given. `… bench -- WHAT` measures more, on both databases where one stands behind it: `intake` records by
+//! stream, `profiles` profiles by code, `import FILE` a file of subjects, `names --data DIR` the linking of names to codes within a real
+//! register, `scoring [subjects]` the evaluation of fact sheets against DuckDB, `currency` how soon a record's grade is seen,
+//! `runs [--subjects N]` a run over a population, `draws [subjects]` a draw of a million.
 mod baseline;
 mod import;
 mod intake;
 mod names;
 mod profiles;
+mod scoring;
 
 use std::{
     io::Write,
@@ -32,6 +34,7 @@ fn main() -> anyhow::Result<()> {
         ["import", file] => runtime.block_on(import::measure(Path::new(file))),
         ["names", "--data", folder] => runtime.block_on(names::measure(Path::new(folder))),
         ["names", ..] => anyhow::bail!("give the folder: names --data DIR"),
+        ["scoring", rest @ ..] => scoring::measure(rest.first().copied()),
         file => runtime.block_on(measure(file.first().map(Path::new))),
     }
 }

@@ -36,6 +36,7 @@ impl Day {
     /// The first day `d` on which `d - months < self` no longer holds, months subtracted by the calendar with
     /// the day clamped to the month's last (CONTRACT §4.1.1). It is the same day of the month if there is
     /// one, else the first of the month after: on 28 February, 31 January is still less than a month ago.
+    #[inline]
     pub(crate) fn leaves_window(self, months: i32) -> Self {
         let (months, day) = ((self.0 >> 5) + months, self.0 & 31);
         if day > 28 && day > days_in(months) { Self::at(months + 1, 1) } else { Self::at(months, day) }

@@ -53,6 +53,7 @@ impl Decimal {
     pub const HUNDRED: Self = Self(100 * UNIT);
 
     /// A whole number; every `i32` fits.
+    #[inline]
     pub const fn whole(number: i32) -> Self {
         Self(number as i64 * UNIT)
     }
@@ -112,6 +113,7 @@ impl Decimal {
     }
 
     /// The opposite of [`Self::scaled`]; none if it never came from there.
+    #[inline]
     pub(crate) fn from_scaled(scaled: i64) -> Option<Self> {
         (scaled.unsigned_abs() < LIMIT.unsigned_abs() * UNIT.unsigned_abs()).then_some(Self(scaled))
     }
@@ -128,6 +130,49 @@ const EXACT_PLACES: usize = 14;
 const EXACT_UNIT: i128 = 10_i128.pow(EXACT_PLACES as u32);
 const FROM_DECIMAL: i128 = EXACT_UNIT / UNIT as i128;
 
+/// The value of an indicator, exact: of ten places, as amount × percent / 100 has at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Sum(i128);
+
+const SUM_UNIT: i128 = 10_i128.pow(10);
+
+impl Sum {
+    pub(crate) const ZERO: Self = Self(0);
+    pub(crate) const ONE: Self = Self(SUM_UNIT);
+
+    /// `amount × percent / 100`.
+    #[inline]
+    pub(crate) fn share(amount: Decimal, percent: Decimal) -> Self {
+        Self(i128::from(amount.0) * i128::from(percent.0))
+    }
+
+    /// The sum; beyond what 128 bits hold it stays at their end.
+    #[inline]
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// Times a number of the scheme. Beyond what 128 bits hold the result stays at their end, with its sign.
+    #[inline]
+    pub(crate) fn times(self, factor: Decimal) -> Exact {
+        match i64::try_from(self.0) {
+            // What nearly always comes: no product of these overflows.
+            Ok(small) => Exact(i128::from(small) * i128::from(factor.0)),
+            Err(_) => Exact(self.0.saturating_mul(i128::from(factor.0))),
+        }
+    }
+
+    /// Whether it is at least a number of the scheme.
+    #[inline]
+    pub(crate) fn reaches(self, least: Decimal) -> bool {
+        self.0 >= i128::from(least.0) * (SUM_UNIT / UNIT as i128)
+    }
+
+    pub(crate) fn exact(self) -> Exact {
+        Exact(self.0.saturating_mul(UNIT.into()))
+    }
+}
+
 /// A sum or product of [`Decimal`]s, exact to its last place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Exact(i128);
@@ -143,34 +188,41 @@ impl Exact {
         Self(number as i128 * EXACT_UNIT)
     }
 
-    /// `amount × percent / 100`, of at most ten places.
-    pub fn share(amount: Decimal, percent: Decimal) -> Self {
-        Self(
-            i128::from(amount.0)
-                * i128::from(percent.0)
-                * (EXACT_UNIT / (100 * (UNIT as i128) * UNIT as i128)),
-        )
-    }
-
-    /// This value, itself of at most ten places as a sum of [`Self::share`]s is, times a number of the
-    /// scheme. Beyond what 128 bits hold the result stays at their end, with its sign.
-    pub fn times(self, factor: Decimal) -> Self {
-        debug_assert_eq!(self.0 % i128::from(UNIT), 0, "a value has at most ten places");
-        Self((self.0 / i128::from(UNIT)).saturating_mul(i128::from(factor.0)))
-    }
-
     /// The sum; beyond what 128 bits hold it stays at their end.
+    #[inline]
     pub fn plus(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
 
+    /// So many times over; beyond what 128 bits hold it stays at their end.
+    pub(crate) fn repeated(self, times: i64) -> Self {
+        Self(self.0.saturating_mul(i128::from(times)))
+    }
+
+    /// Times a number of the scheme, itself of at most ten places.
+    pub(crate) fn times(self, factor: Decimal) -> Self {
+        Sum(self.0 / i128::from(UNIT)).times(factor)
+    }
+
+    /// The least multiple of a step above zero that is not below it.
+    pub(crate) fn up_to_multiple(self, step: Self) -> Self {
+        let short = self.0.rem_euclid(step.0.max(1));
+        if short == 0 { self } else { Self(self.0.saturating_add(step.0 - short)) }
+    }
+
+    /// The end of what a value can be, itself of at most ten places.
+    pub(crate) const MOST: Self = Self(i128::MAX / UNIT as i128 * UNIT as i128);
+    /// The other end.
+    pub(crate) const LEAST: Self = Self(-Self::MOST.0);
+
     /// Rounded to two places, halves away from zero 四舍五入; beyond a [`Decimal`]'s size, the largest one.
     pub fn round_half_away(self) -> Decimal {
         let cent = EXACT_UNIT / 100;
-        let (cents, rest) = (self.0 / cent, self.0 % cent);
+        let cents = self.0 / cent;
+        let rest = self.0 - cents * cent;
         let cents = if rest.abs() * 2 >= cent { cents + rest.signum() } else { cents };
         let largest = i128::from(LIMIT) * i128::from(UNIT) - 1;
-        Decimal((cents * i128::from(UNIT) / 100).clamp(-largest, largest) as i64)
+        Decimal((cents * (i128::from(UNIT) / 100)).clamp(-largest, largest) as i64)
     }
 
     /// The `double` nearest to it.
@@ -181,6 +233,7 @@ impl Exact {
 }
 
 impl From<Decimal> for Exact {
+    #[inline]
     fn from(decimal: Decimal) -> Self {
         Self(i128::from(decimal.0) * FROM_DECIMAL)
     }
@@ -267,16 +320,16 @@ mod tests {
     #[test]
     fn products_are_exact() {
         // 10000.01 × 33.3333 % = 3333.333333 33 (by hand: 1000001 × 333333 = 333333333333 / 10^8), × -0.0001.
-        let value = Exact::share(decimal("10000.01"), decimal("33.3333"));
-        assert_eq!(value.to_string(), "3333.33333333");
+        let value = Sum::share(decimal("10000.01"), decimal("33.3333"));
+        assert_eq!(value.exact().to_string(), "3333.33333333");
         assert_eq!(value.times(decimal("-0.0001")).to_string(), "-0.333333333333");
     }
 
     #[test]
     fn what_is_too_large_keeps_its_sign() {
         let largest = decimal("99999999999999.9999");
-        let sum = (0..100_000).fold(Exact::ZERO, |sum, _| sum.plus(Exact::share(largest, Decimal::HUNDRED)));
-        assert_eq!(sum.to_string(), "9999999999999999990");
+        let sum = (0..100_000).fold(Sum::ZERO, |sum, _| sum.plus(Sum::share(largest, Decimal::HUNDRED)));
+        assert_eq!(sum.exact().to_string(), "9999999999999999990");
         assert_eq!(sum.times(largest), Exact(i128::MAX));
         assert_eq!(sum.times(decimal("-99999999999999")), Exact(i128::MIN));
         assert_eq!(Exact(i128::MAX).round_half_away(), largest);

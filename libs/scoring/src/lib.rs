@@ -3,6 +3,7 @@
 //! nothing is written.
 #![deny(clippy::float_arithmetic, clippy::unwrap_used, clippy::expect_used)]
 
+mod account;
 mod condition;
 mod day;
 mod decimal;
@@ -12,10 +13,13 @@ mod measure;
 mod model;
 mod schema;
 mod text;
+mod warnings;
 
+pub use account::{Account, Ahead, Better, IndicatorAccount, Outlook, RecordAccount, Repair, VetoAccount};
 pub use decimal::{Decimal, DecimalFault, Exact};
 pub use evaluate::Outcome;
-pub use facts::{Change, Fact, FactSheet, MAX_FACTS, SheetFault, Value};
+pub use facts::{Change, Fact, FactSheet, Grant, MAX_FACTS, MAX_GRANTS, SheetFault, Value};
 pub use model::{Compiled, MAX_INDICATORS, MAX_ITEMS, NATIONAL_EVALUATION, Problem, UNGRADED};
-pub use schema::{FieldType, Schemas};
+pub use schema::{FieldType, Limits, Schemas};
 pub use text::Bilingual;
+pub use warnings::{Warning, WarningCode, warnings};

@@ -1,6 +1,7 @@
 //! What conditions may rest on: the typed fields of the catalogue's items.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use contract::credit::v1::{CatalogueField, CatalogueItem, catalogue_item::Nature};
 use prost_types::value::Kind;
 
 use crate::{decimal::Decimal, facts::Value, text::Bilingual};
@@ -55,9 +56,25 @@ impl FieldType {
     }
 }
 
-/// The items of the catalogue, each with its fields.
+/// The items of the catalogue, each with its fields, and which of them need the subject's grant 授权.
 #[derive(Clone, Debug, Default)]
-pub struct Schemas(BTreeMap<String, BTreeMap<String, FieldType>>);
+pub struct Schemas {
+    items: BTreeMap<String, BTreeMap<String, FieldType>>,
+    authorized: BTreeSet<String>,
+    /// By item and key.
+    limits: BTreeMap<(String, String), Limits>,
+}
+
+/// What values a field may have, beyond its type.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// The words that a text is made of 值域; empty: any.
+    pub vocabulary: Vec<String>,
+    /// The least number or earliest date, as it is written; empty: any.
+    pub minimum: String,
+    /// The greatest number or latest date.
+    pub maximum: String,
+}
 
 impl Schemas {
     /// A catalogue without items.
@@ -71,12 +88,50 @@ impl Schemas {
         item: impl Into<String>,
         fields: impl IntoIterator<Item = (K, FieldType)>,
     ) {
-        self.0.insert(item.into(), fields.into_iter().map(|(key, kind)| (key.into(), kind)).collect());
+        self.items.insert(item.into(), fields.into_iter().map(|(key, kind)| (key.into(), kind)).collect());
+    }
+
+    /// Notes what values a field of an item may have: warnings rest on it.
+    pub fn limit(&mut self, item: impl Into<String>, key: impl Into<String>, limits: Limits) {
+        self.limits.insert((item.into(), key.into()), limits);
+    }
+
+    pub(crate) fn limits(&self, item: &str, key: &str) -> Option<&Limits> {
+        self.limits.get(&(item.to_owned(), key.to_owned()))
+    }
+
+    /// The catalogue as credit gives it, its items of the nature AUTHORIZED under the subject's grant. A field of
+    /// a type that is none of ours is left out, and so refused where a condition names it.
+    pub fn of_catalogue(items: &[CatalogueItem]) -> Self {
+        let mut schemas = Self::new();
+        for item in items {
+            let typed = |field: &CatalogueField| Some((field.key.clone(), FieldType::parse(&field.r#type)?));
+            schemas.insert(item.item.as_str(), item.fields.iter().filter_map(typed));
+            for field in &item.fields {
+                let (vocabulary, minimum, maximum) =
+                    (field.vocabulary.clone(), field.minimum.clone(), field.maximum.clone());
+                schemas.limit(&item.item, &field.key, Limits { vocabulary, minimum, maximum });
+            }
+            if item.nature() == Nature::Authorized {
+                schemas.need_grant(item.item.as_str());
+            }
+        }
+        schemas
     }
 
     /// The fields of an item; none if the item is not in the catalogue.
     pub fn item(&self, item: &str) -> Option<&BTreeMap<String, FieldType>> {
-        self.0.get(item)
+        self.items.get(item)
+    }
+
+    /// Notes that the records of an item count for a department only under the subject's grant to it.
+    pub fn need_grant(&mut self, item: impl Into<String>) {
+        self.authorized.insert(item.into());
+    }
+
+    /// Whether the records of an item need the subject's grant.
+    pub fn needs_grant(&self, item: &str) -> bool {
+        self.authorized.contains(item)
     }
 }
 
@@ -128,6 +183,30 @@ mod tests {
         ] {
             assert_eq!(FieldType::parse(name), kind, "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_catalogues_natures_and_types_are_taken_over() {
+        let field = |key: &str, kind: &str| CatalogueField {
+            key: key.to_owned(),
+            r#type: kind.to_owned(),
+            ..CatalogueField::default()
+        };
+        let item = |item: &str, nature: Nature, fields: Vec<CatalogueField>| CatalogueItem {
+            item: item.to_owned(),
+            nature: nature as i32,
+            fields,
+            ..CatalogueItem::default()
+        };
+        let schemas = Schemas::of_catalogue(&[
+            item("water", Nature::Authorized, vec![field("months", "INTEGER"), field("odd", "MONEY")]),
+            item("penalty", Nature::Public, Vec::new()),
+            item("tax", Nature::Shared, Vec::new()),
+        ]);
+        let fields: Vec<_> = schemas.item("water").unwrap().iter().collect();
+        assert_eq!(fields, [(&"months".to_owned(), &FieldType::Number)]);
+        let needs = ["water", "penalty", "tax", "unknown"].map(|item| schemas.needs_grant(item));
+        assert_eq!(needs, [true, false, false, false]);
     }
 
     #[test]

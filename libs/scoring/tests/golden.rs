@@ -9,7 +9,7 @@ use std::{
 use contract::grading::v1::{Explanation, IndicatorExplanation, indicator::Measure};
 use jiff::civil::Date;
 use prost_types::value::Kind;
-use scoring::{Change, Compiled, Decimal, Fact, FactSheet, FieldType, Schemas, Value};
+use scoring::{Change, Compiled, Decimal, Fact, FactSheet, FieldType, Grant, Schemas, Value};
 use serde::{Deserialize, Deserializer};
 
 mod support;
@@ -21,7 +21,14 @@ struct Table {
     items: BTreeMap<String, BTreeMap<String, String>>,
     /// Absent for the national result applied directly.
     model: Option<serde_yaml_ng::Value>,
+    /// The items that need the subject's grant, and the department whose scheme it is.
+    #[serde(default)]
+    authorized: Vec<String>,
+    #[serde(default)]
+    department: String,
     facts: Vec<FactRow>,
+    #[serde(default)]
+    grants: Vec<GrantRow>,
     cases: Vec<Case>,
 }
 
@@ -41,6 +48,16 @@ struct FactRow {
     #[serde(default)]
     order: u64,
     from: Option<String>,
+    until: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GrantRow {
+    grant: String,
+    item: String,
+    department: String,
+    from: String,
     until: Option<String>,
 }
 
@@ -101,14 +118,26 @@ impl FactRow {
     }
 }
 
+impl GrantRow {
+    fn grant(&self) -> Grant {
+        let (from, until) = (date(&self.from), self.until.as_deref().map(date));
+        let (grant, item, department) = (self.grant.clone(), self.item.clone(), self.department.clone());
+        Grant { grant, item, department, from, until }
+    }
+}
+
 fn compiled(table: &Table) -> Compiled {
     let Some(model) = &table.model else { return Compiled::direct() };
     let mut schemas = Schemas::new();
     for (item, fields) in &table.items {
         schemas.insert(item, fields.iter().map(|(key, kind)| (key, FieldType::parse(kind).unwrap())));
     }
+    for item in &table.authorized {
+        schemas.need_grant(item);
+    }
     let problems = |problems: Vec<_>| panic!("{problems:#?}");
-    Compiled::model(&support::model(model.clone()), &schemas).unwrap_or_else(problems)
+    let compiled = Compiled::model(&support::model(model.clone()), &schemas).unwrap_or_else(problems);
+    compiled.of_department(&table.department)
 }
 
 fn check(file: &str, table: &Table, compiled: &Compiled, sheet: &FactSheet) {
@@ -176,6 +205,9 @@ fn golden_tables() {
         let mut sheet = FactSheet::new();
         for fact in &table.facts {
             sheet.apply(Change::Put(fact.fact())).unwrap();
+        }
+        for grant in &table.grants {
+            sheet.apply(Change::Grant(grant.grant())).unwrap();
         }
         let stored = FactSheet::decode(&sheet.encode()).unwrap();
         assert_eq!(stored, sheet, "{file}");

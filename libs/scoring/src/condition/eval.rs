@@ -15,7 +15,8 @@ pub(crate) struct Bound<'c> {
 
 impl Condition {
     /// Looks the fields up in a group, once for all its rows.
-    pub(crate) fn bind(&self, group: &Group) -> Bound<'_> {
+    #[inline]
+    pub(crate) fn bind(&self, group: &Group<'_>) -> Bound<'_> {
         let mut slots = [ABSENT; MAX_FIELDS];
         for (slot, key) in slots.iter_mut().zip(&self.fields) {
             *slot = group.slot(key).and_then(|slot| u16::try_from(slot).ok()).unwrap_or(ABSENT);
@@ -26,13 +27,14 @@ impl Condition {
 
 impl Bound<'_> {
     /// Whether the condition is true of the row.
-    pub(crate) fn holds(&self, row: &Row) -> bool {
+    #[inline]
+    pub(crate) fn holds(&self, row: &Row<'_>) -> bool {
         self.judge(&self.condition.root, row)
     }
 
-    fn judge(&self, node: &Node, row: &Row) -> bool {
+    fn judge(&self, node: &Node, row: &Row<'_>) -> bool {
         match node {
-            Node::All(nodes) => nodes.iter().all(|node| self.judge(node, row)),
+            Node::All(nodes) => nodes.is_empty() || nodes.iter().all(|node| self.judge(node, row)),
             Node::Any(nodes) => nodes.iter().any(|node| self.judge(node, row)),
             Node::Not(node) => !self.judge(node, row),
             Node::True(operand) => self.value(operand, row) == Some(Scalar::Bool(true)),
@@ -51,7 +53,8 @@ impl Bound<'_> {
         }
     }
 
-    fn value<'v>(&self, operand: &'v Operand, row: &'v Row) -> Option<Scalar<'v>> {
+    #[inline]
+    fn value<'v>(&self, operand: &'v Operand, row: &Row<'v>) -> Option<Scalar<'v>> {
         match operand {
             Operand::Literal(literal) => Some(literal.scalar()),
             Operand::Severity => Some(Scalar::Number(row.severity())),
@@ -63,7 +66,7 @@ impl Bound<'_> {
 }
 
 impl Literal {
-    fn scalar(&self) -> Scalar<'_> {
+    pub(super) fn scalar(&self) -> Scalar<'_> {
         match self {
             Self::Number(number) => Scalar::Number(*number),
             Self::Text(text) => Scalar::Text(text),
@@ -75,8 +78,12 @@ impl Literal {
 
 impl Comparison {
     /// Values of different types, which a changed catalogue can leave behind, compare as an absent one does.
-    fn holds(self, left: Scalar<'_>, right: Scalar<'_>) -> bool {
-        let Some(order) = order(left, right) else { return false };
+    pub(super) fn holds(self, left: Scalar<'_>, right: Scalar<'_>) -> bool {
+        order(left, right).is_some_and(|order| self.accepts(order))
+    }
+
+    /// Whether values in this order compare so.
+    pub(super) fn accepts(self, order: Ordering) -> bool {
         match self {
             Self::Equal => order.is_eq(),
             Self::NotEqual => order.is_ne(),
@@ -84,6 +91,29 @@ impl Comparison {
             Self::LessOrEqual => order.is_le(),
             Self::Greater => order.is_gt(),
             Self::GreaterOrEqual => order.is_ge(),
+        }
+    }
+
+    /// What holds of two values where this does not.
+    pub(super) fn opposite(self) -> Self {
+        match self {
+            Self::Equal => Self::NotEqual,
+            Self::NotEqual => Self::Equal,
+            Self::Less => Self::GreaterOrEqual,
+            Self::LessOrEqual => Self::Greater,
+            Self::Greater => Self::LessOrEqual,
+            Self::GreaterOrEqual => Self::Less,
+        }
+    }
+
+    /// The same with the sides exchanged.
+    pub(super) fn turned(self) -> Self {
+        match self {
+            Self::Equal | Self::NotEqual => self,
+            Self::Less => Self::Greater,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterOrEqual => Self::LessOrEqual,
         }
     }
 }
@@ -99,7 +129,7 @@ fn order(left: Scalar<'_>, right: Scalar<'_>) -> Option<Ordering> {
 }
 
 impl TextTest {
-    fn holds(self, text: &str, part: &str) -> bool {
+    pub(super) fn holds(self, text: &str, part: &str) -> bool {
         match self {
             Self::StartsWith => text.starts_with(part),
             Self::EndsWith => text.ends_with(part),

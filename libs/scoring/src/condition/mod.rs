@@ -1,12 +1,18 @@
 //! Conditions over a record (CONDITIONS.md): a subset of CEL, type-checked when a draft is saved, so that a
 //! published scheme cannot fail on a record.
 mod eval;
+#[cfg(test)]
+mod fuzz;
 mod lexer;
 mod parser;
+mod reach;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use eval::Bound;
+pub(crate) use reach::{Question, spells};
+
+use jiff::civil::Date;
 
 use crate::{day::Day, decimal::Decimal, schema::Schema, text::Bilingual};
 
@@ -54,6 +60,29 @@ impl Condition {
             return Ok(Self::always());
         }
         parser::parse(source, schema)
+    }
+
+    /// What is true of records of the days after one.
+    pub(crate) fn after(date: Date) -> Self {
+        let day = Operand::Literal(Literal::Date(Day::of(date)));
+        Self::only(Node::Compare(Operand::OccurredOn, Comparison::Greater, day), Vec::new())
+    }
+
+    /// What is true of records whose field is this text.
+    pub(crate) fn text_is(key: &str, text: &str) -> Self {
+        let text = Operand::Literal(Literal::Text(text.to_owned()));
+        Self::only(Node::Compare(Operand::Field(0), Comparison::Equal, text), vec![key.to_owned()])
+    }
+
+    /// What is true of records of an amount below zero, or of one above it.
+    pub(crate) fn amount_below_zero(below: bool) -> Self {
+        let comparison = if below { Comparison::Less } else { Comparison::Greater };
+        let zero = Operand::Literal(Literal::Number(Decimal::ZERO));
+        Self::only(Node::Compare(Operand::Amount, comparison, zero), Vec::new())
+    }
+
+    fn only(root: Node, fields: Vec<String>) -> Self {
+        Self { root, fields }
     }
 
     /// What is true of every record.

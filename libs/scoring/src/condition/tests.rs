@@ -56,8 +56,12 @@ fn fact() -> Fact {
 fn judge(condition: &Condition, fact: Fact) -> bool {
     let mut sheet = FactSheet::new();
     sheet.apply(Change::Put(fact)).unwrap();
-    let group = &sheet.groups()[0];
-    condition.bind(group).holds(&group.rows[0])
+    first_row_holds(condition, &sheet)
+}
+
+pub(super) fn first_row_holds(condition: &Condition, sheet: &FactSheet) -> bool {
+    let group = sheet.group(0).unwrap();
+    condition.bind(&group).holds(&group.rows().next().unwrap())
 }
 
 fn holds(source: &str) -> bool {

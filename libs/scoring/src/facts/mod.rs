@@ -1,5 +1,7 @@
 //! The fact sheet of one subject: what its records say that a scheme can count, kept together and compact.
-//! The sheet is its own stored form (a private protobuf message), so that reading it costs one decoding.
+//! The sheet is its own stored form, so that reading it costs one check.
+mod grants;
+mod packed;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -7,16 +9,16 @@ mod tests;
 use jiff::civil::Date;
 use prost::Message;
 
+pub(crate) use grants::Cover;
+pub use grants::{Grant, MAX_GRANTS};
+use packed::Packed;
+pub(crate) use packed::{Group, Row, Scalar};
 use stored::Sheet;
-pub(crate) use stored::{Group, Row, Scalar};
 
-use crate::{day::Day, decimal::Decimal, text::Bilingual};
+use crate::{decimal::Decimal, text::Bilingual};
 
 /// The facts that one sheet holds at most: the bound under which no sum of §4.1 overflows.
 pub const MAX_FACTS: usize = 100_000;
-/// Changes when an old sheet could no longer be read as it was meant.
-const FORMAT: u32 = 1;
-
 /// The value of a record's field, as its item types it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
@@ -66,6 +68,12 @@ pub enum Change {
     End { record: String, on: Date },
     /// The record is taken out, as if it had never been.
     Remove { record: String },
+    /// A line of a grant: replaces the same line.
+    Grant(Grant),
+    /// A grant no longer covers anything from this day on.
+    Revoke { grant: String, on: Date },
+    /// A grant is taken out, as if it had never been.
+    RemoveGrant { grant: String },
 }
 
 /// Why a sheet cannot be read or changed.
@@ -73,6 +81,8 @@ pub enum Change {
 pub enum SheetFault {
     /// The subject would have more than [`MAX_FACTS`] facts.
     Full,
+    /// The subject would have more than [`MAX_GRANTS`] lines of grants.
+    Grants,
     /// The bytes are no sheet of this format.
     Unreadable,
 }
@@ -85,6 +95,10 @@ impl SheetFault {
                 format!("the subject already has {MAX_FACTS} facts: remove what no scheme counts"),
                 format!("该主体的记录已达 {MAX_FACTS} 条上限：请移除不参与评价的记录"),
             ),
+            Self::Grants => Bilingual::new(
+                format!("the subject already has {MAX_GRANTS} grants: remove those that ended long ago"),
+                format!("该主体的授权已达 {MAX_GRANTS} 项上限：请移除早已失效的授权"),
+            ),
             Self::Unreadable => Bilingual::new(
                 "the stored fact sheet cannot be read: rebuild it from the change feed",
                 "已存储的事实表无法读取：请从变更流重建",
@@ -93,13 +107,13 @@ impl SheetFault {
     }
 }
 
-/// All facts of one subject, grouped by item and each group in the order of occurrence.
+/// All facts of one subject, grouped by item and each group in the order of occurrence, and its grants.
 #[derive(Clone, Debug, PartialEq)]
-pub struct FactSheet(Sheet);
+pub struct FactSheet(Packed);
 
 impl Default for FactSheet {
     fn default() -> Self {
-        Self(Sheet { format: FORMAT, groups: Vec::new() })
+        Self(Packed::of(&Sheet::new(Vec::new(), Vec::new())))
     }
 }
 
@@ -109,16 +123,15 @@ impl FactSheet {
         Self::default()
     }
 
-    /// Reads what [`Self::encode`] wrote.
+    /// Reads what [`Self::encode`] wrote, in this format or those before.
     pub fn decode(bytes: &[u8]) -> Result<Self, SheetFault> {
-        let sheet = Sheet::decode(bytes).map_err(|_| SheetFault::Unreadable)?;
-        let sound = sheet.format == FORMAT && sheet.is_well_formed() && sheet.len() <= MAX_FACTS;
-        if sound { Ok(Self(sheet)) } else { Err(SheetFault::Unreadable) }
+        let former = || Sheet::decode(bytes).ok().filter(Sheet::is_former).map(|sheet| Packed::of(&sheet));
+        Packed::read(bytes).or_else(former).map(Self).ok_or(SheetFault::Unreadable)
     }
 
     /// The sheet as bytes.
     pub fn encode(&self) -> Vec<u8> {
-        self.0.encode_to_vec()
+        self.0.bytes()
     }
 
     /// How many facts there are.
@@ -128,40 +141,37 @@ impl FactSheet {
 
     /// Whether the subject has no facts.
     pub fn is_empty(&self) -> bool {
-        self.0.groups.is_empty()
+        self.len() == 0
     }
 
     /// Takes one change in.
     pub fn apply(&mut self, change: Change) -> Result<(), SheetFault> {
-        match change {
-            Change::Put(fact) => return self.put(fact),
-            Change::End { record, on } => {
-                for row in self.0.rows_of(&record) {
-                    row.end(Day::of(on));
-                }
-            }
-            Change::Remove { record } => self.0.retain(|row| row.record != record),
-        }
-        self.0.retain(Row::stands_ever);
+        self.apply_all([change])
+    }
+
+    /// Takes changes in, one after another, at the cost of one; where one is refused, none is taken in.
+    pub fn apply_all(&mut self, changes: impl IntoIterator<Item = Change>) -> Result<(), SheetFault> {
+        self.change(|sheet| changes.into_iter().try_for_each(|change| sheet.apply(change)))
+    }
+
+    fn change(&mut self, work: impl FnOnce(&mut Sheet) -> Result<(), SheetFault>) -> Result<(), SheetFault> {
+        let mut sheet = self.0.open();
+        work(&mut sheet)?;
+        self.0 = Packed::of(&sheet);
         Ok(())
     }
 
-    fn put(&mut self, fact: Fact) -> Result<(), SheetFault> {
-        self.0.retain(|row| row.record != fact.record || row.version != fact.version);
-        if self.len() >= MAX_FACTS {
-            return Err(SheetFault::Full);
-        }
-        let mut row = Row::of(&fact);
-        for other in self.0.rows_of(&fact.record) {
-            if other.version < row.version { other.end(row.from()) } else { row.end(other.from()) }
-        }
-        self.0.insert(fact.item, fact.fields, row);
-        self.0.retain(Row::stands_ever);
-        Ok(())
+    /// Has the memory come that an evaluation will read.
+    pub(crate) fn look(&self) -> u32 {
+        self.0.look()
     }
 
     /// The groups, ordered by item.
-    pub(crate) fn groups(&self) -> &[Group] {
-        &self.0.groups
+    pub(crate) fn groups(&self) -> impl ExactSizeIterator<Item = Group<'_>> {
+        self.0.groups()
+    }
+
+    pub(crate) fn group(&self, index: usize) -> Option<Group<'_>> {
+        self.0.group(index)
     }
 }

@@ -3,6 +3,7 @@ use jiff::civil::{Date, date};
 use proptest::prelude::*;
 
 use super::*;
+use crate::day::Day;
 
 fn fact(record: &str, version: u32, item: &str, from: Option<Date>) -> Fact {
     Fact {
@@ -30,9 +31,16 @@ fn put(facts: impl IntoIterator<Item = Fact>) -> FactSheet {
 /// The facts as `item record version from until`, with `-` for an open end.
 fn shown(sheet: &FactSheet) -> Vec<String> {
     let day = |day: Day| day.date().map_or("-".to_owned(), |date| date.to_string());
-    let rows = sheet.groups().iter().flat_map(|group| group.rows.iter().map(move |row| (group, row)));
+    let rows = sheet.groups().flat_map(|group| group.rows().map(move |row| (group, row)));
     rows.map(|(group, row)| {
-        format!("{} {} {} {} {}", group.item, row.record, row.version, day(row.from()), day(row.until()))
+        format!(
+            "{} {} {} {} {}",
+            group.item(),
+            row.record(),
+            row.version(),
+            day(row.from()),
+            day(row.until())
+        )
     })
     .collect()
 }
@@ -77,23 +85,26 @@ fn ending_and_removing() {
 fn a_row_without_a_field_has_none_whatever_came_before() {
     let other = Fact { fields: vec![("paid".into(), Value::Bool(true))], ..fact("b", 2, "x", None) };
     let sheet = put([fact("a", 1, "x", None), other]);
-    let group = &sheet.groups()[0];
+    let group = sheet.group(0).unwrap();
+    let rows: Vec<_> = group.rows().collect();
     let (level, paid) = (group.slot("level").unwrap(), group.slot("paid").unwrap());
-    assert_eq!(group.rows[0].field(level), Some(Scalar::Text("a1")));
-    assert_eq!(group.rows[0].field(paid), None);
-    assert_eq!(group.rows[1].field(level), None);
-    assert_eq!(group.rows[1].field(paid), Some(Scalar::Bool(true)));
+    assert_eq!(rows[0].field(level), Some(Scalar::Text("a1")));
+    assert_eq!(rows[0].field(paid), None);
+    assert_eq!(rows[1].field(level), None);
+    assert_eq!(rows[1].field(paid), Some(Scalar::Bool(true)));
 }
 
 #[test]
 fn a_full_sheet_takes_replacements_only() {
     let mut sheet = put([fact("a", 1, "x", None)]);
-    let row = sheet.0.groups[0].rows[0].clone();
-    sheet.0.groups[0].rows.extend((1..MAX_FACTS).map(|number| {
+    let mut open = sheet.0.open();
+    let row = open.groups[0].rows[0].clone();
+    open.groups[0].rows.extend((1..MAX_FACTS).map(|number| {
         let mut row = row.clone();
         row.record = number.to_string();
         row
     }));
+    sheet.0 = Packed::of(&open);
     let replaced = Fact { severity: 9, ..fact("a", 1, "x", None) };
     assert_eq!(sheet.apply(Change::Put(replaced)), Ok(()));
     assert_eq!(sheet.apply(Change::Put(fact("b", 1, "x", None))), Err(SheetFault::Full));
@@ -105,23 +116,43 @@ fn only_what_was_written_is_read() {
     let sheet = put([fact("a", 1, "x", None), fact("b", 1, "y", None)]);
     assert_eq!(FactSheet::decode(&sheet.encode()), Ok(sheet.clone()));
     assert_eq!(FactSheet::decode(&FactSheet::new().encode()), Ok(FactSheet::new()));
-    let broken = |break_it: fn(&mut Sheet)| {
-        let mut sheet = sheet.0.clone();
+    let former = |break_it: fn(&mut Sheet)| {
+        let mut sheet = sheet.0.open();
         break_it(&mut sheet);
         FactSheet::decode(&sheet.encode_to_vec())
     };
-    let breaks: [fn(&mut Sheet); 5] = [
-        |sheet| sheet.format = 2,
+    assert_eq!(former(|_| {}), Ok(sheet.clone()), "the format before is read still");
+    let broken = |break_it: fn(&mut Sheet)| {
+        let mut sheet = sheet.0.open();
+        break_it(&mut sheet);
+        FactSheet::decode(&Packed::of(&sheet).bytes())
+    };
+    assert_eq!(former(|sheet| sheet.format = 3), Err(SheetFault::Unreadable));
+    let breaks: [fn(&mut Sheet); 4] = [
         |sheet| sheet.groups.reverse(),
         |sheet| sheet.groups[0].rows.clear(),
         |sheet| sheet.groups[1].item = "x".into(),
-        |sheet| sheet.groups[0].rows.push(Row::default()),
+        |sheet| sheet.groups[0].rows.push(stored::Row::default()),
     ];
     for break_it in breaks {
+        assert_eq!(former(break_it), Err(SheetFault::Unreadable));
         assert_eq!(broken(break_it), Err(SheetFault::Unreadable));
     }
     assert_eq!(FactSheet::decode(&[]), Err(SheetFault::Unreadable));
     assert_eq!(FactSheet::decode(&sheet.encode()[1..]), Err(SheetFault::Unreadable));
+}
+
+/// A sheet as it was stored before there were grants, byte by byte: format 1, item x, record a, version 1, of
+/// 2026-01-01 (packed: 24312 months and a day, zigzag), severity 1.
+#[test]
+fn a_sheet_of_the_former_format_is_read() {
+    let former = [
+        0x08, 0x01, 0x12, 0x12, 0x0a, 0x01, b'x', 0x1a, 0x0d, 0x0a, 0x01, b'a', 0x10, 0x01, 0x18, 0x01, 0x20,
+        0x82, 0xfc, 0x5e, 0x28, 0x02,
+    ];
+    let expected = put([Fact { fields: Vec::new(), ..fact("a", 1, "x", None) }]);
+    assert_eq!(FactSheet::decode(&former), Ok(expected.clone()));
+    assert_eq!(FactSheet::decode(&expected.encode()), Ok(expected));
 }
 
 proptest! {

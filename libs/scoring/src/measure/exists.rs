@@ -1,6 +1,10 @@
 //! EXISTS 有无: 1 if any record counts, by whatever percent, else 0.
-use super::{Counted, Measure, Measured, Wire, Yields};
-use crate::decimal::Exact;
+use super::{Counted, Measure, Measured, Tally, Wire, Yields};
+use crate::{
+    condition::Condition,
+    decimal::{Decimal, Exact, Sum},
+    warnings::Range,
+};
 
 pub(super) struct Exists;
 
@@ -13,7 +17,15 @@ impl Measure for Exists {
         Yields::Number
     }
 
-    fn value<'s>(&self, counted: &mut dyn Iterator<Item = Counted<'s>>) -> Measured<'s> {
-        Measured::Number(if counted.next().is_some() { Exact::ONE } else { Exact::ZERO })
+    fn take<'s>(&self, tally: &mut Tally<'s>, _counted: &Counted<'s>) {
+        tally.any = true;
+    }
+
+    fn value<'s>(&self, tally: &Tally<'s>) -> Measured<'s> {
+        Measured::Number(if tally.any { Sum::ONE } else { Sum::ZERO })
+    }
+
+    fn range(&self, _percents: &[Decimal], _can: &dyn Fn(&Condition) -> bool) -> Range {
+        Range::these([Exact::ZERO, Exact::ONE])
     }
 }

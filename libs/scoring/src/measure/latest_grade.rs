@@ -1,7 +1,12 @@
 //! LATEST_GRADE 最近等级: the field `grade` of the latest record by `occurredOn`, then by recording order. Where
 //! that record carries no grade there is none: an older one is not taken for it.
-use super::{Counted, Measure, Measured, Wire, Yields};
-use crate::facts::Scalar;
+use super::{Counted, Measure, Measured, Tally, Wire, Yields};
+use crate::{
+    condition::Condition,
+    decimal::{Decimal, Exact},
+    facts::Scalar,
+    warnings::Range,
+};
 
 /// The field that holds a grade.
 pub(crate) const FIELD: &str = "grade";
@@ -17,12 +22,22 @@ impl Measure for LatestGrade {
         Yields::Grade
     }
 
-    fn value<'s>(&self, counted: &mut dyn Iterator<Item = Counted<'s>>) -> Measured<'s> {
-        let latest = counted.max_by_key(|counted| counted.row.place());
-        let grade = latest.and_then(|latest| latest.row.field(latest.group.slot(FIELD)?));
-        Measured::Grade(match grade {
-            Some(Scalar::Text(grade)) => Some(grade),
-            _ => None,
-        })
+    fn take<'s>(&self, tally: &mut Tally<'s>, counted: &Counted<'s>) {
+        let place = counted.row.place();
+        if tally.latest.is_some_and(|(latest, _)| place < latest) {
+            return;
+        }
+        let grade = counted.group.slot(FIELD).and_then(|slot| counted.row.field(slot));
+        let grade = if let Some(Scalar::Text(grade)) = grade { Some(grade) } else { None };
+        tally.latest = Some((place, grade));
+    }
+
+    fn value<'s>(&self, tally: &Tally<'s>) -> Measured<'s> {
+        Measured::Grade(tally.latest.and_then(|(_, grade)| grade))
+    }
+
+    /// A grade is no number; its points are looked at grade by grade.
+    fn range(&self, _percents: &[Decimal], _can: &dyn Fn(&Condition) -> bool) -> Range {
+        Range::one(Exact::ZERO)
     }
 }

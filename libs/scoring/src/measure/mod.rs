@@ -8,8 +8,10 @@ mod sum_amount;
 use contract::grading::v1::indicator::Measure as Wire;
 
 use crate::{
-    decimal::{Decimal, Exact},
-    facts::{Group, Row},
+    condition::Condition,
+    decimal::{Decimal, Sum},
+    facts::{Cover, Group, Row},
+    warnings::Range,
 };
 
 /// Every kind there is.
@@ -24,17 +26,42 @@ pub(crate) trait Measure: Sync {
     /// What its value is, and so how points follow from it.
     fn yields(&self) -> Yields;
 
-    /// The value of the records that count.
-    fn value<'s>(&self, counted: &mut dyn Iterator<Item = Counted<'s>>) -> Measured<'s>;
+    /// Takes a record that counts into the tally.
+    fn take<'s>(&self, tally: &mut Tally<'s>, counted: &Counted<'s>);
+
+    /// The value of the records that were taken.
+    fn value<'s>(&self, tally: &Tally<'s>) -> Measured<'s>;
+
+    /// What a record adds to the value, where the value is a sum over the records.
+    fn share(&self, _counted: &Counted<'_>) -> Option<Sum> {
+        None
+    }
+
+    /// The numbers that its value can be, never fewer, of records that count by these percents; `can` says
+    /// whether any of them can meet a condition.
+    fn range(&self, percents: &[Decimal], can: &dyn Fn(&Condition) -> bool) -> Range;
 }
+
+/// What a measure has seen so far.
+#[derive(Default)]
+pub(crate) struct Tally<'s> {
+    sum: Sum,
+    any: bool,
+    latest: Option<Latest<'s>>,
+}
+
+/// The latest record's place, and its grade if it carries one.
+type Latest<'s> = ((i32, u64, u32), Option<&'s str>);
 
 /// A record that counts.
 #[derive(Clone, Copy)]
 pub(crate) struct Counted<'s> {
-    pub(crate) row: &'s Row,
-    pub(crate) group: &'s Group,
+    pub(crate) row: Row<'s>,
+    pub(crate) group: Group<'s>,
     /// By how much, from its decay step.
     pub(crate) percent: Decimal,
+    /// The days on which its item may be counted.
+    pub(crate) cover: Cover<'s>,
 }
 
 /// What a kind of measure yields.
@@ -46,10 +73,10 @@ pub(crate) enum Yields {
     Grade,
 }
 
-/// The value of an indicator. Of at most ten decimal places, as [`Exact::times`] asks.
+/// The value of an indicator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Measured<'s> {
-    Number(Exact),
+    Number(Sum),
     Grade(Option<&'s str>),
 }
 

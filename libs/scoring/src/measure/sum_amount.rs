@@ -1,7 +1,11 @@
 //! SUM_AMOUNT 金额合计: the sum of the records' amounts, each by its percent. A record without an amount adds
 //! nothing.
-use super::{Counted, Measure, Measured, Wire, Yields};
-use crate::decimal::Exact;
+use super::{Counted, Measure, Measured, Tally, Wire, Yields};
+use crate::{
+    condition::Condition,
+    decimal::{Decimal, Exact, Sum},
+    warnings::Range,
+};
 
 pub(super) struct SumAmount;
 
@@ -14,8 +18,27 @@ impl Measure for SumAmount {
         Yields::Number
     }
 
-    fn value<'s>(&self, counted: &mut dyn Iterator<Item = Counted<'s>>) -> Measured<'s> {
-        let share = |counted: Counted<'s>| Some(Exact::share(counted.row.amount()?, counted.percent));
-        Measured::Number(counted.filter_map(share).fold(Exact::ZERO, Exact::plus))
+    fn take<'s>(&self, tally: &mut Tally<'s>, counted: &Counted<'s>) {
+        tally.sum = tally.sum.plus(share(counted));
     }
+
+    fn value<'s>(&self, tally: &Tally<'s>) -> Measured<'s> {
+        Measured::Number(tally.sum)
+    }
+
+    fn share(&self, counted: &Counted<'_>) -> Option<Sum> {
+        Some(share(counted))
+    }
+
+    fn range(&self, percents: &[Decimal], can: &dyn Fn(&Condition) -> bool) -> Range {
+        if percents.iter().all(|percent| *percent == Decimal::ZERO) {
+            return Range::one(Exact::ZERO);
+        }
+        let end = |below, end| if can(&Condition::amount_below_zero(below)) { end } else { Exact::ZERO };
+        Range::Between(end(true, Exact::LEAST), end(false, Exact::MOST))
+    }
+}
+
+fn share(counted: &Counted<'_>) -> Sum {
+    counted.row.amount().map_or(Sum::ZERO, |amount| Sum::share(amount, counted.percent))
 }

@@ -12,7 +12,7 @@ use super::{UNGRADED, Veto};
 use crate::{
     condition::Condition,
     decimal::{Decimal, Exact},
-    measure::{self, Yields, latest_grade},
+    measure::{self, Tally, Yields, latest_grade},
     schema::{FieldType, Schema, Schemas},
     text::Bilingual,
 };
@@ -48,10 +48,11 @@ pub(super) fn compile(model: &wire::Model, schemas: &Schemas) -> Result<Compiled
     let vetoes = compiler
         .each("model.vetoes", &model.vetoes, |compiler, path, veto| compiler.veto(path, veto, &grades));
     match (min, compiler.problems) {
-        (Some(min), problems) if problems.is_empty() => Ok(Compiled {
-            items: compiler.items.into_iter().map(str::to_owned).collect(),
-            rule: Rule::Model(Model { base, min, max, indicators, vetoes, grades }),
-        }),
+        (Some(min), problems) if problems.is_empty() => Ok(Compiled::of(
+            compiler.items.into_iter().map(str::to_owned).collect(),
+            schemas,
+            Rule::Model(Model { base, min, max, indicators, vetoes, grades }),
+        )),
         (_, problems) => Err(problems),
     }
 }
@@ -91,7 +92,11 @@ impl Compiler<'_> {
         };
         let (id, name, dimension) =
             (indicator.id.clone(), indicator.name.clone(), indicator.dimension.clone());
-        Some(Indicator { id, name, dimension, selector: selector?, measure, points, min, max })
+        let idle = (Exact::ZERO, Exact::ZERO);
+        let mut indicator =
+            Indicator { id, name, dimension, selector: selector?, measure, points, min, max, idle };
+        indicator.idle = indicator.points(measure.value(&Tally::default()));
+        Some(indicator)
     }
 
     fn veto(&mut self, path: &str, veto: &wire::Veto, grades: &[Grade]) -> Option<Veto> {

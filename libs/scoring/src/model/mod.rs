@@ -2,8 +2,6 @@
 mod compile;
 mod problem;
 
-use std::collections::BTreeMap;
-
 use contract::grading::v1::Model as Wire;
 pub use problem::Problem;
 
@@ -33,6 +31,10 @@ const MOST_POINTS: i64 = 100_000_000_000;
 pub struct Compiled {
     /// The items that it reads, ascending; selectors count into them.
     pub(crate) items: Vec<String>,
+    /// Which of them need the subject's grant; as many as there are items.
+    pub(crate) authorized: Vec<bool>,
+    /// To whom a grant has to be; empty if to nobody, so that no record under a grant counts.
+    pub(crate) department: String,
     pub(crate) rule: Rule,
 }
 
@@ -61,6 +63,8 @@ pub(crate) struct Indicator {
     pub(crate) points: Points,
     pub(crate) min: Option<Decimal>,
     pub(crate) max: Option<Decimal>,
+    /// The points where no record counts, before floor and cap and after: most indicators of most subjects.
+    pub(crate) idle: (Exact, Exact),
 }
 
 /// Which records count, and by how much.
@@ -83,7 +87,7 @@ pub(crate) enum Points {
     PerUnit(Decimal),
     /// The least value of a band and its points, ascending.
     Bands(Vec<(Decimal, Decimal)>),
-    Grades(BTreeMap<String, Decimal>),
+    Grades(Vec<(String, Decimal)>),
 }
 
 pub(crate) struct Veto {
@@ -107,13 +111,45 @@ impl Compiled {
 
     /// The scheme that applies the national result as it is 直接应用 (CONTRACT §4.1.6).
     pub fn direct() -> Self {
+        Self::direct_in(&Schemas::new())
+    }
+
+    /// The same by a catalogue, which may put the national result under the subject's grant.
+    pub fn direct_in(schemas: &Schemas) -> Self {
         let selector = Selector { items: vec![0], condition: Condition::always(), steps: vec![Step::ALL] };
-        Self { items: vec![NATIONAL_EVALUATION.to_owned()], rule: Rule::Direct(selector) }
+        Self::of(vec![NATIONAL_EVALUATION.to_owned()], schemas, Rule::Direct(selector))
+    }
+
+    fn of(items: Vec<String>, schemas: &Schemas, rule: Rule) -> Self {
+        let authorized = items.iter().map(|item| schemas.needs_grant(item)).collect();
+        Self { items, authorized, department: String::new(), rule }
+    }
+
+    /// The scheme as this department's: records of items that need the subject's grant count where it is to
+    /// this department. Without it none of them count.
+    #[must_use]
+    pub fn of_department(self, department: impl Into<String>) -> Self {
+        Self { department: department.into(), ..self }
     }
 
     /// The items whose records the scheme reads: a change of any other leaves its grades as they are.
     pub fn items(&self) -> impl Iterator<Item = &str> {
         self.items.iter().map(String::as_str)
+    }
+
+    /// Its grades, best first; none where the national result is applied directly.
+    pub fn grades(&self) -> impl Iterator<Item = &str> {
+        let grades = match &self.rule {
+            Rule::Direct(_) => &[][..],
+            Rule::Model(model) => &model.grades,
+        };
+        grades.iter().map(|grade| grade.name.as_str())
+    }
+
+    /// Those of its items that need the subject's grant: a change of another grant leaves its grades as they
+    /// are.
+    pub fn authorized_items(&self) -> impl Iterator<Item = &str> {
+        self.items().zip(&self.authorized).filter_map(|(item, needs)| needs.then_some(item))
     }
 }
 
@@ -131,11 +167,12 @@ impl Points {
         match (self, value) {
             (Self::PerUnit(points), Measured::Number(value)) => value.times(*points),
             (Self::Bands(bands), Measured::Number(value)) => {
-                let band = bands.iter().rev().find(|(at_least, _)| Exact::from(*at_least) <= value);
+                let band = bands.iter().rev().find(|(at_least, _)| value.reaches(*at_least));
                 band.map_or(Exact::ZERO, |(_, points)| (*points).into())
             }
             (Self::Grades(points), Measured::Grade(Some(grade))) => {
-                points.get(grade).map_or(Exact::ZERO, |points| (*points).into())
+                let given = points.iter().find(|(own, _)| own == grade);
+                given.map_or(Exact::ZERO, |(_, points)| (*points).into())
             }
             // Compiling pairs each measure with the points of what it yields; what is left is a value that is
             // absent.
@@ -149,6 +186,7 @@ impl Step {
     pub(crate) const ALL: Self = Self { within: None, percent: Decimal::HUNDRED };
 
     /// The first day on which a record of that day no longer falls in the step.
+    #[inline]
     pub(crate) fn left_on(&self, occurred: Day) -> Day {
         self.within.map_or(Day::NEVER, |months| occurred.leaves_window(months))
     }

@@ -1,4 +1,8 @@
-//! Models in the contract's JSON, for the tests.
+//! Models in the contract's JSON, random ones, and the second reading of the contract, for the tests.
+#![allow(dead_code, reason = "each test uses its part")]
+pub mod random;
+pub mod reference;
+
 use contract::grading::v1::Model;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use serde::de::DeserializeOwned;
