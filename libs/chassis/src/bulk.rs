@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use prost::Message;
-use sea_orm::sqlx::{self, Postgres, Row as _};
-use tokio::sync::watch;
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Value, Values,
+    sqlx::{self, Executor as _, Postgres, Row as _},
+};
+use sea_orm_migration::async_trait;
+use sea_query_sqlx::SqlxValues;
+use tokio::sync::{Mutex, watch};
 
 use crate::{
     fault::{Answer, Fault},
     feed::Position,
-    storage::{Cells, Store},
+    storage::{Cells, Store, Tx, insert_rows},
 };
 
 /// A transaction that copies rows in.
@@ -37,27 +42,9 @@ impl Bulk {
         table: &str,
         columns: &[&str],
         rows: impl IntoIterator<Item = T>,
-        mut write: impl FnMut(T, &mut Row<'_>),
+        write: impl FnMut(T, &mut Row<'_>),
     ) -> Answer<bool> {
-        let text = format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", columns.join(", "));
-        let mut into = self.inner.copy_in_raw(&text).await.map_err(Fault::internal)?;
-        let mut part = Vec::with_capacity(PART + PART / 4);
-        // The signature, no flags, no extension.
-        part.extend_from_slice(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0");
-        for row in rows {
-            Row::write(columns.len(), &mut part, |cells| write(row, cells))?;
-            if part.len() >= PART {
-                into.send(part.as_slice()).await.map_err(Fault::internal)?;
-                part.clear();
-            }
-        }
-        part.extend_from_slice(&(-1_i16).to_be_bytes());
-        into.send(part.as_slice()).await.map_err(Fault::internal)?;
-        match into.finish().await {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_database_error().is_some_and(|e| e.is_unique_violation()) => Ok(false),
-            Err(error) => Err(Fault::internal(error)),
-        }
+        copy(&mut self.inner, table, columns, rows, write).await
     }
 
     /// Appends changes to the outbox, each told by `tell`; gives the position of the last.
@@ -97,6 +84,155 @@ impl Bulk {
     }
 }
 
+async fn copy<T>(
+    transaction: &mut sqlx::Transaction<'static, Postgres>,
+    table: &str,
+    columns: &[&str],
+    rows: impl IntoIterator<Item = T>,
+    mut write: impl FnMut(T, &mut Row<'_>),
+) -> Answer<bool> {
+    let text = format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", columns.join(", "));
+    let mut into = transaction.copy_in_raw(&text).await.map_err(Fault::internal)?;
+    let mut part = Vec::with_capacity(PART + PART / 4);
+    // The signature, no flags, no extension.
+    part.extend_from_slice(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0");
+    for row in rows {
+        Row::write(columns.len(), &mut part, |cells| write(row, cells))?;
+        if part.len() >= PART {
+            into.send(part.as_slice()).await.map_err(Fault::internal)?;
+            part.clear();
+        }
+    }
+    part.extend_from_slice(&(-1_i16).to_be_bytes());
+    into.send(part.as_slice()).await.map_err(Fault::internal)?;
+    match into.finish().await {
+        Ok(_) => Ok(true),
+        Err(error) if error.as_database_error().is_some_and(|e| e.is_unique_violation()) => Ok(false),
+        Err(error) => Err(Fault::internal(error)),
+    }
+}
+
+/// A transaction that adds many rows and takes ordinary statements as well: by COPY on PostgreSQL, by INSERT on SQLite.
+pub struct BulkTx(Inner);
+
+enum Inner {
+    // A statement needs the connection to itself.
+    Copying(Mutex<sqlx::Transaction<'static, Postgres>>, Arc<watch::Sender<u64>>),
+    Inserting(Tx),
+}
+
+impl Store {
+    /// Begins a transaction that adds many rows.
+    pub async fn begin_bulk(&self) -> Answer<BulkTx> {
+        Ok(BulkTx(match self.bulk().await? {
+            Some(Bulk { inner, committed }) => Inner::Copying(Mutex::new(inner), committed),
+            None => Inner::Inserting(self.begin().await?),
+        }))
+    }
+}
+
+impl BulkTx {
+    /// Adds rows that the caller knows to be new, by the locks that it holds.
+    pub async fn add(&self, table: &str, columns: &[&str], rows: Vec<Vec<Value>>) -> Answer<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        match &self.0 {
+            Inner::Copying(transaction, _) => {
+                if copy(&mut *transaction.lock().await, table, columns, rows, |row, cells| cells.values(&row))
+                    .await?
+                {
+                    return Ok(());
+                }
+                Err(Fault::internal(anyhow::anyhow!("rows for {table} were there already")))
+            }
+            Inner::Inserting(tx) => {
+                insert_rows(tx, table, columns, rows, "").await?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Commits, and wakes who follows.
+    pub async fn commit(self) -> Answer<()> {
+        match self.0 {
+            Inner::Copying(transaction, committed) => {
+                transaction.into_inner().commit().await.map_err(Fault::internal)?;
+                committed.send_modify(|count| *count += 1);
+                Ok(())
+            }
+            Inner::Inserting(tx) => tx.commit().await,
+        }
+    }
+}
+
+fn arguments(statement: Statement) -> (String, SqlxValues) {
+    (statement.sql, SqlxValues(statement.values.unwrap_or(Values(Vec::new()))))
+}
+
+fn told(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(error.into()))
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for BulkTx {
+    fn get_database_backend(&self) -> DbBackend {
+        match &self.0 {
+            Inner::Copying(..) => DbBackend::Postgres,
+            Inner::Inserting(tx) => tx.get_database_backend(),
+        }
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        match &self.0 {
+            Inner::Copying(transaction, _) => {
+                let (text, values) = arguments(statement);
+                let mut transaction = transaction.lock().await;
+                let query = sqlx::query_with(sqlx::AssertSqlSafe(text), values);
+                Ok(query.execute(&mut **transaction).await.map_err(told)?.into())
+            }
+            Inner::Inserting(tx) => tx.execute_raw(statement).await,
+        }
+    }
+
+    async fn execute_unprepared(&self, text: &str) -> Result<ExecResult, DbErr> {
+        match &self.0 {
+            Inner::Copying(transaction, _) => {
+                let mut transaction = transaction.lock().await;
+                let done = transaction.execute(sqlx::AssertSqlSafe(text.to_owned())).await;
+                Ok(done.map_err(told)?.into())
+            }
+            Inner::Inserting(tx) => tx.execute_unprepared(text).await,
+        }
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        match &self.0 {
+            Inner::Copying(transaction, _) => {
+                let (text, values) = arguments(statement);
+                let mut transaction = transaction.lock().await;
+                let query = sqlx::query_with(sqlx::AssertSqlSafe(text), values);
+                let row = query.fetch_optional(&mut **transaction).await.map_err(told)?;
+                Ok(row.map(QueryResult::from))
+            }
+            Inner::Inserting(tx) => tx.query_one_raw(statement).await,
+        }
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        match &self.0 {
+            Inner::Copying(transaction, _) => {
+                let (text, values) = arguments(statement);
+                let mut transaction = transaction.lock().await;
+                let query = sqlx::query_with(sqlx::AssertSqlSafe(text), values);
+                let rows = query.fetch_all(&mut **transaction).await.map_err(told)?;
+                Ok(rows.into_iter().map(QueryResult::from).collect())
+            }
+            Inner::Inserting(tx) => tx.query_all_raw(statement).await,
+        }
+    }
+}
+
 /// A change on its way into the outbox.
 pub struct Telling<'a, 'b> {
     xid: i64,
@@ -130,6 +266,27 @@ impl Row<'_> {
         match row.unfit {
             None => Ok(()),
             Some(what) => Err(Fault::internal(anyhow::anyhow!("a row of COPY holds {what}"))),
+        }
+    }
+
+    fn values(&mut self, values: &[Value]) {
+        for value in values {
+            match value {
+                Value::String(Some(text)) => self.text(text),
+                Value::Bytes(Some(bytes)) => self.cell(|out| out.extend_from_slice(bytes)),
+                Value::Int(Some(number)) => self.int(*number),
+                Value::BigInt(Some(number)) => self.bigint(*number),
+                Value::Bool(Some(flag)) => self.cell(|out| out.push(u8::from(*flag))),
+                Value::String(None)
+                | Value::Bytes(None)
+                | Value::Int(None)
+                | Value::BigInt(None)
+                | Value::Bool(None) => {
+                    self.columns += 1;
+                    self.out.extend_from_slice(&(-1_i32).to_be_bytes());
+                }
+                _ => self.unfit = Some("a value that COPY is not used for here"),
+            }
         }
     }
 
@@ -190,5 +347,9 @@ mod tests {
         assert_eq!(out, expected);
         assert!(Row::write(1, &mut Vec::new(), |row| row.text("a\0b")).is_err());
         assert!(Row::write(2, &mut Vec::new(), |row| row.int(1)).is_err());
+        out.clear();
+        Row::write(1, &mut out, |row| row.values(&[Value::Int(None)])).unwrap();
+        assert_eq!(out, [0, 1, 255, 255, 255, 255], "a null is a length of -1");
+        assert!(Row::write(1, &mut Vec::new(), |row| row.values(&[Value::Double(Some(0.5))])).is_err());
     }
 }

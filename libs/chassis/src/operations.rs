@@ -10,6 +10,7 @@ use prost_types::Any;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tonic::Code;
 
 use crate::{
     call::Context,
@@ -17,7 +18,7 @@ use crate::{
     fault::{Answer, Fault},
     ids,
     language::Language,
-    storage::{Store, Tx, sql},
+    storage::{Store, Tx, database_now, sql},
 };
 
 /// A message as `google.protobuf.Any`.
@@ -54,30 +55,36 @@ pub struct Job {
     clock: Clock,
 }
 
-const LEASE_S: i64 = 15;
+const LEASE_MICROS: i64 = 15_000_000;
 const AT_ONCE: usize = 4;
+
+// Until when a lease that is taken or renewed now holds. The database's clock decides: that of a drill may jump.
+fn leased(db: &impl ConnectionTrait) -> String {
+    format!("{} + {LEASE_MICROS}", database_now(db))
+}
 
 impl Job {
     /// Notes progress and checkpoint in the transaction of the effect. Fails when another worker has taken over, so that nothing is done twice.
     pub async fn progress(&self, tx: &Tx, metadata: &impl Name, checkpoint: &[u8]) -> Answer<()> {
-        let text = "UPDATE operations SET metadata = $3, checkpoint = $4, lease_until = $5, updated_at = $6 \
-                    WHERE id = $1 AND lease_owner = $2 AND done = FALSE";
-        let now = micros(self.clock.now());
+        let text = format!(
+            "UPDATE operations SET metadata = $3, checkpoint = $4, lease_until = {}, updated_at = $5 \
+             WHERE id = $1 AND lease_owner = $2 AND done = FALSE",
+            leased(tx)
+        );
         let values = [
             self.id.as_str().into(),
             self.owner.as_str().into(),
             any(metadata).encode_to_vec().into(),
             checkpoint.to_vec().into(),
-            (now + LEASE_S * 1_000_000).into(),
-            now.into(),
+            micros(self.clock.now()).into(),
         ];
-        if tx.execute_raw(sql(&**tx, text, values)).await?.rows_affected() == 1 {
+        if tx.execute_raw(sql(tx, &text, values)).await?.rows_affected() == 1 {
             return Ok(());
         }
         Err(Fault::aborted(
             Common::OperationInterrupted.as_str_name(),
-            "another worker has taken over",
-            "其他工作进程已接手",
+            "the work was cancelled, or another worker has taken over",
+            "操作已取消，或其他工作进程已接手",
         ))
     }
 }
@@ -133,9 +140,13 @@ struct Polled {
 
 /// How an operation stands; only for the client that started it, its department, or the credit office.
 pub async fn get(store: &Store, context: &Context, id: &str) -> Answer<Operation> {
-    let id = id.strip_prefix("operations/").unwrap_or(id);
+    find(store.read(), context, id).await
+}
+
+async fn find(db: &impl ConnectionTrait, context: &Context, id: &str) -> Answer<Operation> {
+    let id = bare(id);
     let text = "SELECT metadata, result, done, caller, department FROM operations WHERE id = $1";
-    let row = Polled::find_by_statement(sql(store.read(), text, [id.into()])).one(store.read()).await?;
+    let row = Polled::find_by_statement(sql(db, text, [id.into()])).one(db).await?;
     let caller = &context.caller;
     let mine = |row: &Polled| {
         row.caller == caller.name()
@@ -152,6 +163,38 @@ pub async fn get(store: &Store, context: &Context, id: &str) -> Answer<Operation
         done: row.done,
         result: result.and_then(|operation| operation.result),
     })
+}
+
+fn bare(id: &str) -> &str {
+    id.strip_prefix("operations/").unwrap_or(id)
+}
+
+/// Ends an operation where it stands, for whom [`get`] tells of it: nothing of it takes effect after the transaction, what did before
+/// stays, and its worker learns of it at its next [`Job::progress`]. One that has ended stays as it ended. `metadata` replaces what
+/// the operation says of itself, where the work keeps count elsewhere.
+pub async fn cancel(tx: &Tx, context: &Context, id: &str, metadata: Option<Any>) -> Answer<Operation> {
+    find(tx, context, id).await?;
+    let mut cancelled = status(
+        Fault::aborted(
+            Common::OperationInterrupted.as_str_name(),
+            format!("cancelled by {}; what was done before stays", context.caller.name()),
+            format!("已由{}取消；取消之前完成的部分仍然有效", context.caller.name()),
+        ),
+        context.language,
+    );
+    cancelled.code = Code::Cancelled as i32;
+    let ended =
+        Operation { done: true, result: Some(operation::Result::Error(cancelled)), ..Default::default() };
+    let text = "UPDATE operations SET done = TRUE, result = $2, updated_at = $3, metadata = COALESCE($4, metadata) \
+                WHERE id = $1 AND done = FALSE";
+    let values = [
+        bare(id).into(),
+        ended.encode_to_vec().into(),
+        micros(context.now).into(),
+        metadata.map(|metadata| metadata.encode_to_vec()).into(),
+    ];
+    tx.execute_raw(sql(tx, text, values)).await?;
+    find(tx, context, id).await
 }
 
 #[derive(FromQueryResult)]
@@ -228,20 +271,23 @@ impl Runner {
     }
 
     async fn claim(&self) -> Answer<Option<Job>> {
-        let now = micros(self.clock.now());
-        let waiting =
-            "SELECT id FROM operations WHERE done = FALSE AND lease_until < $1 ORDER BY created_at LIMIT 1";
+        let db = self.store.read();
+        let waiting = format!(
+            "SELECT id FROM operations WHERE done = FALSE AND lease_until < {} ORDER BY created_at LIMIT 1",
+            database_now(db)
+        );
         // A look costs no write lock; only where work waits is the claim made.
-        if self.store.read().query_one_raw(sql(self.store.read(), waiting, [now.into()])).await?.is_none() {
+        if db.query_one_raw(sql(db, &waiting, [])).await?.is_none() {
             return Ok(None);
         }
         let skip = if self.store.is_sqlite() { "" } else { "FOR UPDATE SKIP LOCKED" };
         let text = format!(
-            "UPDATE operations SET lease_owner = $2, lease_until = $3 WHERE id = ({waiting} {skip}) \
-             RETURNING id, kind, caller, department, request, checkpoint, language"
+            "UPDATE operations SET lease_owner = $1, lease_until = {} WHERE id = ({waiting} {skip}) \
+             RETURNING id, kind, caller, department, request, checkpoint, language",
+            leased(db)
         );
         let tx = self.store.begin().await?;
-        let values = [now.into(), self.owner.as_str().into(), (now + LEASE_S * 1_000_000).into()];
+        let values = [self.owner.as_str().into()];
         let claimed = Claimed::find_by_statement(sql(&*tx, &text, values)).one(&*tx).await?;
         tx.commit().await?;
         Ok(claimed.map(|row| self.job(row)))
@@ -286,12 +332,14 @@ impl Runner {
     async fn keep(&self, job: &Job) {
         loop {
             tokio::time::sleep(Duration::from_secs(5)).await;
-            let until = micros(self.clock.now()) + LEASE_S * 1_000_000;
             let renewed = async {
-                let text = "UPDATE operations SET lease_until = $3 WHERE id = $1 AND lease_owner = $2 AND done = FALSE";
                 let tx = self.store.begin().await?;
-                let values = [job.id.as_str().into(), self.owner.as_str().into(), until.into()];
-                let rows = tx.execute_raw(sql(&*tx, text, values)).await?.rows_affected();
+                let text = format!(
+                    "UPDATE operations SET lease_until = {} WHERE id = $1 AND lease_owner = $2 AND done = FALSE",
+                    leased(&tx)
+                );
+                let values = [job.id.as_str().into(), self.owner.as_str().into()];
+                let rows = tx.execute_raw(sql(&tx, &text, values)).await?.rows_affected();
                 tx.commit().await?;
                 Answer::Ok(rows == 1)
             };
@@ -321,7 +369,9 @@ impl Runner {
             Err(fault) => operation::Result::Error(status(fault, job.language)),
         };
         let ended = Operation { done: true, result: Some(result), ..Default::default() };
-        let text = "UPDATE operations SET done = TRUE, result = $3, updated_at = $4 WHERE id = $1 AND lease_owner = $2";
+        // What was cancelled in the last moment stays cancelled.
+        let text = "UPDATE operations SET done = TRUE, result = $3, updated_at = $4 \
+                    WHERE id = $1 AND lease_owner = $2 AND done = FALSE";
         let values = [
             job.id.as_str().into(),
             self.owner.as_str().into(),

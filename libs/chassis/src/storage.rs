@@ -3,8 +3,9 @@ use std::{ops::Deref, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
-    SqlxPostgresConnector, SqlxSqliteConnector, Statement, TransactionTrait, Value,
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
+    IsolationLevel, QueryResult, SqlxPostgresConnector, SqlxSqliteConnector, Statement, TransactionTrait,
+    Value,
     sea_query::ArrayType,
     sqlx::{
         self, ConnectOptions as _,
@@ -270,6 +271,39 @@ impl Cells for Vec<Value> {
     }
 }
 
+#[async_trait::async_trait]
+impl ConnectionTrait for Tx {
+    fn get_database_backend(&self) -> DbBackend {
+        self.inner.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.inner.execute_raw(statement).await
+    }
+
+    async fn execute_unprepared(&self, text: &str) -> Result<ExecResult, DbErr> {
+        self.inner.execute_unprepared(text).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.inner.query_one_raw(statement).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.inner.query_all_raw(statement).await
+    }
+}
+
+/// The database's own time in microseconds since 1970, as an expression. Leases are judged by it: a drill that moves the suite's clock
+/// makes none run out, and replicas whose clocks differ agree.
+pub fn database_now(db: &impl ConnectionTrait) -> &'static str {
+    if db.get_database_backend() == DbBackend::Sqlite {
+        "CAST(unixepoch('subsec') * 1000000 AS INTEGER)"
+    } else {
+        "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint"
+    }
+}
+
 /// A statement for either database; parameters are `$1`, `$2`, ….
 pub fn sql(db: &impl ConnectionTrait, text: &str, values: impl IntoIterator<Item = Value>) -> Statement {
     Statement::from_sql_and_values(db.get_database_backend(), text, values)
@@ -326,38 +360,80 @@ fn listed(sqlite: bool, rows: Vec<Vec<Value>>) -> (String, Vec<Value>) {
     (text, values)
 }
 
-// The types of the columns; none where a value is null or of a type that is written row by row.
-fn column_types(rows: &[Vec<Value>]) -> Option<Vec<(&'static str, ArrayType)>> {
-    let of = |value: &Value| match value {
-        Value::Bool(Some(_)) => Some(("boolean", ArrayType::Bool)),
-        Value::Int(Some(_)) => Some(("int", ArrayType::Int)),
-        Value::BigInt(Some(_)) => Some(("bigint", ArrayType::BigInt)),
-        Value::String(Some(_)) => Some(("text", ArrayType::String)),
-        Value::Bytes(Some(_)) => Some(("bytea", ArrayType::Bytes)),
-        _ => None,
-    };
-    let types: Vec<_> = rows.first()?.iter().map(of).collect::<Option<_>>()?;
-    let same = |row: &Vec<Value>| {
-        row.len() == types.len()
-            && row.iter().zip(&types).all(|(value, kind)| of(value).as_ref() == Some(kind))
-    };
-    rows.iter().all(same).then_some(types)
+// A column as an array: its type, and whether some of its values are null.
+struct Column {
+    name: &'static str,
+    kind: ArrayType,
+    nullable: bool,
 }
 
-// The rows by columns, each column an array.
-fn unnested(types: &[(&'static str, ArrayType)], rows: Vec<Vec<Value>>) -> (String, Vec<Value>) {
-    let mut columns: Vec<Vec<Value>> = types.iter().map(|_| Vec::with_capacity(rows.len())).collect();
+fn column_of(value: &Value) -> Option<Column> {
+    let (name, kind, nullable) = match value {
+        Value::Bool(value) => ("boolean", ArrayType::Bool, value.is_none()),
+        Value::Int(value) => ("int", ArrayType::Int, value.is_none()),
+        Value::BigInt(value) => ("bigint", ArrayType::BigInt, value.is_none()),
+        Value::String(value) => ("text", ArrayType::String, value.is_none()),
+        Value::Bytes(value) => ("bytea", ArrayType::Bytes, value.is_none()),
+        _ => return None,
+    };
+    Some(Column { name, kind, nullable })
+}
+
+// The types of the columns; none where a value is of a type that is written row by row.
+fn column_types(rows: &[Vec<Value>]) -> Option<Vec<Column>> {
+    let mut columns: Vec<Column> = rows.first()?.iter().map(column_of).collect::<Option<_>>()?;
     for row in rows {
-        for (column, value) in columns.iter_mut().zip(row) {
-            column.push(value);
+        if row.len() != columns.len() {
+            return None;
+        }
+        for (value, column) in row.iter().zip(&mut columns) {
+            let found = column_of(value).filter(|found| found.kind == column.kind)?;
+            column.nullable |= found.nullable;
         }
     }
-    let casts: Vec<String> =
-        types.iter().enumerate().map(|(place, (name, _))| format!("${}::{name}[]", place + 1)).collect();
-    let values = types.iter().zip(columns);
-    let values =
-        values.map(|((_, kind), column)| Value::Array(kind.clone(), Some(Box::new(column)))).collect();
-    (format!("SELECT * FROM unnest({})", casts.join(", ")), values)
+    Some(columns)
+}
+
+// The rows by columns, each column an array. An array here holds no nulls: where there are any, a second one says which they are.
+fn unnested(types: &[Column], rows: Vec<Vec<Value>>) -> (String, Vec<Value>) {
+    let mut columns: Vec<Vec<Value>> = types.iter().map(|_| Vec::with_capacity(rows.len())).collect();
+    let mut nulls: Vec<Vec<Value>> = vec![Vec::new(); types.len()];
+    for row in rows {
+        for (place, value) in row.into_iter().enumerate() {
+            let null = column_of(&value).is_none_or(|column| column.nullable);
+            if types[place].nullable {
+                nulls[place].push(null.into());
+            }
+            columns[place].push(if null { blank(&types[place].kind) } else { value });
+        }
+    }
+    let (mut values, mut casts, mut names, mut taken) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for ((column, of), absent) in columns.into_iter().zip(types).zip(nulls) {
+        values.push(Value::Array(of.kind.clone(), Some(Box::new(column))));
+        let at = values.len();
+        casts.push(format!("${at}::{}[]", of.name));
+        names.push(format!("c{at}"));
+        if of.nullable {
+            values.push(Value::Array(ArrayType::Bool, Some(Box::new(absent))));
+            casts.push(format!("${}::boolean[]", at + 1));
+            names.push(format!("c{}", at + 1));
+            taken.push(format!("CASE WHEN c{} THEN NULL ELSE c{at} END", at + 1));
+        } else {
+            taken.push(format!("c{at}"));
+        }
+    }
+    let (taken, casts, names) = (taken.join(", "), casts.join(", "), names.join(", "));
+    (format!("SELECT {taken} FROM unnest({casts}) AS given({names})"), values)
+}
+
+fn blank(kind: &ArrayType) -> Value {
+    match kind {
+        ArrayType::Bool => false.into(),
+        ArrayType::Int => 0_i32.into(),
+        ArrayType::BigInt => 0_i64.into(),
+        ArrayType::Bytes => Vec::<u8>::new().into(),
+        _ => "".into(),
+    }
 }
 
 /// The condition that a column is one of many texts, and its one parameter, `$at`: however many they are, the statement is short and

@@ -1,5 +1,9 @@
 //! Logs, traces and figures, set up once for the process.
-use std::future::Future;
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::{
@@ -125,6 +129,18 @@ pub struct Metrics {
     registry: Registry,
     calls: IntCounterVec,
     seconds: HistogramVec,
+    own: Arc<Mutex<BTreeMap<&'static str, Counter>>>,
+}
+
+/// A figure that only grows, by one label.
+#[derive(Clone)]
+pub struct Counter(IntCounterVec);
+
+impl Counter {
+    /// Adds to it.
+    pub fn add(&self, label: &str, count: u64) {
+        self.0.with_label_values(&[label]).inc_by(count);
+    }
 }
 
 impl Metrics {
@@ -142,7 +158,19 @@ impl Metrics {
         )?;
         registry.register(Box::new(calls.clone()))?;
         registry.register(Box::new(seconds.clone()))?;
-        Ok(Self { registry, calls, seconds })
+        Ok(Self { registry, calls, seconds, own: Arc::default() })
+    }
+
+    /// A service's own figure, the same for all who name it.
+    pub fn counter(&self, name: &'static str, help: &str, label: &str) -> anyhow::Result<Counter> {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counter) = own.get(name) {
+            return Ok(counter.clone());
+        }
+        let counter = IntCounterVec::new(Opts::new(name, help), &[label])?;
+        self.registry.register(Box::new(counter.clone()))?;
+        own.insert(name, Counter(counter.clone()));
+        Ok(Counter(counter))
     }
 
     pub(crate) fn served(&self, method: &str, code: &str, seconds: f64) {

@@ -412,6 +412,12 @@ impl Operations for Calls {
         })
         .await
     }
+    async fn cancel_operation(&self, r: Request<api::CancelOperationRequest>) -> Answered<Operation> {
+        mutate(&self.0, r, async |_, context, tx, request: api::CancelOperationRequest| {
+            operations::cancel(tx, context, &request.id, None).await
+        })
+        .await
+    }
 }
 
 /// Opens the database, puts the built-in catalogue into it, and makes the role.
