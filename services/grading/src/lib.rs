@@ -16,6 +16,7 @@ use chassis::{
     feed::{self, Progress},
     mutate, mutate_prepared, operations,
     serve::{Boot, MESSAGE_MAX, Role},
+    telemetry::Counter,
     upstream::Upstream,
 };
 use contract::{
@@ -24,6 +25,7 @@ use contract::{
 };
 use futures::{FutureExt, future::BoxFuture, stream::BoxStream};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use tokio::sync::Notify;
 use tonic::{Request, Response, Status, service::RoutesBuilder};
 
 /// The service.
@@ -36,6 +38,10 @@ pub struct Grading {
     /// How far the passing of days has been followed.
     due: Arc<evaluation::Due>,
     versions: Arc<schemes::Versions>,
+    /// How many evaluations there were, by what caused them.
+    evaluations: Counter,
+    /// Tells this process's workers that a run was divided, and its run that a part is done; other processes find out by looking.
+    planned: Notify,
 }
 
 impl App for Grading {
@@ -122,6 +128,9 @@ impl operations_server::Operations for Calls {
     async fn get_operation(&self, r: Request<api::GetOperationRequest>) -> Done<Operation> {
         call(&self.0, r, runs::operation).await
     }
+    async fn cancel_operation(&self, r: Request<api::CancelOperationRequest>) -> Done<Operation> {
+        mutate(&self.0, r, runs::cancel).await
+    }
 }
 
 /// The tables.
@@ -129,7 +138,10 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        chassis::storage::migrations(&[("grading_0001_base", include_str!("../migrations/0001_grading.sql"))])
+        chassis::storage::migrations(&[
+            ("grading_0001_base", include_str!("../migrations/0001_grading.sql")),
+            ("grading_0002_engine", include_str!("../migrations/0002_engine.sql")),
+        ])
     }
 }
 
@@ -137,17 +149,48 @@ impl MigratorTrait for Migrator {
 pub async fn open(boot: &Boot, credit: Upstream) -> anyhow::Result<Role> {
     let store = boot.store::<Migrator>("grading").await?;
     let versions = Arc::<schemes::Versions>::default();
-    let follower =
-        sheets::Follower { credit: credit.clone(), versions: versions.clone(), clock: boot.clock.clone() };
+    let evaluations = boot.metrics.counter(
+        "xinheng_grading_evaluations_total",
+        "evaluations of a subject under a scheme, by what caused them: a record, a day or a run",
+        "cause",
+    )?;
+    let follower = sheets::Follower {
+        credit: credit.clone(),
+        versions: versions.clone(),
+        catalogue: catalogue::Types::default(),
+        clock: boot.clock.clone(),
+        evaluations: evaluations.clone(),
+    };
     let (progress, following) = feed::follow(store.clone(), Arc::new(follower), boot.stopping.clone());
     let due = Arc::new(evaluation::Due::default());
     let clock = boot.clock.clone();
-    let app = Arc::new(Grading { store: store.clone(), clock, credit, progress, due, versions });
+    runs::adopt(&store).await.map_err(|fault| anyhow::anyhow!("{fault}"))?;
+    let planned = Notify::new();
+    let app = Arc::new(Grading {
+        store: store.clone(),
+        clock,
+        credit,
+        progress,
+        due,
+        versions,
+        evaluations,
+        planned,
+    });
     let works: Vec<Arc<dyn operations::Work>> = vec![Arc::new(runs::Population(app.clone()))];
     let working = operations::run(store.clone(), boot.clock.clone(), works, boot.stopping.clone());
     let passing = evaluation::pass_days(app.clone(), boot.stopping.clone());
-    let background: Vec<BoxFuture<'static, ()>> = vec![following.boxed(), working.boxed(), passing.boxed()];
+    let mut background: Vec<BoxFuture<'static, ()>> =
+        vec![following.boxed(), working.boxed(), passing.boxed()];
+    for _ in 0..workers(&store) {
+        background.push(runs::shards::work(app.clone(), boot.stopping.clone()).boxed());
+    }
     Ok(Role { name: "grading", router: chassis::serve::stack(boot, routes(app)), background, store })
+}
+
+// A SQLite file has one writer. Elsewhere a worker reckons while the database reads and writes for another.
+fn workers(store: &Store) -> usize {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    if store.is_sqlite() { 1 } else { cores.clamp(2, 4) }
 }
 
 fn routes(app: Arc<Grading>) -> RoutesBuilder {

@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 mod calls {
     pub mod city;
+    mod crash;
     mod disclosure;
+    mod engine;
     mod grades;
+    mod grants;
     mod runs;
     mod schemes;
     mod time;

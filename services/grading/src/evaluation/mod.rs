@@ -1,7 +1,8 @@
 //! Evaluation 评价: sheets under versions at a day; and the passing of days, which alone may change a grade.
 pub mod rows;
+pub mod rules;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chassis::{
     Answer, Fault, Tx,
@@ -9,7 +10,6 @@ use chassis::{
 };
 use contract::r#type::v1::ErrorReason as Common;
 use jiff::{Timestamp, civil::Date};
-use scoring::UNGRADED;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -25,73 +25,68 @@ pub fn evaluate(sheet: &Sheet, version: &Version, day: Date) -> Option<rows::Row
         return None;
     }
     let outcome = version.compiled.grade(&sheet.facts, day);
-    Some(rows::Row {
-        uscc: sheet.row.uscc.clone(),
-        scheme: version.scheme.clone(),
-        version: version.number,
-        grade: outcome.grade.to_owned(),
-        score: outcome.score.map(|score| score.to_string()),
-        as_of: day.to_string(),
-        next_change_on: outcome.next_change_on.map(|day| day.to_string()),
-    })
+    Some(rules::row(&sheet.row.uscc, &version.scheme, version.number, outcome, day))
 }
 
-/// What a batch of evaluations came to.
+/// The grades of some subjects while their sheets change, and what the history will tell of the way. The transaction holds the sheets.
+pub struct Book {
+    lines: HashMap<(String, String), Line>,
+    history: Vec<rows::Row>,
+    /// How many evaluations there were.
+    pub evaluated: u64,
+}
+
 #[derive(Default)]
-pub struct Tally {
-    /// The grade of each subject that was evaluated.
-    pub grades: Vec<String>,
-    /// How many grades changed, those given for the first time among them.
-    pub changed: i32,
+struct Line {
+    stands: Option<rows::Row>,
+    touched: bool,
 }
 
-/// Grades sheets under versions as of now and stores what changed. The transaction holds the sheets.
-pub async fn regrade(tx: &Tx, sheets: &[Sheet], versions: &[Arc<Version>], now: Timestamp) -> Answer<Tally> {
-    let codes: Vec<&str> = sheets.iter().map(|sheet| sheet.row.uscc.as_str()).collect();
-    let mut standing = rows::standing(&**tx, &codes).await?;
-    let (today, mut tally) = (business_day(now), Tally::default());
-    let (mut stored, mut history) = (Vec::new(), Vec::new());
-    for sheet in sheets {
-        for version in versions {
-            let before = standing.remove(&(sheet.row.uscc.clone(), version.scheme.clone()));
-            let Some(row) = evaluate(sheet, version, today) else {
-                if let Some(before) = before {
-                    rows::remove(tx, &before).await?;
-                    history.push(left(before, today));
-                }
-                continue;
-            };
-            tally.grades.push(row.grade.clone());
-            tally.changed += i32::from(before.as_ref().is_none_or(|before| before.grade != row.grade));
-            if before.as_ref().is_none_or(|before| told(before) != told(&row)) {
-                history.push(row.clone());
+impl Book {
+    /// Opens it on what stands.
+    pub async fn open(tx: &Tx, codes: &[&str]) -> Answer<Self> {
+        let standing = rows::of_subjects(tx, codes).await?;
+        let line = |row: rows::Row| {
+            ((row.uscc.clone(), row.scheme.clone()), Line { stands: Some(row), touched: false })
+        };
+        Ok(Self { lines: standing.into_iter().map(line).collect(), history: Vec::new(), evaluated: 0 })
+    }
+
+    /// Grades a sheet as it is now under a version at a day.
+    pub fn grade(&mut self, sheet: &Sheet, version: &Version, day: Date) {
+        let line = self.lines.entry((sheet.row.uscc.clone(), version.scheme.clone())).or_default();
+        let Some(after) = evaluate(sheet, version, day) else {
+            if let Some(before) = line.stands.take() {
+                self.history.push(rules::left(before, day));
+                line.touched = true;
             }
-            // What holds on needs no write: the day of its evaluation is no news.
-            let holds = |before: &rows::Row| {
-                told(before) == told(&row) && before.next_change_on == row.next_change_on
-            };
-            if !before.as_ref().is_some_and(holds) {
-                stored.push(row);
-            }
+            return;
+        };
+        self.evaluated += 1;
+        let effect = rules::effect(line.stands.as_ref(), &after);
+        if effect.told {
+            self.history.push(after.clone());
+        }
+        if effect.stored {
+            *line = Line { stands: Some(after), touched: true };
         }
     }
-    rows::put(tx, &stored).await?;
-    rows::remember(tx, &history, micros(now)).await?;
-    Ok(tally)
-}
 
-// What the history tells of a grade.
-fn told(row: &rows::Row) -> (i32, &str, Option<&str>) {
-    (row.version, &row.grade, row.score.as_deref())
-}
-
-fn left(before: rows::Row, today: Date) -> rows::Row {
-    rows::Row {
-        grade: UNGRADED.to_owned(),
-        score: None,
-        as_of: today.to_string(),
-        next_change_on: None,
-        ..before
+    /// Stores what changed.
+    pub async fn close(self, tx: &Tx, now: Timestamp) -> Answer<()> {
+        let (mut stored, mut removed) = (Vec::new(), Vec::new());
+        for (key, line) in self.lines {
+            match line.stands {
+                Some(row) if line.touched => stored.push(row),
+                None if line.touched => removed.push(key),
+                _ => {}
+            }
+        }
+        // In one order, so that two who write meet as a wait and not as a deadlock.
+        stored.sort_unstable_by(|a, b| (&a.uscc, &a.scheme).cmp(&(&b.uscc, &b.scheme)));
+        rows::put(tx, &stored).await?;
+        rows::remove(tx, &removed).await?;
+        rows::remember(tx, &self.history, micros(now)).await
     }
 }
 
@@ -167,14 +162,23 @@ async fn pass_to(app: &Grading) -> Answer<()> {
 async fn pass_batch(app: &Grading, scheme: &str) -> Answer<bool> {
     let tx = app.store.begin().await?;
     schemes::rows::hold(&tx).await?;
+    sheets::rows::hold(&tx).await?;
     let now = app.clock.now();
-    let mut versions = app.versions.in_force(&*tx).await?;
+    let today = business_day(now);
+    let mut versions = app.versions.in_force(&tx).await?;
     versions.retain(|version| version.scheme == scheme);
-    let codes = rows::due(&*tx, scheme, business_day(now), BATCH).await?;
+    let codes = rows::due(&tx, scheme, today, BATCH).await?;
     let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
-    let sheets =
-        sheets::rows::claim(&tx, &codes).await?.into_iter().map(Sheet::read).collect::<Answer<Vec<_>>>()?;
-    let tally = regrade(&tx, &sheets, &versions, now).await?;
+    let mut book = Book::open(&tx, &codes).await?;
+    for row in sheets::rows::find(&tx, &codes).await? {
+        let sheet = Sheet::read(row)?;
+        for version in &versions {
+            book.grade(&sheet, version, today);
+        }
+    }
+    let evaluated = book.evaluated;
+    book.close(&tx, now).await?;
     tx.commit().await?;
-    Ok(!tally.grades.is_empty())
+    app.evaluations.add("day", evaluated);
+    Ok(evaluated > 0)
 }

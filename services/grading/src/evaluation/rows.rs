@@ -1,9 +1,10 @@
 //! The tables of grades and of their history.
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chassis::{
-    Answer, Tx,
-    storage::{insert_rows, placeholders, sql},
+    Answer,
+    bulk::BulkTx,
+    storage::{among, insert_rows, sql},
 };
 use jiff::civil::Date;
 use sea_orm::{ConnectionTrait, FromQueryResult};
@@ -28,10 +29,9 @@ pub async fn of_subjects(db: &impl ConnectionTrait, codes: &[&str]) -> Answer<Ve
     if codes.is_empty() {
         return Ok(Vec::new());
     }
-    let list = placeholders(1, codes.len());
-    let text = format!("SELECT {COLUMNS} FROM grades WHERE uscc IN ({list}) ORDER BY uscc, scheme");
-    let values = codes.iter().map(|code| (*code).into());
-    Ok(Row::find_by_statement(sql(db, &text, values)).all(db).await?)
+    let (of_codes, list) = among(db, "uscc", 1, codes);
+    let text = format!("SELECT {COLUMNS} FROM grades WHERE {of_codes} ORDER BY uscc, scheme");
+    Ok(Row::find_by_statement(sql(db, &text, [list])).all(db).await?)
 }
 
 /// The same by code and scheme.
@@ -41,20 +41,29 @@ pub async fn standing(db: &impl ConnectionTrait, codes: &[&str]) -> Answer<HashM
 }
 
 /// Stores grades, new ones and changed ones.
-pub async fn put(tx: &Tx, rows: &[Row]) -> Answer<()> {
+pub async fn put(db: &impl ConnectionTrait, rows: &[Row]) -> Answer<()> {
     let conflict = "ON CONFLICT (uscc, scheme) DO UPDATE SET version = excluded.version, grade = excluded.grade, \
                     score = excluded.score, as_of = excluded.as_of, next_change_on = excluded.next_change_on";
-    let columns: Vec<&str> = COLUMNS.split(", ").collect();
-    let values = |row: &Row| {
-        let mut values = own(row);
-        values.push(row.next_change_on.clone().into());
-        values
-    };
-    insert_rows(&**tx, "grades", &columns, rows.iter().map(values).collect(), conflict).await?;
+    insert_rows(db, "grades", &columns(), rows.iter().map(stored).collect(), conflict).await?;
     Ok(())
 }
 
-fn own(row: &Row) -> Vec<sea_orm::Value> {
+/// Stores grades of subjects that have none under the scheme.
+pub async fn add(tx: &BulkTx, rows: &[Row]) -> Answer<()> {
+    tx.add("grades", &columns(), rows.iter().map(stored).collect()).await
+}
+
+fn columns() -> Vec<&'static str> {
+    COLUMNS.split(", ").collect()
+}
+
+fn stored(row: &Row) -> Vec<sea_orm::Value> {
+    let mut values = told(row);
+    values.push(row.next_change_on.clone().into());
+    values
+}
+
+fn told(row: &Row) -> Vec<sea_orm::Value> {
     vec![
         row.uscc.as_str().into(),
         row.scheme.as_str().into(),
@@ -65,23 +74,40 @@ fn own(row: &Row) -> Vec<sea_orm::Value> {
     ]
 }
 
-/// Takes a grade away, where the subject is no longer the scheme's.
-pub async fn remove(tx: &Tx, row: &Row) -> Answer<()> {
-    let text = "DELETE FROM grades WHERE uscc = $1 AND scheme = $2";
-    tx.execute_raw(sql(&**tx, text, [row.uscc.as_str().into(), row.scheme.as_str().into()])).await?;
+/// Takes grades away, by code and scheme, where the subject is no longer the scheme's.
+pub async fn remove(db: &impl ConnectionTrait, keys: &[(String, String)]) -> Answer<()> {
+    let mut of_scheme = BTreeMap::<&str, Vec<&str>>::new();
+    for (uscc, scheme) in keys {
+        of_scheme.entry(scheme).or_default().push(uscc);
+    }
+    for (scheme, codes) in of_scheme {
+        let (of_codes, list) = among(db, "uscc", 2, &codes);
+        let text = format!("DELETE FROM grades WHERE scheme = $1 AND {of_codes}");
+        db.execute_raw(sql(db, &text, [scheme.into(), list])).await?;
+    }
     Ok(())
 }
 
-/// Appends changes to the history.
-pub async fn remember(tx: &Tx, rows: &[Row], recorded_at: i64) -> Answer<()> {
-    let columns = ["uscc", "scheme", "version", "grade", "score", "as_of", "recorded_at"];
+const HISTORY: [&str; 7] = ["uscc", "scheme", "version", "grade", "score", "as_of", "recorded_at"];
+
+fn history(rows: &[Row], recorded_at: i64) -> Vec<Vec<sea_orm::Value>> {
     let values = |row: &Row| {
-        let mut values = own(row);
+        let mut values = told(row);
         values.push(recorded_at.into());
         values
     };
-    insert_rows(&**tx, "grade_history", &columns, rows.iter().map(values).collect(), "").await?;
+    rows.iter().map(values).collect()
+}
+
+/// Appends changes to the history.
+pub async fn remember(db: &impl ConnectionTrait, rows: &[Row], recorded_at: i64) -> Answer<()> {
+    insert_rows(db, "grade_history", &HISTORY, history(rows, recorded_at), "").await?;
     Ok(())
+}
+
+/// The same in bulk.
+pub async fn remember_all(tx: &BulkTx, rows: &[Row], recorded_at: i64) -> Answer<()> {
+    tx.add("grade_history", &HISTORY, history(rows, recorded_at)).await
 }
 
 #[derive(FromQueryResult)]

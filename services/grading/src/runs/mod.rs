@@ -1,5 +1,8 @@
-//! Runs 全量评价: a scheme over its whole population, in batches whose checkpoint stands in the transaction of their effect.
-use std::{collections::BTreeMap, sync::Arc};
+//! Runs 全量评价: a scheme over its whole population, divided into parts that any number of workers share.
+mod rows;
+pub mod shards;
+
+use std::{sync::Arc, time::Duration};
 
 use chassis::{
     Answer, Context, Fault, Tx, async_trait,
@@ -11,26 +14,34 @@ use chassis::{
 use contract::{
     google::longrunning::Operation,
     grading::v1::{
-        CreateRunRequest, ErrorReason, GetOperationRequest, RunMetadata, RunProgress, RunResponse, Scheme,
-        scheme::State,
+        CancelOperationRequest, CreateRunRequest, ErrorReason, GetOperationRequest, RunMetadata, RunProgress,
+        RunResponse, Scheme, scheme::State,
     },
     r#type::v1::ErrorReason as Common,
 };
 use futures::TryStreamExt;
 use jiff::civil::Date;
-use prost::Message;
+use prost::{Message, Name};
 use prost_types::Any;
+use sea_orm::ConnectionTrait;
 
+pub use self::rows::adopt;
 use crate::{
     Grading,
-    evaluation::{self, Tally},
     grades::{day, version_on},
     schemes::{self, Version, owned, rules},
-    sheets::{self, Sheet},
+    sheets,
 };
 
 const KIND: &str = "run";
-const BATCH: usize = 2_000;
+// So many parts, unless that makes them too small or too large to be worth a claim.
+const PARTS: i64 = 64;
+const SUBJECTS_LEAST: i64 = 1_000;
+const SUBJECTS_MOST: i64 = 20_000;
+// Above every code, in whatever order a database puts letters and digits.
+const ABOVE_ALL: &str = "ZZZZZZZZZZZZZZZZZZZ";
+const FAILURES_MOST: i32 = 5;
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What to evaluate, as it lies in the operation.
 #[derive(Clone, PartialEq, Message)]
@@ -52,29 +63,76 @@ struct Task {
     asked_at: Option<prost_types::Timestamp>,
 }
 
-/// How far a run is.
-#[derive(Clone, PartialEq, Message)]
-struct Checkpoint {
-    /// The last subject evaluated; empty: none yet.
-    #[prost(string, tag = "1")]
-    after: String,
-    #[prost(int32, tag = "2")]
-    total: i32,
-    #[prost(int32, tag = "3")]
-    evaluated: i32,
-    #[prost(int32, tag = "4")]
-    changed: i32,
-    #[prost(btree_map = "string, int32", tag = "5")]
-    distribution: BTreeMap<String, i32>,
+impl Task {
+    fn report_on(&self) -> Answer<Option<Date>> {
+        match self.report_on.as_str() {
+            "" => Ok(None),
+            day => day.parse().map(Some).map_err(|error| corrupt("run", error)),
+        }
+    }
 }
 
-/// Gives the state of a run.
+/// Gives the state of a run; what its parts have come to is added up as it is asked for.
 pub async fn operation(
     app: &Arc<Grading>,
     context: &Context,
     request: GetOperationRequest,
 ) -> Answer<Operation> {
-    operations::get(&app.store, context, &request.id).await
+    let stored = operations::get(&app.store, context, &request.id).await?;
+    if stored.done {
+        return Ok(stored);
+    }
+    let metadata = up_to_date(app.store.read(), &stored).await?;
+    Ok(Operation { metadata: metadata.or(stored.metadata), ..stored })
+}
+
+/// Cancels a run, or other work.
+pub async fn cancel(
+    app: &Arc<Grading>,
+    context: &Context,
+    tx: &Tx,
+    request: CancelOperationRequest,
+) -> Answer<Operation> {
+    let stored = operations::get(&app.store, context, &request.id).await?;
+    if stored.done {
+        return Ok(stored);
+    }
+    rows::close(tx, run_of(&stored)).await?;
+    let metadata = up_to_date(tx, &stored).await?;
+    operations::cancel(tx, context, &request.id, metadata).await
+}
+
+fn run_of(operation: &Operation) -> &str {
+    operation.name.strip_prefix("operations/").unwrap_or(&operation.name)
+}
+
+// What a run says of itself now; none where the operation is other work.
+async fn up_to_date(db: &impl ConnectionTrait, operation: &Operation) -> Answer<Option<Any>> {
+    let Some(stored) = &operation.metadata else { return Ok(None) };
+    if !stored.type_url.ends_with(&RunMetadata::full_name()) {
+        return Ok(None);
+    }
+    let stored = RunMetadata::decode(stored.value.as_slice()).map_err(|error| corrupt("run", error))?;
+    let total = stored.progress.as_ref().map_or(0, |progress| progress.total);
+    let sums = rows::sums(db, run_of(operation)).await?;
+    Ok(Some(any(&RunMetadata { progress: Some(progress(total, &sums)), ..stored })))
+}
+
+fn progress(total: i32, sums: &rows::Sums) -> RunProgress {
+    let micros = sums.elapsed_micros.max(1);
+    let per_second = i64::from(sums.evaluated) * 1_000_000 / micros;
+    let left = i64::from(total.saturating_sub(sums.evaluated).max(0));
+    let remaining =
+        if sums.evaluated == 0 { 0 } else { left * micros / i64::from(sums.evaluated) / 1_000_000 };
+    RunProgress {
+        total,
+        evaluated: sums.evaluated,
+        changed: sums.changed,
+        per_second: i32::try_from(per_second).unwrap_or(i32::MAX),
+        remaining_seconds: i32::try_from(remaining).unwrap_or(i32::MAX),
+        shards: sums.shards,
+        shards_done: sums.done,
+    }
 }
 
 /// Begins a run that somebody asks for.
@@ -118,20 +176,20 @@ fn task(context: &Context, scheme: &Scheme) -> Task {
 }
 
 async fn start(tx: &Tx, context: &Context, task: &Task, as_of: Date) -> Answer<Operation> {
-    operations::start(tx, context, KIND, task, &metadata(task, &Checkpoint::default(), as_of)).await
+    operations::start(tx, context, KIND, task, &metadata(task, RunProgress::default(), as_of)).await
 }
 
-fn metadata(task: &Task, at: &Checkpoint, as_of: Date) -> RunMetadata {
+fn metadata(task: &Task, progress: RunProgress, as_of: Date) -> RunMetadata {
     RunMetadata {
         scheme: task.scheme.clone(),
         version: task.version,
         as_of: as_of.to_string(),
-        progress: Some(RunProgress { total: at.total, evaluated: at.evaluated, changed: at.changed }),
+        progress: Some(progress),
         create_time: task.asked_at,
     }
 }
 
-/// Does runs.
+/// Divides runs and sees them through; the workers do the parts.
 pub struct Population(pub Arc<Grading>);
 
 #[async_trait]
@@ -142,20 +200,86 @@ impl Work for Population {
 
     async fn run(&self, job: &Job) -> Answer<Any> {
         let task = Task::decode(job.request.as_slice()).map_err(|error| corrupt("run", error))?;
-        let mut at =
-            Checkpoint::decode(job.checkpoint.as_slice()).map_err(|error| corrupt("checkpoint", error))?;
         let version = self.0.versions.compiled(self.0.store.read(), &task.scheme, task.version).await?;
-        if at.after.is_empty() {
-            self.catch_up(&task).await?;
-            let total = sheets::rows::count(self.0.store.read(), &version.domain).await?;
-            at.total = i32::try_from(total).unwrap_or(i32::MAX);
-        }
-        while self.batch(job, &task, &version, &mut at).await? {}
-        Ok(any(&RunResponse { evaluated: at.evaluated, changed: at.changed, distribution: at.distribution }))
+        // The checkpoint holds how many subjects there are, once the run is divided.
+        let total = match job.checkpoint.as_slice() {
+            [] => {
+                self.catch_up(&task).await?;
+                self.divide(job, &task, &version).await?
+            }
+            noted => String::from_utf8_lossy(noted).parse().map_err(|error| corrupt("checkpoint", error))?,
+        };
+        let sums = self.see_through(job, &task).await?;
+        let tx = self.0.store.begin().await?;
+        let ended = metadata(&task, progress(total, &sums), self.day(&task)?);
+        job.progress(&tx, &ended, total.to_string().as_bytes()).await?;
+        tx.commit().await?;
+        let rows::Sums { evaluated, changed, distribution, .. } = sums;
+        Ok(any(&RunResponse { evaluated, changed, distribution: distribution.into_iter().collect() }))
     }
 }
 
 impl Population {
+    fn day(&self, task: &Task) -> Answer<Date> {
+        Ok(task.report_on()?.unwrap_or_else(|| business_day(self.0.clock.now())))
+    }
+
+    // Divides the population, once no other run grades under the scheme: workers exclude each other by the parts of one run.
+    async fn divide(&self, job: &Job, task: &Task, version: &Version) -> Answer<i32> {
+        let grading = task.report_on.is_empty();
+        loop {
+            let tx = self.0.store.begin().await?;
+            rows::plan_alone(&tx).await?;
+            if grading && rows::is_busy(&tx, &task.scheme).await? {
+                drop(tx);
+                tokio::time::sleep(LOOK).await;
+                continue;
+            }
+            let total = sheets::rows::count(&tx, &version.domain).await?;
+            let size = (total / PARTS).clamp(SUBJECTS_LEAST, SUBJECTS_MOST);
+            let mut ends = sheets::rows::bounds(&tx, &version.domain, size).await?;
+            // Where the last part is full, its end is none of the others'.
+            ends.truncate(usize::try_from((total - 1).max(0) / size).unwrap_or(usize::MAX));
+            ends.push(ABOVE_ALL.to_owned());
+            let shards = i32::try_from(ends.len()).unwrap_or(i32::MAX);
+            rows::plan(&tx, &job.id, &task.scheme, grading, ends).await?;
+            let total = i32::try_from(total).unwrap_or(i32::MAX);
+            let planned = RunProgress { total, shards, ..Default::default() };
+            let planned = metadata(task, planned, self.day(task)?);
+            job.progress(&tx, &planned, total.to_string().as_bytes()).await?;
+            tx.commit().await?;
+            self.0.planned.notify_waiters();
+            return Ok(total);
+        }
+    }
+
+    // Waits until all parts are done; ends the run where it can't go on.
+    async fn see_through(&self, job: &Job, task: &Task) -> Answer<rows::Sums> {
+        let db = self.0.store.read();
+        loop {
+            let noticed = self.0.planned.notified();
+            let sums = rows::sums(db, &job.id).await?;
+            if sums.done == sums.shards {
+                return Ok(sums);
+            }
+            let outcome = match sums.failures {
+                FAILURES_MOST.. => Err(stuck(&job.id)),
+                _ if task.report_on.is_empty() => still_in_force(db, task).await,
+                _ => Ok(()),
+            };
+            if let Err(fault) = outcome {
+                let tx = self.0.store.begin().await?;
+                rows::close(&tx, &job.id).await?;
+                tx.commit().await?;
+                return Err(fault);
+            }
+            tokio::select! {
+                () = noticed => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
     // A run rests on all that was known when it was asked for. Where credit does not answer, it rests on what came so far:
     // the feed grades the rest as it comes.
     async fn catch_up(&self, task: &Task) -> Answer<()> {
@@ -193,49 +317,20 @@ impl Population {
             }
         }
     }
-
-    // Evaluates the next subjects; false at the end.
-    async fn batch(
-        &self,
-        job: &Job,
-        task: &Task,
-        version: &Arc<Version>,
-        at: &mut Checkpoint,
-    ) -> Answer<bool> {
-        let tx = self.0.store.begin().await?;
-        schemes::rows::hold(&tx).await?;
-        let rows = sheets::rows::claim_after(&tx, &version.domain, &at.after, BATCH).await?;
-        let Some(last) = rows.last().map(|row| row.uscc.clone()) else { return Ok(false) };
-        let sheets = rows.into_iter().map(Sheet::read).collect::<Answer<Vec<_>>>()?;
-        let now = self.0.clock.now();
-        let (tally, as_of) = match task.report_on.as_str() {
-            "" => {
-                still_in_force(&tx, task).await?;
-                (
-                    evaluation::regrade(&tx, &sheets, std::slice::from_ref(version), now).await?,
-                    business_day(now),
-                )
-            }
-            day => {
-                let day = day.parse().map_err(|error| corrupt("run", error))?;
-                (report(&tx, &sheets, version, day).await?, day)
-            }
-        };
-        at.after = last;
-        at.evaluated += i32::try_from(tally.grades.len()).unwrap_or(i32::MAX);
-        at.changed += tally.changed;
-        for grade in tally.grades {
-            *at.distribution.entry(grade).or_default() += 1;
-        }
-        job.progress(&tx, &metadata(task, at, as_of), &at.encode_to_vec()).await?;
-        tx.commit().await?;
-        Ok(true)
-    }
 }
 
-async fn still_in_force(tx: &Tx, task: &Task) -> Answer<()> {
+fn stuck(run: &str) -> Fault {
+    Fault::unavailable(
+        ErrorReason::RunStuck.as_str_name(),
+        "a part of the run could not be evaluated, however often it was tried; the operator finds the cause in the log by the run's name",
+        "本次评价的部分主体多次重试仍无法完成；运维人员可按本次评价的名称在日志中查到原因",
+    )
+    .with("run", run)
+}
+
+async fn still_in_force(db: &impl ConnectionTrait, task: &Task) -> Answer<()> {
     let key = (task.scheme.clone(), task.version);
-    if schemes::rows::published(&**tx).await?.contains(&key) {
+    if schemes::rows::published(db).await?.contains(&key) {
         return Ok(());
     }
     let Task { scheme, version, .. } = task;
@@ -244,17 +339,4 @@ async fn still_in_force(tx: &Tx, task: &Task) -> Answer<()> {
         format!("version {version} of scheme \"{scheme}\" is no longer in force; start a new run"),
         format!("评价制度“{scheme}”第{version}版已不再施行；请重新发起评价"),
     ))
-}
-
-// What the grades of another day would be, against those of today, which stay as they are.
-async fn report(tx: &Tx, sheets: &[Sheet], version: &Version, day: Date) -> Answer<Tally> {
-    let codes: Vec<&str> = sheets.iter().map(|sheet| sheet.row.uscc.as_str()).collect();
-    let standing = evaluation::rows::standing(&**tx, &codes).await?;
-    let mut tally = Tally::default();
-    for row in sheets.iter().filter_map(|sheet| evaluation::evaluate(sheet, version, day)) {
-        let now = standing.get(&(row.uscc.clone(), row.scheme.clone()));
-        tally.changed += i32::from(now.is_none_or(|now| now.grade != row.grade));
-        tally.grades.push(row.grade);
-    }
-    Ok(tally)
 }

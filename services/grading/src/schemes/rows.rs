@@ -18,8 +18,8 @@ const LOCK: i64 = 640_301;
 
 /// Lets no version be published or retired until the transaction ends, so that what it grades is graded under the versions
 /// that are in force when it commits.
-pub async fn hold(tx: &Tx) -> Answer<()> {
-    lock(tx, "SELECT pg_advisory_xact_lock_shared($1)").await
+pub async fn hold(db: &impl ConnectionTrait) -> Answer<()> {
+    lock(db, "SELECT pg_advisory_xact_lock_shared($1)").await
 }
 
 /// Waits for everybody who grades, and lets nobody begin until the transaction ends.
@@ -28,9 +28,9 @@ pub async fn change(tx: &Tx) -> Answer<()> {
 }
 
 // On SQLite one transaction writes at a time anyway.
-async fn lock(tx: &Tx, text: &str) -> Answer<()> {
-    if tx.get_database_backend() == sea_orm::DbBackend::Postgres {
-        tx.execute_raw(sql(&**tx, text, [LOCK.into()])).await?;
+async fn lock(db: &impl ConnectionTrait, text: &str) -> Answer<()> {
+    if db.get_database_backend() == sea_orm::DbBackend::Postgres {
+        db.execute_raw(sql(db, text, [LOCK.into()])).await?;
     }
     Ok(())
 }

@@ -55,6 +55,7 @@ impl Versions {
         })?;
         let disclosure = content.disclosure();
         let (scheme, domain) = (content.scheme_id, content.domain);
+        let compiled = compiled.of_department(content.department);
         let version = Arc::new(Version { scheme, number, domain, disclosure, compiled });
         if let Ok(mut held) = self.0.lock() {
             held.insert(key, version.clone());

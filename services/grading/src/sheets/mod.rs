@@ -2,10 +2,19 @@
 pub mod rows;
 pub mod rules;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chassis::{
-    Answer, Tx, async_trait, clock::Clock, feed, serve::MESSAGE_MAX, storage::corrupt, upstream::Upstream,
+    Answer, Tx, async_trait,
+    clock::{Clock, business_day},
+    feed,
+    serve::MESSAGE_MAX,
+    storage::corrupt,
+    telemetry::Counter,
+    upstream::Upstream,
 };
 use contract::credit::v1::{Change, Subject, WatchRequest, change::Kind, feed_client::FeedClient};
 use scoring::{FactSheet, Schemas};
@@ -40,22 +49,39 @@ impl Sheet {
         row.domains = subject.domains.join(",");
     }
 
-    // A record that can't be counted must not hold up everybody else's: it is left out, and told where operators look.
-    fn take(&mut self, change: &Change, schemas: &Schemas) {
+    // Whether the change is one that grades rest on. A record that can't be counted must not hold up everybody else's: it is left out,
+    // and told where operators look.
+    fn take(&mut self, change: &Change, schemas: &Schemas) -> bool {
         if let Some(subject) = &change.subject {
-            return self.register(subject);
+            self.register(subject);
+            return true;
         }
-        // What is contested counts until it is decided; a grant is no fact about the subject.
-        if matches!(change.kind(), Kind::RecordMarked | Kind::AuthorizationChanged | Kind::Progress) {
-            return;
-        }
-        self.row.taken += 1;
-        let taken = rules::change_of(change, self.row.taken.unsigned_abs(), schemas);
-        let applied = taken.and_then(|change| self.facts.apply(change).map_err(|fault| fault.message().en));
-        if let Err(why) = applied {
+        // What is contested counts until it is decided.
+        let applied = match change.kind() {
+            Kind::RecordMarked | Kind::Progress => return false,
+            Kind::AuthorizationChanged => self.grant(change),
+            _ => self.record(change, schemas),
+        };
+        if let Err(why) = &applied {
             let record = change.record.as_ref().map_or("", |record| &record.record);
-            tracing::error!(position = change.position, record, why, "a record can't be counted");
+            tracing::error!(position = change.position, record, why, "a change can't be counted");
         }
+        applied.is_ok()
+    }
+
+    fn record(&mut self, change: &Change, schemas: &Schemas) -> Result<(), String> {
+        self.row.taken += 1;
+        let change = rules::change_of(change, self.row.taken.unsigned_abs(), schemas)?;
+        self.facts.apply(change).map_err(|fault| fault.message().en)
+    }
+
+    fn grant(&mut self, change: &Change) -> Result<(), String> {
+        let grant = change.authorization.as_ref().ok_or("it carries no grant")?;
+        let changes = rules::changes_of_grant(grant)?;
+        changes
+            .into_iter()
+            .try_for_each(|change| self.facts.apply(change))
+            .map_err(|fault| fault.message().en)
     }
 }
 
@@ -63,7 +89,9 @@ impl Sheet {
 pub struct Follower {
     pub credit: Upstream,
     pub versions: Arc<schemes::Versions>,
+    pub catalogue: catalogue::Types,
     pub clock: Clock,
+    pub evaluations: Counter,
 }
 
 /// Credit's feed from a cursor on; it goes on for ever, or ends once all that was there at the call has come.
@@ -88,42 +116,29 @@ impl feed::Follower for Follower {
         &change.position
     }
 
+    // Each change is graded for itself, in the order of the feed, so that the history tells the same however the changes were batched.
     async fn apply(&self, tx: &Tx, changes: Vec<Change>) -> Answer<()> {
         schemes::rows::hold(tx).await?;
-        let schemas = self.schemas(&changes).await?;
-        let mut of_subject = BTreeMap::<&str, Vec<&Change>>::new();
-        for change in &changes {
-            of_subject.entry(&change.uscc).or_default().push(change);
-        }
-        let codes: Vec<&str> = of_subject.keys().copied().collect();
-        let mut known = rows::claim(tx, &codes)
-            .await?
-            .into_iter()
-            .map(|row| (row.uscc.clone(), row))
-            .collect::<BTreeMap<_, _>>();
-        let mut sheets = Vec::with_capacity(codes.len());
-        for (uscc, changes) in of_subject {
-            let mut sheet = known.remove(uscc).map_or_else(|| Ok(Sheet::new(uscc)), Sheet::read)?;
-            for change in changes {
-                sheet.take(change, &schemas);
+        let schemas = self.catalogue.schemas(&self.credit, &changes).await?;
+        let codes: BTreeSet<&str> = changes.iter().map(|change| change.uscc.as_str()).collect();
+        let codes: Vec<&str> = codes.into_iter().filter(|code| !code.is_empty()).collect();
+        let known = rows::claim(tx, &codes).await?.into_iter();
+        let known = known.map(|row| Ok((row.uscc.clone(), Sheet::read(row)?)));
+        let mut sheets = known.collect::<Answer<BTreeMap<String, Sheet>>>()?;
+        let versions = self.versions.in_force(tx).await?;
+        let mut book = evaluation::Book::open(tx, &codes).await?;
+        let now = self.clock.now();
+        for change in changes.iter().filter(|change| !change.uscc.is_empty()) {
+            let sheet = sheets.entry(change.uscc.clone()).or_insert_with(|| Sheet::new(&change.uscc));
+            if sheet.take(change, &schemas) {
+                for version in &versions {
+                    book.grade(sheet, version, business_day(now));
+                }
             }
-            sheet.row.facts = sheet.facts.encode();
-            sheets.push(sheet);
         }
-        rows::put(tx, sheets.iter().map(|sheet| sheet.row.clone()).collect()).await?;
-        let versions = self.versions.in_force(&**tx).await?;
-        evaluation::regrade(tx, &sheets, &versions, self.clock.now()).await?;
-        Ok(())
-    }
-}
-
-impl Follower {
-    // The types of fields are those of the catalogue as it is now; asked once a batch, and only where a record has fields.
-    async fn schemas(&self, changes: &[Change]) -> Answer<Schemas> {
-        let typed = |change: &Change| change.record.as_ref().is_some_and(|record| record.fields.is_some());
-        if !changes.iter().any(typed) {
-            return Ok(Schemas::new());
-        }
-        Ok(catalogue::schemas(&catalogue::fetch(&self.credit).await?))
+        let stored = sheets.into_values().map(|sheet| rows::Row { facts: sheet.facts.encode(), ..sheet.row });
+        rows::put(tx, stored.collect()).await?;
+        self.evaluations.add("record", book.evaluated);
+        book.close(tx, now).await
     }
 }

@@ -1,9 +1,11 @@
 //! The table of fact sheets.
 use chassis::{
     Answer, Tx,
-    storage::{insert_rows, placeholders, sql},
+    storage::{among, insert_rows, sql},
 };
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
+
+use crate::evaluation::rows::Row as Grade;
 
 /// A subject with its facts as they are stored.
 #[derive(Clone, Debug, Default, FromQueryResult)]
@@ -22,29 +24,43 @@ pub struct Row {
 
 const COLUMNS: &str = "uscc, name, region, industry, domains, status, taken, facts";
 
-// SQLite has one writer, so that what it read stays as it was; PostgreSQL needs to be told.
-fn lock(tx: &Tx) -> &'static str {
-    if tx.get_database_backend() == sea_orm::DbBackend::Postgres { "FOR UPDATE" } else { "" }
+// Any number will do, as long as nobody else in this database uses it.
+const LOCK: i64 = 640_302;
+
+/// Waits for everybody who writes grades, and lets nobody else until the transaction ends: who holds the sheets may write any grade.
+/// It waits for a batch of a run at the most.
+pub async fn hold(db: &impl ConnectionTrait) -> Answer<()> {
+    lock(db, "SELECT pg_advisory_xact_lock($1)").await
 }
 
-/// Subjects by their codes.
+/// The same for the workers of runs, who exclude each other by their shards: a lock on each of a million rows would cost more than
+/// grading them.
+pub async fn hold_part(db: &impl ConnectionTrait) -> Answer<()> {
+    lock(db, "SELECT pg_advisory_xact_lock_shared($1)").await
+}
+
+// On SQLite one transaction writes at a time anyway.
+async fn lock(db: &impl ConnectionTrait, text: &str) -> Answer<()> {
+    if db.get_database_backend() == DbBackend::Postgres {
+        db.execute_raw(sql(db, text, [LOCK.into()])).await?;
+    }
+    Ok(())
+}
+
+/// Subjects by their codes, in the order of these.
 pub async fn find(db: &impl ConnectionTrait, codes: &[&str]) -> Answer<Vec<Row>> {
-    select(db, codes, "").await
+    if codes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (of_codes, list) = among(db, "uscc", 1, codes);
+    let text = format!("SELECT {COLUMNS} FROM sheets WHERE {of_codes} ORDER BY uscc");
+    Ok(Row::find_by_statement(sql(db, &text, [list])).all(db).await?)
 }
 
 /// Subjects by their codes, held until the transaction ends: who holds a sheet may write its grades.
 pub async fn claim(tx: &Tx, codes: &[&str]) -> Answer<Vec<Row>> {
-    select(&**tx, codes, lock(tx)).await
-}
-
-async fn select(db: &impl ConnectionTrait, codes: &[&str], lock: &str) -> Answer<Vec<Row>> {
-    if codes.is_empty() {
-        return Ok(Vec::new());
-    }
-    let list = placeholders(1, codes.len());
-    let text = format!("SELECT {COLUMNS} FROM sheets WHERE uscc IN ({list}) ORDER BY uscc {lock}");
-    let values = codes.iter().map(|code| (*code).into());
-    Ok(Row::find_by_statement(sql(db, &text, values)).all(db).await?)
+    hold(tx).await?;
+    find(tx, codes).await
 }
 
 // Codes of domains are of one length, so that none is part of another.
@@ -57,13 +73,55 @@ pub async fn count(db: &impl ConnectionTrait, domain: &str) -> Answer<i64> {
     Ok(row.map(|row| row.try_get("", "count")).transpose()?.unwrap_or_default())
 }
 
-/// The next subjects that a scheme of a domain grades, in the order of their codes, held until the transaction ends.
-pub async fn claim_after(tx: &Tx, domain: &str, after: &str, limit: usize) -> Answer<Vec<Row>> {
-    let lock = lock(tx);
+/// The last code of each full part of so many subjects that a scheme of a domain grades, in their order.
+pub async fn bounds(db: &impl ConnectionTrait, domain: &str, size: i64) -> Answer<Vec<String>> {
     let text = format!(
-        "SELECT {COLUMNS} FROM sheets WHERE {OF_DOMAIN} AND uscc > $2 ORDER BY uscc LIMIT {limit} {lock}"
+        "SELECT uscc FROM (SELECT uscc, ROW_NUMBER() OVER (ORDER BY uscc) AS place FROM sheets WHERE {OF_DOMAIN}) AS numbered \
+         WHERE place % $2 = 0 ORDER BY uscc"
     );
-    Ok(Row::find_by_statement(sql(&**tx, &text, [domain.into(), after.into()])).all(&**tx).await?)
+    let rows = db.query_all_raw(sql(db, &text, [domain.into(), size.into()])).await?;
+    rows.iter().map(|row| Ok(row.try_get("", "uscc")?)).collect()
+}
+
+/// A subject of a run with the grade that stands.
+pub struct Member {
+    pub uscc: String,
+    pub facts: Vec<u8>,
+    pub before: Option<Grade>,
+}
+
+/// The next subjects that a scheme of a domain grades, after a code and up to another, each with its grade under the scheme.
+pub async fn members(
+    db: &impl ConnectionTrait,
+    (domain, scheme): (&str, &str),
+    (after, until): (&str, &str),
+    limit: usize,
+) -> Answer<Vec<Member>> {
+    // The range stands twice: a merge of the two would otherwise read the grades from the first on.
+    let text = format!(
+        "SELECT s.uscc, s.facts, g.version, g.grade, g.score, g.as_of, g.next_change_on FROM sheets s \
+         LEFT JOIN grades g ON g.uscc = s.uscc AND g.scheme = $2 AND g.uscc > $3 AND g.uscc <= $4 \
+         WHERE {OF_DOMAIN} AND s.uscc > $3 AND s.uscc <= $4 ORDER BY s.uscc LIMIT {limit}"
+    );
+    let values = [domain.into(), scheme.into(), after.into(), until.into()];
+    let rows = db.query_all_raw(sql(db, &text, values)).await?;
+    let member = |row: sea_orm::QueryResult| {
+        let uscc: String = row.try_get_by_index(0)?;
+        let before = match row.try_get_by_index::<Option<i32>>(2)? {
+            None => None,
+            Some(version) => Some(Grade {
+                uscc: uscc.clone(),
+                scheme: scheme.to_owned(),
+                version,
+                grade: row.try_get_by_index(3)?,
+                score: row.try_get_by_index(4)?,
+                as_of: row.try_get_by_index(5)?,
+                next_change_on: row.try_get_by_index(6)?,
+            }),
+        };
+        Ok(Member { uscc, facts: row.try_get_by_index(1)?, before })
+    };
+    rows.into_iter().map(member).collect()
 }
 
 /// Stores sheets, new ones and changed ones.
@@ -84,6 +142,6 @@ pub async fn put(tx: &Tx, rows: Vec<Row>) -> Answer<()> {
             row.facts.into(),
         ]
     };
-    insert_rows(&**tx, "sheets", &columns, rows.into_iter().map(values).collect(), conflict).await?;
+    insert_rows(tx, "sheets", &columns, rows.into_iter().map(values).collect(), conflict).await?;
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! What a change of credit's feed means for a subject's fact sheet. Pure.
-use contract::credit::v1::{Change as Wire, Record, change::Kind};
+use contract::credit::v1::{Authorization, Change as Wire, Record, change::Kind};
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use prost_types::value::Kind as Json;
-use scoring::{Change, Decimal, Fact, FieldType, Schemas, Value};
+use scoring::{Change, Decimal, Fact, FieldType, Grant, Schemas, Value};
 
 /// The change of a fact sheet that a change of a record comes to. `order` is its place in the recording order.
 pub fn change_of(wire: &Wire, order: u64, schemas: &Schemas) -> Result<Change, String> {
@@ -19,6 +19,32 @@ pub fn change_of(wire: &Wire, order: u64, schemas: &Schemas) -> Result<Change, S
         | Kind::AuthorizationChanged
         | Kind::Progress => Err(format!("{:?} is no change of a record", wire.kind())),
     }
+}
+
+/// The changes of a fact sheet that a change of a grant comes to: it is put as it now stands, a line an item. What was done under it
+/// before it was taken back stays lawful (个人信息保护法第十五条), so that the days before are replayed under it.
+pub fn changes_of_grant(grant: &Authorization) -> Result<Vec<Change>, String> {
+    let from = date("validFrom", &grant.valid_from)?;
+    let until = match grant.valid_until.as_str() {
+        "" => None,
+        last => Some(date("validUntil", last)?),
+    };
+    let name = &grant.authorization_id;
+    let line = |item: &String| {
+        Change::Grant(Grant {
+            grant: name.clone(),
+            item: item.clone(),
+            department: grant.department.clone(),
+            from,
+            until,
+        })
+    };
+    let mut changes = vec![Change::RemoveGrant { grant: name.clone() }];
+    changes.extend(grant.items.iter().map(line));
+    if let Some(at) = &grant.revoke_time {
+        changes.push(Change::Revoke { grant: name.clone(), on: business_day("revokeTime", at)? });
+    }
+    Ok(changes)
 }
 
 fn fact(record: &Record, order: u64, schemas: &Schemas) -> Result<Fact, String> {
@@ -75,9 +101,12 @@ fn day_after(text: &str) -> Result<Option<Date>, String> {
 
 fn recorded_on(record: &Record) -> Result<Date, String> {
     let at = record.recorded_at.as_ref().ok_or("it does not say when it was recorded")?;
-    let instant =
-        Timestamp::new(at.seconds, at.nanos).map_err(|_| String::from("its recordedAt is no instant"))?;
-    // The business day is Asia/Shanghai's.
+    business_day("recordedAt", at)
+}
+
+// The business day is Asia/Shanghai's.
+fn business_day(what: &str, at: &prost_types::Timestamp) -> Result<Date, String> {
+    let instant = Timestamp::new(at.seconds, at.nanos).map_err(|_| format!("its {what} is no instant"))?;
     Ok(Offset::constant(8).to_datetime(instant).date())
 }
 
@@ -171,6 +200,36 @@ mod tests {
             change_of(&Wire { kind: Kind::RecordAccepted as i32, ..Default::default() }, 0, &Schemas::new())
                 .is_err()
         );
+    }
+
+    #[test]
+    fn a_grant_is_put_as_it_stands_and_ends_on_the_day_of_its_revocation() {
+        let given = Authorization {
+            authorization_id: "g".to_owned(),
+            items: vec!["power".to_owned(), "water".to_owned()],
+            department: "transport".to_owned(),
+            valid_from: "2026-01-01".to_owned(),
+            valid_until: "2026-12-31".to_owned(),
+            ..Default::default()
+        };
+        let line = |item: &str| {
+            Change::Grant(Grant {
+                grant: "g".to_owned(),
+                item: item.to_owned(),
+                department: "transport".to_owned(),
+                from: day("2026-01-01"),
+                until: Some(day("2026-12-31")),
+            })
+        };
+        let put = vec![Change::RemoveGrant { grant: "g".to_owned() }, line("power"), line("water")];
+        assert_eq!(changes_of_grant(&given), Ok(put.clone()));
+        // 00:30 of 1 March in Shanghai.
+        let revoke_time = Some(prost_types::Timestamp { seconds: 1_772_296_200, nanos: 0 });
+        let revoked = Change::Revoke { grant: "g".to_owned(), on: day("2026-03-01") };
+        let taken_back = Authorization { revoke_time, ..given.clone() };
+        assert_eq!(changes_of_grant(&taken_back), Ok([put, vec![revoked]].concat()));
+        assert!(changes_of_grant(&Authorization { valid_from: "soon".to_owned(), ..given.clone() }).is_err());
+        assert!(changes_of_grant(&Authorization { valid_until: "never".to_owned(), ..given }).is_err());
     }
 
     #[test]

@@ -1,16 +1,19 @@
 //! A small city: credit and grading in one process, a catalogue, and the tokens of those who call.
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chassis::{
+    Store,
     access::Claims,
-    serve::Boot,
+    serve::{Boot, Role},
+    settings::Settings,
+    storage::sql,
     trial::{Authorized, Bearer, Trial},
     upstream::Upstream,
 };
 use contract::{
     credit::v1::{
-        self as credit, items_client::ItemsClient, records_client::RecordsClient,
-        subjects_client::SubjectsClient,
+        self as credit, authorizations_client::AuthorizationsClient, items_client::ItemsClient,
+        records_client::RecordsClient, subjects_client::SubjectsClient,
     },
     google::longrunning::{Operation, operation},
     grading::v1::{
@@ -23,6 +26,8 @@ use http::{HeaderValue, header::AUTHORIZATION};
 use identifiers::Uscc;
 use prost::Message;
 use prost_types::{Struct, Value, value};
+use sea_orm::ConnectionTrait;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -36,6 +41,20 @@ pub struct City {
     grading: Upstream,
     /// Ends grading alone.
     stopping: CancellationToken,
+    /// Grading's own database.
+    pub grading_store: Store,
+}
+
+/// A further replica of grading.
+pub struct Replica(Vec<JoinHandle<()>>);
+
+impl Replica {
+    /// Ends it as a power cut would: where it stands, with whatever it holds.
+    pub fn kill(self) {
+        for task in self.0 {
+            task.abort();
+        }
+    }
 }
 
 impl City {
@@ -58,8 +77,8 @@ impl City {
         });
         let as_grading = Upstream::local(role.router.clone().layer(known));
         let credit = trial.run(role);
-        let (grading, stopping) = open(&trial, &as_grading).await;
-        let city = Self { trial, credit, as_grading, grading, stopping };
+        let (grading, stopping, grading_store) = open(&trial, &as_grading).await;
+        let city = Self { trial, credit, as_grading, grading, stopping, grading_store };
         city.put_item("penalty", &[("kind", "STRING"), ("days", "INTEGER")]).await;
         city.put_item("tax-grade", &[("grade", "string")]).await;
         city.put_item("black-listing", &[]).await;
@@ -69,10 +88,69 @@ impl City {
     /// Ends grading where it stands and opens it again.
     pub async fn restart(&mut self) {
         self.stopping.cancel();
-        (self.grading, self.stopping) = open(&self.trial, &self.as_grading).await;
+        (self.grading, self.stopping, self.grading_store) = open(&self.trial, &self.as_grading).await;
+    }
+
+    /// Opens one more grading on the same database.
+    pub async fn hire(&self) -> Replica {
+        let role = ::grading::open(&self.trial.boot, self.as_grading.clone()).await.unwrap();
+        Replica(role.background.into_iter().map(tokio::spawn).collect())
+    }
+
+    /// Ends grading's own work in the background; its calls go on.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+
+    /// A grading with a database of its own whose work has not begun yet.
+    pub async fn apart(&self) -> Role {
+        let mut settings = Settings::clone(&self.trial.boot.settings);
+        settings.data_dir = self.trial.folder.path().join("apart");
+        std::fs::create_dir(&settings.data_dir).unwrap();
+        settings.database = settings.database.replace("{service}", "{service}_apart");
+        let boot = Boot { settings: Arc::new(settings), ..self.trial.boot.clone() };
+        ::grading::open(&boot, self.as_grading.clone()).await.unwrap()
+    }
+
+    /// Asks another grading from here on.
+    pub fn turn_to(&mut self, role: Role) {
+        self.grading_store = role.store.clone();
+        self.grading = self.trial.run(role);
+    }
+
+    /// The same before its work has begun.
+    pub fn look_into(&mut self, role: &Role) {
+        self.grading = Upstream::local(role.router.clone());
+    }
+
+    pub fn repairs(&self, token: Bearer) -> RepairsClient<Authorized> {
+        RepairsClient::with_interceptor(self.credit.clone(), token)
+    }
+
+    /// A number that grading's database answers to a question without parameters.
+    pub async fn number(&self, text: &str) -> i64 {
+        let db = self.grading_store.read();
+        let row = db.query_one_raw(sql(db, text, [])).await.unwrap().unwrap();
+        row.try_get_by_index(0).unwrap()
+    }
+
+    /// How many evaluations a cause has led to, as the operator sees it.
+    pub fn evaluations(&self, cause: &str) -> u64 {
+        let text = String::from_utf8(self.trial.boot.metrics.text().unwrap()).unwrap();
+        let name = format!("xinheng_grading_evaluations_total{{cause=\"{cause}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |count| count.parse().unwrap())
     }
 
     async fn put_item(&self, item: &str, fields: &[(&str, &str)]) {
+        self.put_item_of(item, fields, credit::catalogue_item::Nature::Public).await;
+    }
+
+    pub async fn put_item_of(
+        &self,
+        item: &str,
+        fields: &[(&str, &str)],
+        nature: credit::catalogue_item::Nature,
+    ) {
         let field = |(key, kind): &(&str, &str)| credit::CatalogueField {
             key: (*key).to_owned(),
             name: (*key).to_owned(),
@@ -82,7 +160,7 @@ impl City {
         let catalogue_item = credit::CatalogueItem {
             item: item.to_owned(),
             name: item.to_owned(),
-            nature: credit::catalogue_item::Nature::Public as i32,
+            nature: nature as i32,
             legal_basis: String::from("试验目录"),
             fields: fields.iter().map(field).collect(),
             ..Default::default()
@@ -133,7 +211,15 @@ impl City {
     }
 
     pub fn records(&self) -> RecordsClient<Authorized> {
-        RecordsClient::with_interceptor(self.credit.clone(), self.transport())
+        self.records_of(self.transport())
+    }
+
+    pub fn records_of(&self, token: Bearer) -> RecordsClient<Authorized> {
+        RecordsClient::with_interceptor(self.credit.clone(), token)
+    }
+
+    pub fn authorizations(&self) -> AuthorizationsClient<Authorized> {
+        AuthorizationsClient::with_interceptor(self.credit.clone(), self.office())
     }
 
     /// Registers subjects; answers the position from which they are seen.
@@ -281,10 +367,11 @@ impl City {
     }
 }
 
-async fn open(trial: &Trial, credit: &Upstream) -> (Upstream, CancellationToken) {
+async fn open(trial: &Trial, credit: &Upstream) -> (Upstream, CancellationToken, Store) {
     let boot = Boot { stopping: CancellationToken::new(), ..trial.boot.clone() };
     let role = ::grading::open(&boot, credit.clone()).await.unwrap();
-    (trial.run(role), boot.stopping)
+    let store = role.store.clone();
+    (trial.run(role), boot.stopping, store)
 }
 
 pub fn code(serial: u32) -> String {

@@ -73,7 +73,10 @@ async fn every_record_counts_as_the_scheme_says() {
         ("D", "D", Some(102.5)),
         ("D", "D", Some(64.0)),
         ("B", "D", Some(79.5)),
-        ("A", "B", Some(79.5)),
+        // The records of one batch, each for itself, as they were recorded.
+        ("C", "B", Some(79.5)),
+        ("B", "C", Some(69.5)),
+        ("A", "B", Some(77.0)),
         ("", "A", Some(100.0)),
     ];
     assert_eq!(told, expected);
@@ -85,9 +88,9 @@ async fn every_record_counts_as_the_scheme_says() {
     };
     let first = city.grades(city.office()).list_grade_history(page.clone()).await.unwrap().into_inner();
     assert_eq!((first.changes.len(), first.changes[2].previous_grade.as_str()), (3, "B"));
-    let rest = api::ListGradeHistoryRequest { page_token: first.next_page_token, ..page };
+    let rest = api::ListGradeHistoryRequest { page_token: first.next_page_token, page_size: 4, ..page };
     let rest = city.grades(city.office()).list_grade_history(rest).await.unwrap().into_inner();
-    assert_eq!((rest.changes.len(), rest.next_page_token.as_str()), (2, ""));
+    assert_eq!((rest.changes.len(), rest.next_page_token.as_str()), (4, ""));
 }
 
 #[tokio::test(flavor = "multi_thread")]

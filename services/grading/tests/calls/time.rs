@@ -50,6 +50,74 @@ async fn a_window_that_closes_grades_anew_on_that_day() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_happened_on_a_leap_day_leaves_its_windows_on_the_first_of_march() {
+    let city = City::at("2024-03-01T02:00:00Z").await;
+    city.publish(scheme("s")).await;
+    city.register(vec![subject(1, &["D09"])]).await;
+    let (_, position) = city.submit(vec![record(1, "penalty", "P-1", "2024-02-29")]).await;
+    assert_eq!(city.graded(&code(1), "s", &position).await, ("B".to_owned(), Some(85.0)));
+    for (now, score, next) in [
+        // A year less a day after 29 February, and the year's last moment in Shanghai.
+        ("2025-02-28T15:59:59Z", 85.0, "2025-03-01"),
+        ("2025-02-28T16:00:00Z", 92.5, "2027-03-01"),
+        ("2027-02-28T02:00:00Z", 92.5, "2027-03-01"),
+        ("2027-03-01T02:00:00Z", 100.0, ""),
+        ("2028-02-29T02:00:00Z", 100.0, ""),
+    ] {
+        city.set_clock(now);
+        city.distribution("s").await;
+        let grade = city.look(&code(1), "").await.grades.remove(0);
+        assert_eq!((grade.score, grade.next_change_on.as_str()), (Some(score), next), "{now}");
+    }
+    let told: Vec<_> = city.history(&code(1), "s").await.into_iter().map(|change| change.as_of).collect();
+    assert_eq!(
+        told,
+        ["2027-03-01", "2025-03-01", "2024-03-01", "2024-03-01"],
+        "registered, recorded, two days"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_evaluates_whom_it_changes_and_nobody_else() {
+    let mut city = City::at("2026-02-01T02:00:00Z").await;
+    city.publish(scheme("s")).await;
+    // More than a batch of the day, and others whose day is another, or who have none.
+    city.arrive(&city.register((1..=3_000).map(|serial| subject(serial, &["D09"])).collect()).await).await;
+    let on = |serial: u32| if serial <= 1_500 { "2025-02-10" } else { "2025-02-20" };
+    let records = (1..=2_000).map(|serial| record(serial, "penalty", &format!("P-{serial}"), on(serial)));
+    city.arrive(&city.submit(records.collect()).await.1).await;
+    assert_eq!(city.distribution("s").await, [("A".to_owned(), 1_000), ("B".to_owned(), 2_000)].into());
+    let (days, records) = (city.evaluations("day"), city.evaluations("record"));
+    assert_eq!(days, 0, "nobody was due");
+
+    city.set_clock("2026-02-10T02:00:00Z");
+    // In the middle of the day's work, or before it began.
+    city.restart().await;
+    for _ in 0..100 {
+        if city.distribution("s").await == [("A".to_owned(), 2_500), ("B".to_owned(), 500)].into() {
+            break;
+        }
+    }
+    assert_eq!(city.distribution("s").await, [("A".to_owned(), 2_500), ("B".to_owned(), 500)].into());
+    assert_eq!(city.evaluations("day"), 1_500);
+    city.set_clock("2026-02-19T02:00:00Z");
+    city.distribution("s").await;
+    assert_eq!(city.evaluations("day"), 1_500, "nine days on which nobody was due");
+    city.set_clock("2026-02-20T02:00:00Z");
+    assert_eq!(city.distribution("s").await, [("A".to_owned(), 3_000)].into());
+    assert_eq!(city.evaluations("day"), 2_000);
+    assert_eq!(city.evaluations("record"), records, "the feed brought nothing");
+    for serial in [1, 1_500, 1_501, 2_000, 3_000] {
+        let told: Vec<_> =
+            city.history(&code(serial), "s").await.into_iter().map(|change| change.as_of).collect();
+        let day = if serial <= 1_500 { "2026-02-10" } else { "2026-02-20" };
+        let expected =
+            if serial <= 2_000 { vec![day, "2026-02-01", "2026-02-01"] } else { vec!["2026-02-01"] };
+        assert_eq!(told, expected, "{serial}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_past_grade_is_replayed_under_the_version_then_in_force() {
     let city = City::at("2026-02-01T02:00:00Z").await;
     city.publish(scheme("s")).await;

@@ -1,0 +1,84 @@
+//! What an evaluation changes of the grade that stands. Pure.
+use jiff::civil::Date;
+use scoring::{Outcome, UNGRADED};
+
+use super::rows::Row;
+
+/// What is to be written after an evaluation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// The grade is another one, or the first.
+    pub regraded: bool,
+    /// The history tells it: another grade, score or version.
+    pub told: bool,
+    /// The grade is stored anew. What holds on needs no write: the day of its evaluation is no news.
+    pub stored: bool,
+}
+
+/// What a grade changes of the one before it.
+pub fn effect(before: Option<&Row>, after: &Row) -> Effect {
+    let Some(before) = before else { return Effect { regraded: true, told: true, stored: true } };
+    let regraded = before.grade != after.grade;
+    let told = regraded || before.version != after.version || before.score != after.score;
+    Effect { regraded, told, stored: told || before.next_change_on != after.next_change_on }
+}
+
+/// The grade of a subject as an evaluation gives it.
+pub fn row(uscc: &str, scheme: &str, version: i32, outcome: Outcome<'_>, day: Date) -> Row {
+    Row {
+        uscc: uscc.to_owned(),
+        scheme: scheme.to_owned(),
+        version,
+        grade: outcome.grade.to_owned(),
+        score: outcome.score.map(|score| score.to_string()),
+        as_of: day.to_string(),
+        next_change_on: outcome.next_change_on.map(|day| day.to_string()),
+    }
+}
+
+/// What the history tells of a subject that is no longer the scheme's.
+pub fn left(before: Row, day: Date) -> Row {
+    Row { grade: UNGRADED.to_owned(), score: None, as_of: day.to_string(), next_change_on: None, ..before }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing() -> Row {
+        Row {
+            uscc: "u".to_owned(),
+            scheme: "s".to_owned(),
+            version: 1,
+            grade: "A".to_owned(),
+            score: Some("92.5".to_owned()),
+            as_of: "2026-02-01".to_owned(),
+            next_change_on: Some("2026-05-01".to_owned()),
+        }
+    }
+
+    #[test]
+    fn only_what_is_new_is_written_and_only_what_is_news_is_told() {
+        let effect = |after: Row| super::effect(Some(&standing()), &after);
+        let of = |regraded, told, stored| Effect { regraded, told, stored };
+        assert_eq!(effect(Row { as_of: "2026-03-01".to_owned(), ..standing() }), of(false, false, false));
+        assert_eq!(effect(Row { next_change_on: None, ..standing() }), of(false, false, true));
+        assert_eq!(effect(Row { score: Some("91".to_owned()), ..standing() }), of(false, true, true));
+        assert_eq!(effect(Row { version: 2, ..standing() }), of(false, true, true));
+        assert_eq!(effect(Row { grade: "B".to_owned(), ..standing() }), of(true, true, true));
+        assert_eq!(super::effect(None, &standing()), of(true, true, true));
+    }
+
+    #[test]
+    fn who_leaves_is_ungraded_from_that_day_on() {
+        let left = left(standing(), "2026-03-01".parse().unwrap());
+        let expected = Row {
+            grade: UNGRADED.to_owned(),
+            score: None,
+            as_of: "2026-03-01".to_owned(),
+            next_change_on: None,
+            ..standing()
+        };
+        assert_eq!(left, expected);
+    }
+}

@@ -1,0 +1,192 @@
+//! Workers 分片执行: each claims a part of a run, evaluates it batch by batch and goes on to the next; any number of them, in any number of
+//! processes, come to the same.
+use std::{sync::Arc, time::Duration};
+
+use chassis::{
+    Answer, Fault,
+    clock::{business_day, micros},
+    ids,
+    storage::corrupt,
+};
+use contract::{grading::v1::ErrorReason, r#type::v1::ErrorReason as Common};
+use jiff::civil::Date;
+use prost::Message;
+use scoring::FactSheet;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Task,
+    rows::{self, Shard},
+    still_in_force,
+};
+use crate::{
+    Grading,
+    evaluation::{self, rows::Row},
+    schemes::{self, Version},
+    sheets::{self, rows::Member},
+};
+
+// A batch is short enough for the feed to wait for, and long enough that its ends cost little.
+const BATCH: usize = 4_000;
+const PAUSE: Duration = Duration::from_millis(500);
+const RENEWAL: Duration = Duration::from_secs(4);
+
+/// Works on parts of runs until the process stops.
+pub async fn work(app: Arc<Grading>, stopping: CancellationToken) {
+    let owner = match ids::fresh(app.clock.now()) {
+        Ok(owner) => owner,
+        Err(fault) => return tracing::error!(%fault, "runs can't be worked on"),
+    };
+    while !stopping.is_cancelled() {
+        let planned = app.planned.notified();
+        match rows::claim(&app.store, &owner).await {
+            Ok(Some(shard)) => {
+                take(&app, &owner, shard, &stopping).await;
+                continue;
+            }
+            Ok(None) => {}
+            Err(fault) => tracing::warn!(%fault, "parts of runs can't be claimed"),
+        }
+        tokio::select! {
+            () = planned => {}
+            () = tokio::time::sleep(PAUSE) => {}
+            () = stopping.cancelled() => {}
+        }
+    }
+}
+
+async fn take(app: &Arc<Grading>, owner: &str, shard: Shard, stopping: &CancellationToken) {
+    let (run, number) = (shard.run.clone(), shard.number);
+    let key = (run.as_str(), number);
+    let outcome = tokio::select! {
+        outcome = evaluate(app, owner, shard) => outcome,
+        () = keep(app, owner, key) => return tracing::warn!(run, number, "the lease of a part is lost; another worker goes on"),
+        // What was not committed is rolled back; whoever takes the part over goes on from there.
+        () = stopping.cancelled() => Err(interrupted()),
+    };
+    let Err(fault) = outcome else { return };
+    // The run itself finds that it is superseded; until then nobody else need try.
+    if fault.reason() == ErrorReason::RunSuperseded.as_str_name() {
+        return;
+    }
+    let failed = fault.reason() != Common::OperationInterrupted.as_str_name();
+    if failed {
+        tracing::warn!(run, number, %fault, "a part of a run could not go on");
+    }
+    if let Err(fault) = rows::release(&app.store, owner, key, failed).await {
+        tracing::warn!(run, number, %fault, "the lease of a part stays until it runs out");
+    }
+    if failed {
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn interrupted() -> Fault {
+    Fault::aborted(
+        Common::OperationInterrupted.as_str_name(),
+        "the run has ended, or another worker has taken over",
+        "评价已结束，或其他工作进程已接手",
+    )
+}
+
+// Renews the lease while the work runs; returns when it is lost.
+async fn keep(app: &Grading, owner: &str, key: (&str, i32)) {
+    loop {
+        tokio::time::sleep(RENEWAL).await;
+        match rows::renew(&app.store, owner, key).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(fault) => tracing::warn!(run = key.0, number = key.1, %fault, "a lease can't be renewed"),
+        }
+    }
+}
+
+async fn evaluate(app: &Arc<Grading>, owner: &str, mut shard: Shard) -> Answer<()> {
+    let task = Task::decode(shard.request.as_slice()).map_err(|error| corrupt("run", error))?;
+    let version = app.versions.compiled(app.store.read(), &task.scheme, task.version).await?;
+    while !batch(app, owner, &task, &version, &mut shard).await? {}
+    app.planned.notify_waiters();
+    Ok(())
+}
+
+// Evaluates the next subjects; true at the end of the part.
+async fn batch(
+    app: &Grading,
+    owner: &str,
+    task: &Task,
+    version: &Arc<Version>,
+    shard: &mut Shard,
+) -> Answer<bool> {
+    let tx = app.store.begin_bulk().await?;
+    let now = app.clock.now();
+    let report_on = task.report_on()?;
+    if report_on.is_none() {
+        schemes::rows::hold(&tx).await?;
+        sheets::rows::hold_part(&tx).await?;
+        still_in_force(&tx, task).await?;
+    }
+    let of = (version.domain.as_str(), version.scheme.as_str());
+    let members = sheets::rows::members(&tx, of, (&shard.reached, &shard.ends_with), BATCH).await?;
+    let done = members.len() < BATCH;
+    if let Some(last) = members.last() {
+        shard.reached.clone_from(&last.uscc);
+    }
+    let day = report_on.unwrap_or_else(|| business_day(now));
+    let graded = version.clone();
+    // Whole milliseconds of reckoning: not where calls wait for their turn.
+    let batch = tokio::task::spawn_blocking(move || Batch::of(members, &graded, day));
+    let batch = batch.await.map_err(Fault::internal)??;
+    shard.evaluated += batch.evaluated;
+    shard.changed += batch.changed;
+    for (grade, count) in batch.distribution {
+        *shard.distribution.entry(grade).or_default() += count;
+    }
+    if report_on.is_none() {
+        evaluation::rows::add(&tx, &batch.new).await?;
+        evaluation::rows::put(&tx, &batch.other).await?;
+        evaluation::rows::remember_all(&tx, &batch.history, micros(now)).await?;
+    }
+    if !rows::advance(&tx, owner, shard, done).await? {
+        return Err(interrupted());
+    }
+    tx.commit().await?;
+    app.evaluations.add("run", u64::try_from(batch.evaluated).unwrap_or_default());
+    Ok(done)
+}
+
+// What the evaluation of some subjects comes to.
+#[derive(Default)]
+struct Batch {
+    evaluated: i32,
+    changed: i32,
+    distribution: rows::Distribution,
+    new: Vec<Row>,
+    other: Vec<Row>,
+    history: Vec<Row>,
+}
+
+impl Batch {
+    fn of(members: Vec<Member>, version: &Version, day: Date) -> Answer<Self> {
+        let mut batch = Self::default();
+        for member in members {
+            let facts = FactSheet::decode(&member.facts)
+                .map_err(|fault| corrupt("fact sheet", format!("{}: {}", member.uscc, fault.message().en)))?;
+            let outcome = version.compiled.grade(&facts, day);
+            batch.evaluated += 1;
+            match batch.distribution.get_mut(outcome.grade) {
+                Some(count) => *count += 1,
+                None => drop(batch.distribution.insert(outcome.grade.to_owned(), 1)),
+            }
+            let after = evaluation::rules::row(&member.uscc, &version.scheme, version.number, outcome, day);
+            let effect = evaluation::rules::effect(member.before.as_ref(), &after);
+            batch.changed += i32::from(effect.regraded);
+            if effect.told {
+                batch.history.push(after.clone());
+            }
+            if effect.stored {
+                if member.before.is_none() { batch.new.push(after) } else { batch.other.push(after) }
+            }
+        }
+        Ok(batch)
+    }
+}
