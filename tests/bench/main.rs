@@ -6,10 +6,12 @@
 //! register, `scoring [subjects]` the evaluation of fact sheets against DuckDB, `currency` how soon a record's grade is seen,
 //! `runs [--subjects N]` a run over a population, `draws [subjects]` a draw of a million.
 mod baseline;
+mod currency;
 mod import;
 mod intake;
 mod names;
 mod profiles;
+mod runs;
 mod scoring;
 
 use std::{
@@ -35,6 +37,9 @@ fn main() -> anyhow::Result<()> {
         ["names", "--data", folder] => runtime.block_on(names::measure(Path::new(folder))),
         ["names", ..] => anyhow::bail!("give the folder: names --data DIR"),
         ["scoring", rest @ ..] => scoring::measure(rest.first().copied()),
+        ["currency"] => runtime.block_on(currency::measure()),
+        ["runs"] => runtime.block_on(runs::measure(1_000_000)),
+        ["runs", "--subjects", count] => runtime.block_on(runs::measure(count.parse()?)),
         file => runtime.block_on(measure(file.first().map(Path::new))),
     }
 }

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "tests fail loudly")]
 
 mod bad_input;
+mod cancel;
 mod circle;
 mod contract_style;
 mod crash;
 mod crash_stream;
+mod exactly_once;
 mod feed_order;
 mod tidy;
