@@ -169,6 +169,12 @@ impl Records for Calls {
     ) -> Answered<api::ListRecordVersionsResponse> {
         call(&self.0, r, records::list_versions).await
     }
+    async fn list_subject_versions(
+        &self,
+        r: Request<api::ListSubjectVersionsRequest>,
+    ) -> Answered<api::ListSubjectVersionsResponse> {
+        call(&self.0, r, records::list_subject_versions).await
+    }
     async fn correct_record(&self, r: Request<api::CorrectRecordRequest>) -> Answered<api::Record> {
         mutate(&self.0, r, records::correct).await
     }

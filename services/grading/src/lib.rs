@@ -1,11 +1,15 @@
 //! Grading 分级分类: follows credit's feed, keeps a fact sheet a subject, and grades it under the departments' schemes.
 mod accesses;
 mod catalogue;
+mod days;
 mod evaluation;
 mod grades;
+mod objections;
+mod overrides;
 mod runs;
 mod schemes;
 mod sheets;
+mod simulations;
 mod subject;
 
 use std::sync::Arc;
@@ -21,7 +25,10 @@ use chassis::{
 };
 use contract::{
     google::longrunning::Operation,
-    grading::v1::{self as api, grades_server, operations_server, runs_server, schemes_server},
+    grading::v1::{
+        self as api, grades_server, objections_server, operations_server, overrides_server, runs_server,
+        schemes_server, simulations_server,
+    },
 };
 use futures::{FutureExt, future::BoxFuture, stream::BoxStream};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -37,6 +44,8 @@ pub struct Grading {
     progress: Progress,
     /// How far the passing of days has been followed.
     due: Arc<evaluation::Due>,
+    /// How far what takes effect or ends on a day has been followed.
+    days: days::Days,
     versions: Arc<schemes::Versions>,
     /// How many evaluations there were, by what caused them.
     evaluations: Counter,
@@ -70,19 +79,91 @@ impl schemes_server::Schemes for Calls {
         mutate_prepared(&self.0, r, schemes::catalogue_now, schemes::update).await
     }
     async fn publish_scheme(&self, r: Request<api::PublishSchemeRequest>) -> Done<api::Scheme> {
-        mutate_prepared(&self.0, r, schemes::catalogue_now, schemes::publish).await
+        mutate_prepared(&self.0, r, schemes::catalogue_now, schemes::publication::publish).await
     }
     async fn retire_scheme(&self, r: Request<api::RetireSchemeRequest>) -> Done<api::Scheme> {
-        mutate(&self.0, r, schemes::retire).await
+        mutate(&self.0, r, schemes::publication::retire).await
     }
     async fn new_scheme_version(&self, r: Request<api::NewSchemeVersionRequest>) -> Done<api::Scheme> {
-        mutate(&self.0, r, schemes::new_version).await
+        mutate(&self.0, r, schemes::publication::new_version).await
     }
     async fn get_measures(&self, r: Request<api::GetMeasuresRequest>) -> Done<api::SchemeMeasures> {
         call(&self.0, r, schemes::measures::get).await
     }
     async fn put_measures(&self, r: Request<api::PutMeasuresRequest>) -> Done<api::SchemeMeasures> {
         mutate(&self.0, r, schemes::measures::put).await
+    }
+    async fn list_measure_versions(
+        &self,
+        r: Request<api::ListMeasureVersionsRequest>,
+    ) -> Done<api::ListMeasureVersionsResponse> {
+        call(&self.0, r, schemes::measures::list_versions).await
+    }
+    async fn validate_scheme(&self, r: Request<api::ValidateSchemeRequest>) -> Done<api::SchemeValidation> {
+        call(&self.0, r, schemes::validation::validate).await
+    }
+    async fn list_example_schemes(
+        &self,
+        r: Request<api::ListExampleSchemesRequest>,
+    ) -> Done<api::ListExampleSchemesResponse> {
+        call(&self.0, r, schemes::examples::list).await
+    }
+}
+
+#[tonic::async_trait]
+impl simulations_server::Simulations for Calls {
+    async fn simulate_scheme(&self, r: Request<api::SimulateSchemeRequest>) -> Done<Operation> {
+        mutate(&self.0, r, simulations::create).await
+    }
+    async fn start_shadow(&self, r: Request<api::StartShadowRequest>) -> Done<api::Shadow> {
+        mutate(&self.0, r, simulations::shadows::start).await
+    }
+    async fn get_shadow(&self, r: Request<api::GetShadowRequest>) -> Done<api::Shadow> {
+        call(&self.0, r, simulations::shadows::get).await
+    }
+    async fn end_shadow(&self, r: Request<api::EndShadowRequest>) -> Done<api::Shadow> {
+        mutate(&self.0, r, simulations::shadows::end).await
+    }
+}
+
+#[tonic::async_trait]
+impl objections_server::Objections for Calls {
+    async fn create_objection(&self, r: Request<api::CreateObjectionRequest>) -> Done<api::Objection> {
+        mutate(&self.0, r, objections::create).await
+    }
+    async fn get_objection(&self, r: Request<api::GetObjectionRequest>) -> Done<api::Objection> {
+        call(&self.0, r, objections::get).await
+    }
+    async fn list_objections(
+        &self,
+        r: Request<api::ListObjectionsRequest>,
+    ) -> Done<api::ListObjectionsResponse> {
+        call(&self.0, r, objections::list).await
+    }
+    async fn decide_objection(&self, r: Request<api::DecideObjectionRequest>) -> Done<api::Objection> {
+        mutate(&self.0, r, objections::decide).await
+    }
+}
+
+#[tonic::async_trait]
+impl overrides_server::Overrides for Calls {
+    async fn create_override(&self, r: Request<api::CreateOverrideRequest>) -> Done<api::Override> {
+        mutate(&self.0, r, overrides::create).await
+    }
+    async fn confirm_override(&self, r: Request<api::ConfirmOverrideRequest>) -> Done<api::Override> {
+        mutate(&self.0, r, overrides::confirm).await
+    }
+    async fn end_override(&self, r: Request<api::EndOverrideRequest>) -> Done<api::Override> {
+        mutate(&self.0, r, overrides::end).await
+    }
+    async fn get_override(&self, r: Request<api::GetOverrideRequest>) -> Done<api::Override> {
+        call(&self.0, r, overrides::get).await
+    }
+    async fn list_overrides(
+        &self,
+        r: Request<api::ListOverridesRequest>,
+    ) -> Done<api::ListOverridesResponse> {
+        call(&self.0, r, overrides::list).await
     }
 }
 
@@ -94,13 +175,16 @@ impl grades_server::Grades for Calls {
         call(&self.0, r, grades::of_subject).await
     }
     async fn explain_grade(&self, r: Request<api::ExplainGradeRequest>) -> Done<api::Explanation> {
-        call(&self.0, r, grades::explain).await
+        call(&self.0, r, grades::explain::explain).await
+    }
+    async fn what_if_grade(&self, r: Request<api::WhatIfGradeRequest>) -> Done<api::WhatIf> {
+        call(&self.0, r, grades::explain::what_if).await
     }
     async fn list_grade_history(
         &self,
         r: Request<api::ListGradeHistoryRequest>,
     ) -> Done<api::ListGradeHistoryResponse> {
-        call(&self.0, r, grades::history).await
+        call(&self.0, r, grades::history::list).await
     }
     async fn batch_get_grades(
         &self,
@@ -141,6 +225,7 @@ impl MigratorTrait for Migrator {
         chassis::storage::migrations(&[
             ("grading_0001_base", include_str!("../migrations/0001_grading.sql")),
             ("grading_0002_engine", include_str!("../migrations/0002_engine.sql")),
+            ("grading_0003_schemes", include_str!("../migrations/0003_schemes.sql")),
         ])
     }
 }
@@ -172,15 +257,18 @@ pub async fn open(boot: &Boot, credit: Upstream) -> anyhow::Result<Role> {
         credit,
         progress,
         due,
+        days: days::Days::default(),
         versions,
         evaluations,
         planned,
     });
-    let works: Vec<Arc<dyn operations::Work>> = vec![Arc::new(runs::Population(app.clone()))];
+    let works: Vec<Arc<dyn operations::Work>> =
+        vec![Arc::new(runs::Population(app.clone())), Arc::new(simulations::Simulator(app.clone()))];
     let working = operations::run(store.clone(), boot.clock.clone(), works, boot.stopping.clone());
     let passing = evaluation::pass_days(app.clone(), boot.stopping.clone());
+    let falling_due = days::pass(app.clone(), boot.stopping.clone());
     let mut background: Vec<BoxFuture<'static, ()>> =
-        vec![following.boxed(), working.boxed(), passing.boxed()];
+        vec![following.boxed(), working.boxed(), passing.boxed(), falling_due.boxed()];
     for _ in 0..workers(&store) {
         background.push(runs::shards::work(app.clone(), boot.stopping.clone()).boxed());
     }
@@ -200,6 +288,15 @@ fn routes(app: Arc<Grading>) -> RoutesBuilder {
         .add_service(schemes_server::SchemesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(grades_server::GradesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(runs_server::RunsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(
+            simulations_server::SimulationsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX),
+        )
+        .add_service(
+            objections_server::ObjectionsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX),
+        )
+        .add_service(
+            overrides_server::OverridesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX),
+        )
         .add_service(operations_server::OperationsServer::new(calls).max_decoding_message_size(MESSAGE_MAX));
     routes
 }

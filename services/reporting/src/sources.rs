@@ -53,7 +53,11 @@ impl Sources {
 
     /// Whether measures follow from a scheme's grades.
     pub async fn has_measures(&self, scheme: &str) -> Answer<bool> {
-        let request = grading::GetMeasuresRequest { scheme: scheme.into(), purpose: PURPOSE.into() };
+        let request = grading::GetMeasuresRequest {
+            scheme: scheme.into(),
+            purpose: PURPOSE.into(),
+            ..Default::default()
+        };
         let mut client = SchemesClient::new(self.grading.clone());
         Ok(!told("grading", client.get_measures(patient(request)).await)?.measures.is_empty())
     }

@@ -144,6 +144,11 @@ impl FactSheet {
         self.len() == 0
     }
 
+    /// The sheet of the same subject without its records, with its grants alone: to begin a replay from.
+    pub fn without_records(&self) -> Self {
+        Self(Packed::of(&Sheet::new(Vec::new(), self.0.open().grants)))
+    }
+
     /// Takes one change in.
     pub fn apply(&mut self, change: Change) -> Result<(), SheetFault> {
         self.apply_all([change])

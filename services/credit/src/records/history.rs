@@ -1,11 +1,11 @@
 //! Records as they were known 可追溯: valid time in what they say, recorded time in their versions. What a decision saw can be shown again.
 use std::sync::Arc;
 
-use chassis::{Answer, Context, Fault};
+use chassis::{Answer, Context, Fault, page::Page};
 use contract::credit::v1::{self as api, record::Status};
 use jiff::Timestamp;
 
-use super::{one_item, rows};
+use super::{one_item, rows, version_rows};
 use crate::{Credit, accesses, authorizations, filings, outcomes, profiles};
 
 /// Reads the instant as known at which something is asked for; none: now.
@@ -82,8 +82,29 @@ pub async fn list_versions(
     asked.under(granted.used(&record.uscc, [&item]));
     accesses::log(app, context, &asked, &format!("versions:{}", record.record)).await?;
     let mut versions = vec![api::RecordVersion { record: Some(record), ..Default::default() }];
-    versions.extend(rows::versions(app.store.read(), &asked.subject.uscc, &request.record).await?);
+    versions.extend(version_rows::versions(app.store.read(), &asked.subject.uscc, &request.record).await?);
     Ok(api::ListRecordVersionsResponse { versions })
+}
+
+/// Lists everything that a subject's records ever said.
+pub async fn list_subject_versions(
+    app: &Arc<Credit>,
+    context: &Context,
+    request: api::ListSubjectVersionsRequest,
+) -> Answer<api::ListSubjectVersionsResponse> {
+    let page = Page::of(request.page_size, &request.page_token)?;
+    let at = known_at(&request.known_at, context.now)?;
+    let asked = accesses::ask(app, context, &request.uscc, &request.purpose).await?;
+    accesses::log(app, context, &asked, &format!("versions{}", told(at))).await?;
+    let (db, at) = (app.store.read(), at.unwrap_or(context.now));
+    let mut versions =
+        version_rows::subject_versions(db, &asked.subject.uscc, at, &page.after, page.fetch()).await?;
+    let key = |version: &api::RecordVersion| {
+        let record = version.record.as_ref();
+        format!("{} {}", record.map_or("", |r| r.record.as_str()), record.map_or(0, |r| r.version))
+    };
+    let next_page_token = page.cut(&mut versions, key);
+    Ok(api::ListSubjectVersionsResponse { versions, next_page_token })
 }
 
 // Its subject, who submitted it, the credit office.

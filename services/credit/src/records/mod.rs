@@ -6,6 +6,7 @@ pub mod publicity;
 mod rows;
 pub mod rules;
 mod stream;
+mod version_rows;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, hash_map::Entry},
@@ -31,7 +32,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 pub use bulk::withdraw_untouched;
-pub use history::{get, known_at, list_versions, told};
+pub use history::{get, known_at, list_subject_versions, list_versions, told};
 pub use rows::{Present, Shown, Withdrawal, counts, shown};
 pub use stream::stream;
 

@@ -40,11 +40,12 @@ pub const COLUMNS: [&str; 17] = [
     "first_digest",
     "digest",
 ];
-const READ: &str = "uscc, record, item, item_version, department, source_id, occurred_on, severity, amount, fields, \
+pub(super) const READ: &str = "uscc, record, item, item_version, department, source_id, occurred_on, severity, amount, fields, \
                     valid_until, status, version, recorded_at, position, marks";
 
+/// A record as a table holds it.
 #[derive(FromQueryResult)]
-struct Row {
+pub(super) struct Row {
     uscc: String,
     record: String,
     item: String,
@@ -416,7 +417,7 @@ fn escaped(text: &str) -> String {
     text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
 }
 
-const VERSION: &str = "uscc, record, item, item_version, department, source_id, occurred_on, severity, amount, fields, \
+pub(super) const VERSION: &str = "uscc, record, item, item_version, department, source_id, occurred_on, severity, amount, fields, \
                        valid_until";
 
 /// The records as they were known at an instant, as a source to select from: what stands since then, and the versions replaced since.
@@ -436,36 +437,6 @@ pub async fn get(db: &impl ConnectionTrait, record: &str, at: Option<Timestamp>)
     let text = format!("SELECT {READ} FROM {source} WHERE record = $1");
     let row = Row::find_by_statement(sql(db, &text, [record.into()])).one(db).await?;
     row.map(Present::try_from).transpose()
-}
-
-#[derive(FromQueryResult)]
-struct Replaced {
-    replaced_at: i64,
-    replaced_by: String,
-    reason: String,
-}
-
-/// What a record said before, the latest first.
-pub async fn versions(
-    db: &impl ConnectionTrait,
-    uscc: &str,
-    record: &str,
-) -> Answer<Vec<api::RecordVersion>> {
-    let text = format!(
-        "SELECT {VERSION}, status, version, recorded_at, '' AS position, '' AS marks, replaced_at, replaced_by, reason \
-         FROM record_versions WHERE uscc = $1 AND record = $2 ORDER BY version DESC"
-    );
-    let rows = db.query_all_raw(sql(db, &text, [uscc.into(), record.into()])).await?;
-    let versions = rows.iter().map(|row| {
-        let Replaced { replaced_at, replaced_by, reason } = Replaced::from_query_result(row, "")?;
-        Ok(api::RecordVersion {
-            record: Some(Present::try_from(Row::from_query_result(row, "")?)?.record),
-            replaced_at: Some(wire(from_micros(replaced_at))),
-            replaced_by,
-            reason,
-        })
-    });
-    versions.collect()
 }
 
 /// The records, the latest day first; `after` is the key of the last one before.

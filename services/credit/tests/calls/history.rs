@@ -119,6 +119,38 @@ async fn what_was_known_can_be_shown_again() {
         ]
     );
     assert_eq!(versions[2].replaced_at, versions[1].record.as_ref().unwrap().recorded_at);
+    // The suite's own services show decisions again: everything that was said by an instant, page by page; nobody else asks.
+    let service = world.service();
+    for (at, said) in [
+        ("2026-02-13T01:59:59Z", vec![]),
+        ("2026-02-13T02:01:00Z", vec![(1, Status::Effective)]),
+        ("2026-02-13T03:01:00Z", vec![(1, Status::Corrected), (2, Status::Effective)]),
+        ("", vec![(1, Status::Corrected), (2, Status::Effective), (3, Status::Withdrawn)]),
+    ] {
+        let (mut found, mut token) = (Vec::new(), String::new());
+        loop {
+            let request = api::ListSubjectVersionsRequest {
+                uscc: code(1),
+                known_at: at.to_owned(),
+                page_size: 2,
+                page_token: token,
+                purpose: String::from("等级追溯"),
+            };
+            let page = world.records(&service).list_subject_versions(request).await.unwrap().into_inner();
+            found.extend(page.versions.iter().filter_map(|version| version.record.clone()));
+            token = page.next_page_token;
+            if token.is_empty() {
+                break;
+            }
+        }
+        let found: Vec<_> = found.iter().map(|record| (record.version, record.status())).collect();
+        assert_eq!(found, said, "{at}");
+    }
+    for other in [&who, &office, &own] {
+        let request = api::ListSubjectVersionsRequest { uscc: code(1), ..Default::default() };
+        let denied = world.records(other).list_subject_versions(request).await.unwrap_err();
+        assert_eq!(denied.code(), Code::PermissionDenied);
+    }
     let looks = api::ListAccessesRequest { uscc: code(1), ..Default::default() };
     let looks = world.accesses(&own).list_accesses(looks).await.unwrap().into_inner().accesses;
     let look = format!("record:{id}@2026-02-13T04:30:00Z");

@@ -5,18 +5,24 @@ use chassis::{Answer, Context, Fault, Store};
 use contract::grading::v1::{ExportGradesRequest, ExportedGrade};
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use identifiers::{Industry, Region};
+use jiff::civil::Date;
 use tonic::Status;
 
-use super::{current, rows, score};
-use crate::{Grading, accesses, schemes};
+use super::{current, notes::Notes, rows, score};
+use crate::{
+    Grading, accesses,
+    schemes::{self, Version},
+};
 
 const BATCH: usize = 2_000;
 
 /// Whose grades to give.
 struct Scope {
-    scheme: String,
+    version: Arc<Version>,
     region: String,
     industries: Vec<Industry>,
+    /// The day of looking, on which overrides are in force or not.
+    today: Date,
 }
 
 /// Streams the grades under a scheme in the order of the subjects' codes.
@@ -26,8 +32,10 @@ pub async fn stream(
     request: ExportGradesRequest,
 ) -> Answer<BoxStream<'static, Result<ExportedGrade, Status>>> {
     let purpose = context.purpose(&request.purpose)?;
-    let scope = scope(&request)?;
-    schemes::disclosed_whole(app, context, &scope.scheme).await?;
+    let (region, industries) = scope(&request)?;
+    let published = schemes::disclosed_whole(app, context, &request.scheme).await?;
+    let version = app.versions.compiled(app.store.read(), &request.scheme, published.version).await?;
+    let scope = Scope { version, region, industries, today: context.today() };
     current(app, context, &request.min_position).await?;
     let what = format!("export {} {} {}", request.scheme, request.region, request.industries.join(","));
     accesses::note(app, context, purpose, &[""], what.trim_end()).await?;
@@ -37,7 +45,7 @@ pub async fn stream(
     Ok(lines.map_err(move |fault: Fault| fault.into_status(language)).boxed())
 }
 
-fn scope(request: &ExportGradesRequest) -> Answer<Scope> {
+fn scope(request: &ExportGradesRequest) -> Answer<(String, Vec<Industry>)> {
     let region = match request.region.as_str() {
         "" => "",
         given => Region::parse(given)
@@ -49,8 +57,7 @@ fn scope(request: &ExportGradesRequest) -> Answer<Scope> {
             Fault::field(format!("industries[{index}]"), fault.message_en(), fault.message_zh())
         })
     });
-    let industries = industries.collect::<Answer<_>>()?;
-    Ok(Scope { scheme: request.scheme.clone(), region: region.to_owned(), industries })
+    Ok((region.to_owned(), industries.collect::<Answer<_>>()?))
 }
 
 type State = (Store, Scope, String);
@@ -58,22 +65,25 @@ type State = (Store, Scope, String);
 // Each page is read for itself, so that a slow reader holds no connection; the order of the codes keeps everybody from
 // being missed or told twice.
 async fn next_page((store, scope, after): State) -> Answer<Option<(Vec<ExportedGrade>, State)>> {
-    let mut lines = rows::lines(store.read(), &scope.scheme, &scope.region, &after, BATCH).await?;
+    let mut lines = rows::lines(store.read(), &scope.version.scheme, &scope.region, &after, BATCH).await?;
     let Some(last) = lines.last().map(|line| line.uscc.clone()) else { return Ok(None) };
     let wanted = |line: &rows::Line| {
         scope.industries.is_empty()
             || scope.industries.iter().any(|industry| industry.contains(&line.industry))
     };
     lines.retain(wanted);
-    let page = lines.into_iter().map(exported).collect::<Answer<_>>()?;
+    let codes: Vec<&str> = lines.iter().map(|line| line.uscc.as_str()).collect();
+    let notes = Notes::of(store.read(), &codes, scope.today).await?;
+    let page = lines.into_iter().map(|line| exported(line, &scope.version, &notes)).collect::<Answer<_>>()?;
     Ok(Some((page, (store, scope, last))))
 }
 
-fn exported(line: rows::Line) -> Answer<ExportedGrade> {
+fn exported(line: rows::Line, version: &Version, notes: &Notes) -> Answer<ExportedGrade> {
     Ok(ExportedGrade {
         score: score(line.score.as_deref())?,
+        marks: notes.marks(version, &line.uscc),
+        grade: notes.held(version, &line.uscc).map_or(line.grade, |held| held.grade.clone()),
         uscc: line.uscc,
-        grade: line.grade,
         region: line.region,
         industry: line.industry,
         name: line.name,

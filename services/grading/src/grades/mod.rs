@@ -1,35 +1,44 @@
 //! Grades 信用等级: which a subject has, why, since when, and what would change it; told to whom the scheme discloses them.
+pub mod explain;
 pub mod export;
+pub mod history;
+pub mod notes;
+mod replay;
 mod rows;
+mod words;
 
-use std::{collections::HashMap, sync::Arc};
-
-use chassis::{
-    Answer, Context, Fault,
-    clock::{from_micros, start_of, wire},
-    page::Page,
-    storage::corrupt,
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
 };
+
+use chassis::{Answer, Context, Fault, storage::corrupt};
 use contract::grading::v1::{self as api, ErrorReason, Scheme};
 use identifiers::Uscc;
 use jiff::civil::Date;
+use notes::Notes;
 use scoring::{Compiled, Decimal, UNGRADED};
+use sea_orm::ConnectionTrait;
 
 use crate::{
     Grading, accesses,
     evaluation::{self, evaluate, rows::Row},
+    overrides,
     schemes::{self, Version, audience, rules},
     sheets::{self, Sheet},
+    simulations::shadows::is_shadow,
     subject,
 };
 
 /// Waits until the reader's own write has arrived and everybody's grade is today's.
 async fn current(app: &Grading, context: &Context, min_position: &str) -> Answer<()> {
     app.progress.reach(min_position).await?;
+    app.days.reach(context.today()).await?;
     app.due.reach(context.today()).await
 }
 
-fn score(stored: Option<&str>) -> Answer<Option<f64>> {
+/// A stored score as the wire shows it.
+pub fn score(stored: Option<&str>) -> Answer<Option<f64>> {
     let number = |text| Decimal::parse(text).map_err(|fault| corrupt("score", fault.message().en));
     Ok(stored.map(number).transpose()?.map(Decimal::to_f64))
 }
@@ -79,6 +88,7 @@ struct Reading<'a> {
     versions: Vec<Arc<Version>>,
     sheets: HashMap<String, Sheet>,
     grades: HashMap<(String, String), Row>,
+    notes: Notes,
     national: Compiled,
 }
 
@@ -86,16 +96,20 @@ impl<'a> Reading<'a> {
     // Under one scheme, or under all where its id is empty.
     async fn of(app: &Grading, context: &'a Context, codes: &[Uscc], scheme: &str) -> Answer<Self> {
         let db = app.store.read();
+        app.days.reach(context.today()).await?;
         // The position is read first: what follows rests on at least this much.
         let position = app.progress.now().to_string();
         let codes: Vec<&str> = codes.iter().map(Uscc::as_str).collect();
         let mut versions = app.versions.in_force(db).await?;
-        versions.retain(|version| scheme.is_empty() || version.scheme == scheme);
+        let asked =
+            |id: &str| if scheme.is_empty() { !is_shadow(id) } else { id == scheme && !is_shadow(id) };
+        versions.retain(|version| asked(&version.scheme));
         let found = sheets::rows::find(db, &codes).await?;
         let sheets = found.into_iter().map(|row| Ok((row.uscc.clone(), Sheet::read(row)?)));
         let sheets = sheets.collect::<Answer<_>>()?;
         let grades = evaluation::rows::standing(db, &codes).await?;
-        Ok(Self { context, position, versions, sheets, grades, national: Compiled::direct() })
+        let notes = Notes::of(db, &codes, context.today()).await?;
+        Ok(Self { context, position, versions, sheets, grades, notes, national: Compiled::direct() })
     }
 
     fn grades(&self, uscc: &str) -> Answer<Option<api::SubjectGrades>> {
@@ -105,10 +119,12 @@ impl<'a> Reading<'a> {
             self.versions.iter().filter(|version| rules::discloses(version.disclosure, audience, uscc));
         let rows = told.filter_map(|version| {
             let row = self.grades.get(&(uscc.to_owned(), version.scheme.clone()))?;
-            // What fell due today may still wait for its turn; who asks does not.
-            if is_due(row, today) { evaluate(sheet, version, today) } else { Some(row.clone()) }
+            // What fell due today, or under a version of today, may still wait for its turn; who asks does not.
+            let holds = row.version == version.number && !is_due(row, today);
+            let row = if holds { row.clone() } else { evaluate(sheet, version, today)? };
+            Some((version, row))
         });
-        let grades = rows.map(|row| grade(row, today)).collect::<Answer<_>>()?;
+        let grades = rows.map(|(version, row)| self.grade(version, row, today)).collect::<Answer<_>>()?;
         // The state's results are shared among departments 政务共享; nobody else is told.
         let national = match audience {
             rules::Audience::Department => self.national.grade(&sheet.facts, today).grade,
@@ -118,22 +134,58 @@ impl<'a> Reading<'a> {
         let position = self.position.clone();
         Ok(Some(api::SubjectGrades { uscc: uscc.to_owned(), grades, national_grade, position }))
     }
+
+    // What was evaluated on an earlier day and is not due holds today; an override in force stands over it.
+    fn grade(&self, version: &Version, row: Row, today: Date) -> Answer<api::SubjectGrade> {
+        let held = self.notes.held(version, &row.uscc);
+        let mut next_change_on = row.next_change_on.unwrap_or_default();
+        let (mut grade, mut evaluated_grade) = (row.grade, String::new());
+        if let Some(held) = held {
+            evaluated_grade = std::mem::replace(&mut grade, held.grade.clone());
+            next_change_on = sooner(next_change_on, &held.until);
+        }
+        Ok(api::SubjectGrade {
+            score: score(row.score.as_deref())?,
+            scheme: row.scheme,
+            version: row.version,
+            label: version.label(&grade).to_owned(),
+            grade,
+            as_of: today.to_string(),
+            next_change_on,
+            scale: version.scale as i32,
+            marks: self.notes.marks(version, &row.uscc),
+            r#override: held.map(|held| held.override_id.clone()).unwrap_or_default(),
+            evaluated_grade,
+        })
+    }
+}
+
+// The day after an override's last is one on which time alone changes the grade.
+fn sooner(next_change_on: String, until: &str) -> String {
+    let after = until.parse::<Date>().ok().and_then(|day| day.tomorrow().ok());
+    match after.map(|day| day.to_string()) {
+        Some(after) if next_change_on.is_empty() || after < next_change_on => after,
+        _ => next_change_on,
+    }
+}
+
+/// What the model gives a subject today under the version in force, whatever stands in the tables; with that version.
+pub async fn evaluated(
+    app: &Grading,
+    db: &impl ConnectionTrait,
+    context: &Context,
+    code: &Uscc,
+    scheme: &Scheme,
+) -> Answer<(Arc<Version>, Row)> {
+    let version = app.versions.compiled(db, &scheme.scheme_id, scheme.version).await?;
+    let row = sheets::rows::find(db, &[code.as_str()]).await?.pop().ok_or_else(|| subject::unknown(code))?;
+    let row = evaluate(&Sheet::read(row)?, &version, context.today());
+    let row = row.ok_or_else(|| ungraded(code, &scheme.scheme_id, context.today()))?;
+    Ok((version, row))
 }
 
 fn is_due(row: &Row, today: Date) -> bool {
     row.next_change_on.as_ref().is_some_and(|day| *day <= today.to_string())
-}
-
-// What was evaluated on an earlier day and is not due holds today.
-fn grade(row: Row, today: Date) -> Answer<api::SubjectGrade> {
-    Ok(api::SubjectGrade {
-        score: score(row.score.as_deref())?,
-        scheme: row.scheme,
-        version: row.version,
-        grade: row.grade,
-        as_of: today.to_string(),
-        next_change_on: row.next_change_on.unwrap_or_default(),
-    })
 }
 
 fn ungraded(uscc: &Uscc, scheme: &str, day: Date) -> Fault {
@@ -143,36 +195,6 @@ fn ungraded(uscc: &Uscc, scheme: &str, day: Date) -> Fault {
         format!("{uscc}在{day}没有“{scheme}”下的等级；该制度不评价此主体，或当日未施行"),
     )
     .with("scheme", scheme)
-}
-
-/// Explains a grade, today's or that of another day, under the version then in force.
-pub async fn explain(
-    app: &Arc<Grading>,
-    context: &Context,
-    request: api::ExplainGradeRequest,
-) -> Answer<api::Explanation> {
-    let purpose = context.purpose(&request.purpose)?;
-    let code = subject::code(&request.uscc, "uscc")?;
-    let as_of = day(&request.as_of, "asOf", context)?;
-    let db = app.store.read();
-    let versions = schemes::shown(app, context, &request.scheme).await?;
-    let version = version_on(&versions, as_of)?.ok_or_else(|| ungraded(&code, &request.scheme, as_of))?;
-    disclosed(context, version, &code, as_of)?;
-    app.progress.reach(&request.min_position).await?;
-    let row = sheets::rows::find(db, &[code.as_str()]).await?.pop().ok_or_else(|| subject::unknown(&code))?;
-    if !sheets::rules::in_population(&row.domains, &version.domain) {
-        return Err(ungraded(&code, &request.scheme, as_of));
-    }
-    let compiled = app.versions.compiled(db, &request.scheme, version.version).await?;
-    let explained = compiled.compiled.explain(&Sheet::read(row)?.facts, as_of);
-    accesses::note(app, context, purpose, &[code.as_str()], &format!("explain {} {as_of}", request.scheme))
-        .await?;
-    Ok(api::Explanation {
-        uscc: code.to_string(),
-        scheme: request.scheme,
-        version: version.version,
-        ..explained
-    })
 }
 
 /// A day of a request; today where none is given.
@@ -194,57 +216,15 @@ pub fn version_on(versions: &[Scheme], day: Date) -> Answer<Option<&Scheme>> {
     if versions.iter().all(|version| version.publish_time.is_none()) {
         return Err(schemes::unpublished(versions.first().map_or("", |version| &version.scheme_id)));
     }
-    let end = start_of(day.tomorrow().unwrap_or(Date::MAX));
-    Ok(rules::in_force_at(versions, end.as_second()))
+    Ok(rules::in_force_on(versions, day))
 }
 
-// Whom the scheme does not tell learns no more than that there is no grade for him.
-fn disclosed(context: &Context, scheme: &Scheme, code: &Uscc, day: Date) -> Answer<()> {
-    if rules::discloses(scheme.disclosure(), audience(context), code.as_str()) {
+/// Whom the scheme does not tell learns no more than that there is no grade for him.
+pub fn disclosed(context: &Context, scheme: &Scheme, code: &Uscc, day: Date) -> Answer<()> {
+    if rules::discloses(rules::disclosure(scheme), audience(context), code.as_str()) {
         return Ok(());
     }
     Err(ungraded(code, &scheme.scheme_id, day))
-}
-
-/// Lists the grades that a subject had under a scheme.
-pub async fn history(
-    app: &Arc<Grading>,
-    context: &Context,
-    request: api::ListGradeHistoryRequest,
-) -> Answer<api::ListGradeHistoryResponse> {
-    let purpose = context.purpose(&request.purpose)?;
-    let code = subject::code(&request.uscc, "uscc")?;
-    let page = Page::of(request.page_size, &request.page_token)?;
-    let below = if page.after.is_empty() { Ok(i64::MAX) } else { page.after.parse() };
-    let below = below.map_err(|_| {
-        Fault::field("pageToken", "is not one that this list gave", "不是本列表给出的分页标记")
-    })?;
-    let versions = schemes::shown(app, context, &request.scheme).await?;
-    let scheme = rules::presented(&versions).ok_or_else(|| schemes::unknown(&request.scheme))?;
-    disclosed(context, scheme, &code, context.today())?;
-    let db = app.store.read();
-    if sheets::rows::find(db, &[code.as_str()]).await?.is_empty() {
-        return Err(subject::unknown(&code));
-    }
-    let mut past = rows::history(db, code.as_str(), &request.scheme, below, &page).await?;
-    // The row after a change is the one before it; the first of the next page is fetched anyway.
-    let before: Vec<String> =
-        past.iter().skip(1).map(|row| row.grade.clone()).chain([String::new()]).collect();
-    let next_page_token = page.cut(&mut past, |row| row.seq.to_string());
-    let changes = past.into_iter().zip(before).map(change).collect::<Answer<_>>()?;
-    accesses::note(app, context, purpose, &[code.as_str()], &format!("history {}", request.scheme)).await?;
-    Ok(api::ListGradeHistoryResponse { changes, next_page_token })
-}
-
-fn change((row, previous_grade): (rows::Past, String)) -> Answer<api::GradeChange> {
-    Ok(api::GradeChange {
-        version: row.version,
-        grade: row.grade,
-        previous_grade,
-        score: score(row.score.as_deref())?,
-        as_of: row.as_of,
-        recorded_at: Some(wire(from_micros(row.recorded_at))),
-    })
 }
 
 /// Counts the subjects of each grade under a scheme.
@@ -255,9 +235,18 @@ pub async fn distribution(
 ) -> Answer<api::Distribution> {
     let version = schemes::disclosed_whole(app, context, &request.scheme).await?;
     current(app, context, &request.min_position).await?;
-    let shares = rows::shares(app.store.read(), &request.scheme).await?;
-    let count = |share: &rows::Share| i32::try_from(share.count).unwrap_or(i32::MAX);
-    let graded = shares.iter().filter(|share| share.grade != UNGRADED).map(count).sum();
-    let distribution = shares.iter().map(|share| (share.grade.clone(), count(share))).collect();
+    let db = app.store.read();
+    let shares = rows::shares(db, &request.scheme).await?;
+    let count = |share: rows::Share| (share.grade, i32::try_from(share.count).unwrap_or(i32::MAX));
+    let mut distribution: BTreeMap<String, i32> = shares.into_iter().map(count).collect();
+    let compiled = app.versions.compiled(db, &request.scheme, version.version).await?;
+    for shift in overrides::rows::shifts(db, &request.scheme, context.today()).await? {
+        if compiled.knows(&shift.to) {
+            *distribution.entry(shift.to).or_default() += 1;
+            *distribution.entry(shift.evaluated).or_default() -= 1;
+        }
+    }
+    distribution.retain(|_, count| *count > 0);
+    let graded = distribution.iter().filter(|(grade, _)| *grade != UNGRADED).map(|(_, count)| count).sum();
     Ok(api::Distribution { scheme: request.scheme, version: version.version, graded, distribution })
 }

@@ -5,7 +5,7 @@ use prost::{Message, Name};
 use prost_reflect::{DynamicMessage, Kind, ReflectMessage};
 
 /// What the service sets. It may be sent back as it was read, and is not taken.
-const OWNED: [&str; 9] = [
+const OWNED: [&str; 14] = [
     "scheme_id",
     "version",
     "state",
@@ -15,6 +15,11 @@ const OWNED: [&str; 9] = [
     "publish_time",
     "retire_time",
     "measures",
+    "from_example",
+    "direction",
+    "warnings",
+    "acknowledged_warnings",
+    "measures_version",
 ];
 
 /// The draft with the named fields as they were sent; no name means every field that was sent.

@@ -1,31 +1,25 @@
 //! Schemes 评价制度: drafted, judged as a whole, published, retired; immutable once published.
+pub mod examples;
 mod mask;
 pub mod measures;
+pub mod publication;
 pub mod rows;
 pub mod rules;
+pub mod validation;
 mod versions;
 
 use std::sync::Arc;
 
-use chassis::{
-    Answer, Context, Fault, Tx, clock,
-    decisions::{self, Decision},
-    ids,
-    page::Page,
-};
+use chassis::{Answer, Context, Fault, Tx, clock, ids, page::Page};
 use contract::{
-    credit::v1::{CatalogueItem, ListItemsResponse},
-    grading::v1::{
-        self as api, ErrorReason, Scheme,
-        scheme::{Scale, State},
-    },
+    credit::v1::CatalogueItem,
+    grading::v1::{self as api, ErrorReason, Scheme, scheme::State},
 };
 use identifiers::Domain;
-use serde_json::json;
 
-use self::rules::Audience;
 pub use self::versions::{Version, Versions};
-use crate::{Grading, catalogue, runs};
+use self::{rules::Audience, validation::judged};
+use crate::{Grading, catalogue};
 
 /// Who looks.
 pub fn audience(context: &Context) -> Audience<'_> {
@@ -49,6 +43,7 @@ pub fn unknown(scheme: &str) -> Fault {
 
 /// The versions of a scheme, the newest first, for who may know of it.
 pub async fn shown(app: &Grading, context: &Context, scheme: &str) -> Answer<Vec<Scheme>> {
+    app.days.reach(context.today()).await?;
     let mut versions = rows::versions(app.store.read(), scheme).await?;
     versions.retain(|version| rules::is_shown(version, audience(context)));
     if versions.is_empty() { Err(unknown(scheme)) } else { Ok(versions) }
@@ -63,7 +58,7 @@ pub async fn published(app: &Grading, context: &Context, scheme: &str) -> Answer
 /// The same for who may see everybody's: what is told to a subject alone is no list for others.
 pub async fn disclosed_whole(app: &Grading, context: &Context, scheme: &str) -> Answer<Scheme> {
     let published = published(app, context, scheme).await?;
-    if rules::discloses(published.disclosure(), audience(context), "") {
+    if rules::discloses(rules::disclosure(&published), audience(context), "") {
         Ok(published)
     } else {
         Err(unknown(scheme))
@@ -112,12 +107,13 @@ pub async fn list(
     };
     let state = request.state();
     let outsider = audience(context) != Audience::Department;
+    app.days.reach(context.today()).await?;
     let filter = rows::Filter { domain, department: &request.department, state, outsider };
     let db = app.store.read();
     let mut schemes = rows::list(db, &filter, &page).await?;
     let next_page_token = page.cut(&mut schemes, |scheme| scheme.scheme_id.clone());
     for scheme in &mut schemes {
-        scheme.measures = measures::of(db, scheme).await?;
+        *scheme = told(db, context, std::mem::take(scheme)).await?;
     }
     Ok(api::ListSchemesResponse { schemes, next_page_token })
 }
@@ -125,6 +121,7 @@ pub async fn list(
 /// Gives a scheme.
 pub async fn get(app: &Arc<Grading>, context: &Context, request: api::GetSchemeRequest) -> Answer<Scheme> {
     let db = app.store.read();
+    app.days.reach(context.today()).await?;
     let versions = rows::versions(db, &request.scheme).await?;
     let chosen = match request.version {
         0 => rules::presented(&versions),
@@ -142,7 +139,26 @@ pub async fn get(app: &Arc<Grading>, context: &Context, request: api::GetSchemeR
         }
         None => return Err(unknown(&request.scheme)),
     };
-    Ok(Scheme { measures: measures::of(db, scheme).await?, ..scheme.clone() })
+    told(db, context, scheme.clone()).await
+}
+
+/// A version as it is told: with the measures in force today and its warnings in the caller's language. What departments have
+/// to say to each other about a draft is nobody else's affair.
+pub async fn told(
+    db: &impl sea_orm::ConnectionTrait,
+    context: &Context,
+    mut scheme: Scheme,
+) -> Answer<Scheme> {
+    let in_force = measures::in_force(db, &scheme, context.today()).await?;
+    (scheme.measures, scheme.measures_version) = (in_force.measures, in_force.version);
+    scheme.set_direction(rules::direction(scheme.scale()));
+    if audience(context) == Audience::Department {
+        validation::in_language(&mut scheme.warnings, context.language);
+    } else {
+        scheme.warnings.clear();
+        scheme.acknowledged_warnings.clear();
+    }
+    Ok(scheme)
 }
 
 /// Credit's catalogue, fetched before the transaction in which a version is judged against it.
@@ -173,36 +189,40 @@ pub async fn create(
     if scheme.department.is_empty() {
         scheme.department = context.caller.department().to_owned();
     }
-    let drafted = Scheme {
-        version: 1,
+    let example = match scheme.from_example.as_str() {
+        "" => None,
+        id => Some(examples::find(id)?),
+    };
+    if let Some(example) = &example {
+        scheme = examples::begin(example, scheme)?;
+    }
+    let drafted = fresh(context, 1, scheme)?;
+    if !drafted.department.is_empty() {
+        owned(context, &drafted)?;
+    }
+    let (drafted, catalogue) = judged(drafted, items, context.today())?;
+    rows::insert(tx, &drafted, &catalogue).await?;
+    if let Some(example) = example {
+        measures::begin(tx, context, &drafted, example).await?;
+    }
+    told(&**tx, context, drafted).await
+}
+
+/// A draft that nobody has published yet.
+pub fn fresh(context: &Context, version: i32, scheme: Scheme) -> Answer<Scheme> {
+    Ok(Scheme {
+        version,
         state: State::Draft as i32,
         etag: ids::fresh(context.now)?,
         create_time: Some(clock::wire(context.now)),
         effective_from: String::new(),
         publish_time: None,
         retire_time: None,
+        acknowledged_warnings: Vec::new(),
+        measures: Vec::new(),
+        measures_version: 0,
         ..scheme
-    };
-    if !drafted.department.is_empty() {
-        owned(context, &drafted)?;
-    }
-    let (drafted, catalogue) = judged(drafted, items)?;
-    rows::insert(tx, &drafted, &catalogue).await?;
-    Ok(drafted)
-}
-
-// Judges a version against credit's catalogue; gives it in its one spelling, with the part of the catalogue that it names.
-fn judged(mut scheme: Scheme, mut items: Vec<CatalogueItem>) -> Answer<(Scheme, ListItemsResponse)> {
-    let compiled = rules::judge(&scheme, &catalogue::schemas(&items)).map_err(Fault::fields)?;
-    let named: Vec<&str> = compiled.items().collect();
-    items.retain(|item| named.contains(&item.item.as_str()));
-    if let Ok(domain) = Domain::parse(&scheme.domain) {
-        domain.code().clone_into(&mut scheme.domain);
-    }
-    if scheme.scale() == Scale::Unspecified {
-        scheme.set_scale(Scale::CreditGrade);
-    }
-    Ok((scheme, ListItemsResponse { items, next_page_token: String::new() }))
+    })
 }
 
 /// Changes the draft.
@@ -226,7 +246,7 @@ pub async fn update(
         )
         .at("etag"));
     }
-    if !sent.measures.is_empty() && sent.measures != measures::of(&**tx, draft).await? {
+    if !sent.measures.is_empty() && sent.measures != measures::of(&**tx, draft, context.today()).await? {
         return Err(Fault::field(
             "measures",
             "are changed by PUT /grading/v1/schemes/{scheme}/measures, not with the scheme",
@@ -237,7 +257,7 @@ pub async fn update(
     let mut merged =
         mask::merge(draft, &sent, &mask.paths).map_err(|violation| Fault::fields(vec![violation]))?;
     merged.etag = ids::fresh(context.now)?;
-    let (merged, catalogue) = judged(merged, items)?;
+    let (merged, catalogue) = judged(merged, items, context.today())?;
     owned(context, &merged)?;
     if merged.version > 1 && merged.domain != newest.domain {
         return Err(Fault::field(
@@ -246,8 +266,13 @@ pub async fn update(
             "各版本的监管领域不能改变；其他领域请另行起草评价制度",
         ));
     }
+    if let Some(before) = versions.iter().find(|version| version.state() != State::Draft)
+        && let Some(mixed) = rules::judge_scale(before, &merged)
+    {
+        return Err(Fault::fields(vec![mixed]));
+    }
     rows::replace(tx, &merged, &draft.etag, Some(&catalogue)).await?;
-    Ok(Scheme { measures: measures::of(&**tx, &merged).await?, ..merged })
+    told(&**tx, context, merged).await
 }
 
 fn immutable(scheme: &Scheme) -> Fault {
@@ -257,111 +282,4 @@ fn immutable(scheme: &Scheme) -> Fault {
         format!("scheme \"{id}\" is published and can't be changed; open a new version with :newVersion"),
         format!("评价制度“{id}”已发布，不能修改；请用 :newVersion 新建版本"),
     )
-}
-
-/// Publishes the draft: it takes the place of the version before, and a run begins to grade everybody under it.
-pub async fn publish(
-    _app: &Arc<Grading>,
-    context: &Context,
-    tx: &Tx,
-    request: api::PublishSchemeRequest,
-    items: Vec<CatalogueItem>,
-) -> Answer<Scheme> {
-    rows::change(tx).await?;
-    let versions = rows::versions(&**tx, &request.scheme).await?;
-    let newest = versions.first().ok_or_else(|| unknown(&request.scheme))?;
-    owned(context, newest)?;
-    let draft = rules::in_state(&versions, State::Draft).ok_or_else(|| undrafted(newest))?;
-    // The catalogue may have changed since the draft was saved.
-    let (mut published, catalogue) = judged(draft.clone(), items)?;
-    if let Some(before) = rules::in_state(&versions, State::Published) {
-        rows::replace(tx, &retired(before, context), &before.etag, None).await?;
-    }
-    published.set_state(State::Published);
-    published.effective_from = context.today().to_string();
-    published.publish_time = Some(clock::wire(context.now));
-    rows::replace(tx, &published, &draft.etag, Some(&catalogue)).await?;
-    decisions::record(tx, context, decision("scheme.published", &published, "")).await?;
-    runs::begin(tx, context, &published).await?;
-    Ok(Scheme { measures: measures::of(&**tx, &published).await?, ..published })
-}
-
-fn undrafted(scheme: &Scheme) -> Fault {
-    let id = &scheme.scheme_id;
-    Fault::precondition(
-        ErrorReason::DraftMissing.as_str_name(),
-        format!("scheme \"{id}\" has no draft to publish; open a new version with :newVersion"),
-        format!("评价制度“{id}”没有可发布的草案；请用 :newVersion 新建版本"),
-    )
-}
-
-fn retired(scheme: &Scheme, context: &Context) -> Scheme {
-    let retire_time = Some(clock::wire(context.now));
-    Scheme { state: State::Retired as i32, retire_time, ..scheme.clone() }
-}
-
-fn decision<'a>(kind: &'a str, scheme: &'a Scheme, reason: &str) -> Decision<'a> {
-    let basis = scheme.basis.as_ref();
-    Decision {
-        kind,
-        subject: &scheme.scheme_id,
-        basis: basis.map_or("", |basis| &basis.title),
-        detail: json!({
-            "version": scheme.version,
-            "documentNumber": basis.map_or("", |basis| &basis.document_number),
-            "etag": scheme.etag,
-            "reason": reason,
-        }),
-    }
-}
-
-/// Retires the published version.
-pub async fn retire(
-    _app: &Arc<Grading>,
-    context: &Context,
-    tx: &Tx,
-    request: api::RetireSchemeRequest,
-) -> Answer<Scheme> {
-    rows::change(tx).await?;
-    let versions = rows::versions(&**tx, &request.scheme).await?;
-    let newest = versions.first().ok_or_else(|| unknown(&request.scheme))?;
-    owned(context, newest)?;
-    let published =
-        rules::in_state(&versions, State::Published).ok_or_else(|| unpublished(&request.scheme))?;
-    let ended = retired(published, context);
-    rows::replace(tx, &ended, &published.etag, None).await?;
-    decisions::record(tx, context, decision("scheme.retired", &ended, &request.reason)).await?;
-    Ok(Scheme { measures: measures::of(&**tx, &ended).await?, ..ended })
-}
-
-/// Opens a draft that begins as a copy of the newest version.
-pub async fn new_version(
-    _app: &Arc<Grading>,
-    context: &Context,
-    tx: &Tx,
-    request: api::NewSchemeVersionRequest,
-) -> Answer<Scheme> {
-    let versions = rows::versions(&**tx, &request.scheme).await?;
-    let newest = versions.first().ok_or_else(|| unknown(&request.scheme))?;
-    owned(context, newest)?;
-    if newest.state() == State::Draft {
-        return Err(Fault::precondition(
-            ErrorReason::DraftExists.as_str_name(),
-            format!("scheme \"{}\" has a draft already; change that one, or publish it", request.scheme),
-            format!("评价制度“{}”已有草案；请修改或发布该草案", request.scheme),
-        ));
-    }
-    let draft = Scheme {
-        version: newest.version + 1,
-        state: State::Draft as i32,
-        etag: ids::fresh(context.now)?,
-        create_time: Some(clock::wire(context.now)),
-        effective_from: String::new(),
-        publish_time: None,
-        retire_time: None,
-        ..newest.clone()
-    };
-    let (_, catalogue) = rows::version(&**tx, &draft.scheme_id, newest.version).await?.unwrap_or_default();
-    rows::insert(tx, &draft, &catalogue).await?;
-    Ok(Scheme { measures: measures::of(&**tx, &draft).await?, ..draft })
 }

@@ -1,4 +1,4 @@
-//! The tables of schemes and measures, and the lock under which versions change.
+//! The tables of schemes and of their measures, and the lock under which versions change.
 use chassis::{
     Answer, Tx,
     fault::Fault,
@@ -10,8 +10,11 @@ use contract::{
     grading::v1::{ErrorReason, Scheme, SchemeMeasures, scheme::State},
     r#type::v1::ErrorReason as Common,
 };
+use jiff::civil::Date;
 use prost::Message;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, QueryResult};
+
+use super::rules;
 
 // Any number will do, as long as nobody else in this database uses it.
 const LOCK: i64 = 640_301;
@@ -37,7 +40,7 @@ async fn lock(db: &impl ConnectionTrait, text: &str) -> Answer<()> {
 
 /// All versions of a scheme, the newest first.
 pub async fn versions(db: &impl ConnectionTrait, scheme: &str) -> Answer<Vec<Scheme>> {
-    let text = "SELECT content FROM scheme_versions WHERE scheme = $1 ORDER BY version DESC";
+    let text = "SELECT content FROM scheme_versions WHERE scheme = $1 AND state NOT IN ('SHADOW', 'ENDED') ORDER BY version DESC";
     let rows = db.query_all_raw(sql(db, text, [scheme.into()])).await?;
     rows.iter().map(content).collect()
 }
@@ -63,7 +66,7 @@ pub async fn list(db: &impl ConnectionTrait, filter: &Filter<'_>, page: &Page) -
         "SELECT v.content FROM scheme_versions v WHERE v.scheme > $1 AND v.version = (\
            SELECT w.version FROM scheme_versions w WHERE w.scheme = v.scheme AND ($2 = '' OR w.state = $2) AND {shown} \
            ORDER BY CASE w.state WHEN 'PUBLISHED' THEN 0 ELSE 1 END, w.version DESC LIMIT 1) \
-         AND ($3 = '' OR v.domain = $3) AND ($4 = '' OR v.department = $4) ORDER BY v.scheme LIMIT {}",
+         AND v.state NOT IN ('SHADOW', 'ENDED') AND ($3 = '' OR v.domain = $3) AND ($4 = '' OR v.department = $4) ORDER BY v.scheme LIMIT {}",
         page.fetch()
     );
     let state = if filter.state == State::Unspecified { "" } else { filter.state.as_str_name() };
@@ -74,22 +77,53 @@ pub async fn list(db: &impl ConnectionTrait, filter: &Filter<'_>, page: &Page) -
 
 /// Stores a new version.
 pub async fn insert(tx: &Tx, scheme: &Scheme, catalogue: &ListItemsResponse) -> Answer<()> {
-    let text = "INSERT INTO scheme_versions (scheme, version, state, domain, department, disclosure, etag, content, catalogue) \
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let values = columns(scheme).into_iter().chain([catalogue.encode_to_vec().into()]);
-    tx.execute_raw(sql(&**tx, text, values)).await.map_err(|error| taken(error, scheme))?;
+    tx.execute_raw(sql(&**tx, INSERT, values)).await.map_err(|error| taken(error, scheme))?;
     Ok(())
 }
 
-fn columns(scheme: &Scheme) -> [sea_orm::Value; 8] {
+const INSERT: &str = "INSERT INTO scheme_versions (scheme, version, state, domain, department, disclosure, etag, \
+                      effective_from, content, catalogue) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+
+/// Stores what a shadow evaluates, under its key.
+pub async fn insert_shadow(tx: &Tx, key: &str, draft: &Scheme, catalogue: &ListItemsResponse) -> Answer<()> {
+    let mut values = columns(draft);
+    values[0] = key.into();
+    values[2] = SHADOW.into();
+    let values = values.into_iter().chain([catalogue.encode_to_vec().into()]);
+    tx.execute_raw(sql(&**tx, INSERT, values)).await?;
+    Ok(())
+}
+
+/// The state of a version that grades along in shadow.
+pub const SHADOW: &str = "SHADOW";
+
+/// Ends what a shadow evaluates: it grades no more, and its grades go.
+pub async fn end_shadow(tx: &Tx, key: &str) -> Answer<()> {
+    let ended = "UPDATE scheme_versions SET state = 'ENDED' WHERE scheme = $1";
+    tx.execute_raw(sql(&**tx, ended, [key.into()])).await?;
+    tx.execute_raw(sql(&**tx, "DELETE FROM grades WHERE scheme = $1", [key.into()])).await?;
+    Ok(())
+}
+
+/// The schemes of which a version waits for a day that has come.
+pub async fn due(db: &impl ConnectionTrait, today: Date) -> Answer<Vec<String>> {
+    let text = "SELECT scheme, version FROM scheme_versions WHERE state = 'SCHEDULED' AND effective_from <= $1 \
+                ORDER BY scheme";
+    let keys = Key::find_by_statement(sql(db, text, [today.to_string().into()])).all(db).await?;
+    Ok(keys.into_iter().map(|key| key.scheme).collect())
+}
+
+fn columns(scheme: &Scheme) -> [sea_orm::Value; 9] {
     [
         scheme.scheme_id.as_str().into(),
         scheme.version.into(),
         scheme.state().as_str_name().into(),
         scheme.domain.as_str().into(),
         scheme.department.as_str().into(),
-        scheme.disclosure().as_str_name().into(),
+        rules::disclosure(scheme).as_str_name().into(),
         scheme.etag.as_str().into(),
+        scheme.effective_from.as_str().into(),
         scheme.encode_to_vec().into(),
     ]
 }
@@ -123,7 +157,8 @@ pub async fn replace(
     catalogue: Option<&ListItemsResponse>,
 ) -> Answer<()> {
     let text = "UPDATE scheme_versions SET state = $3, domain = $4, department = $5, disclosure = $6, etag = $7, \
-                content = $8, catalogue = COALESCE($9, catalogue) WHERE scheme = $1 AND version = $2 AND etag = $10";
+                effective_from = $8, content = $9, catalogue = COALESCE($10, catalogue) \
+                WHERE scheme = $1 AND version = $2 AND etag = $11";
     let judged = catalogue.map(Message::encode_to_vec);
     let values = columns(scheme).into_iter().chain([judged.into(), read_etag.into()]);
     if tx.execute_raw(sql(&**tx, text, values)).await?.rows_affected() == 1 {
@@ -142,9 +177,10 @@ struct Key {
     version: i32,
 }
 
-/// The published versions, in the order of the schemes' ids.
+/// The versions that grade: the published ones by their schemes' ids, those in shadow by their keys; in the order of both.
 pub async fn published(db: &impl ConnectionTrait) -> Answer<Vec<(String, i32)>> {
-    let text = "SELECT scheme, version FROM scheme_versions WHERE state = 'PUBLISHED' ORDER BY scheme";
+    let text =
+        "SELECT scheme, version FROM scheme_versions WHERE state IN ('PUBLISHED', 'SHADOW') ORDER BY scheme";
     let keys = Key::find_by_statement(sql(db, text, [])).all(db).await?;
     Ok(keys.into_iter().map(|key| (key.scheme, key.version)).collect())
 }
@@ -165,21 +201,89 @@ pub async fn version(
     Ok(Some((content(&row)?, catalogue)))
 }
 
-/// The measures of a scheme; none where none were put.
-pub async fn measures(db: &impl ConnectionTrait, scheme: &str) -> Answer<SchemeMeasures> {
-    let text = "SELECT content FROM measures WHERE scheme = $1";
-    let Some(row) = db.query_one_raw(sql(db, text, [scheme.into()])).await? else {
-        return Ok(SchemeMeasures { scheme: scheme.to_owned(), measures: Vec::new() });
-    };
-    let bytes: Vec<u8> = row.try_get("", "content")?;
-    SchemeMeasures::decode(bytes.as_slice()).map_err(|error| corrupt("measure", error))
+#[derive(FromQueryResult)]
+struct Measures {
+    scheme: String,
+    version: i32,
+    effective_from: String,
+    content: Vec<u8>,
 }
 
-/// Puts the measures of a scheme, all at once.
-pub async fn put_measures(tx: &Tx, measures: &SchemeMeasures) -> Answer<()> {
-    let text = "INSERT INTO measures (scheme, content) VALUES ($1, $2) \
-                ON CONFLICT (scheme) DO UPDATE SET content = excluded.content";
-    let values = [measures.scheme.as_str().into(), measures.encode_to_vec().into()];
-    tx.execute_raw(sql(&**tx, text, values)).await?;
-    Ok(())
+impl Measures {
+    fn read(self) -> Answer<SchemeMeasures> {
+        let content =
+            SchemeMeasures::decode(self.content.as_slice()).map_err(|error| corrupt("measure", error))?;
+        Ok(SchemeMeasures {
+            scheme: self.scheme,
+            version: self.version,
+            effective_from: self.effective_from,
+            ..content
+        })
+    }
+}
+
+/// Which version of a scheme's measures is meant.
+pub enum Which {
+    /// By its number.
+    Number(i32),
+    /// The one in force on a day.
+    On(Date),
+}
+
+/// The measures of a scheme; none where none were put, or none so early.
+pub async fn measures(
+    db: &impl ConnectionTrait,
+    scheme: &str,
+    which: Which,
+) -> Answer<Option<SchemeMeasures>> {
+    let (condition, value): (_, sea_orm::Value) = match which {
+        Which::Number(number) => ("version = $2", number.into()),
+        Which::On(day) => ("effective_from <= $2", day.to_string().into()),
+    };
+    let text = format!(
+        "SELECT scheme, version, effective_from, content FROM measure_versions WHERE scheme = $1 AND {condition} \
+         ORDER BY effective_from DESC, version DESC LIMIT 1"
+    );
+    let row = Measures::find_by_statement(sql(db, &text, [scheme.into(), value])).one(db).await?;
+    row.map(Measures::read).transpose()
+}
+
+/// A page of the versions of a scheme's measures, the newest first.
+pub async fn measure_versions(
+    db: &impl ConnectionTrait,
+    scheme: &str,
+    below: i32,
+    page: &Page,
+) -> Answer<Vec<SchemeMeasures>> {
+    let text = format!(
+        "SELECT scheme, version, effective_from, content FROM measure_versions WHERE scheme = $1 AND version < $2 \
+         ORDER BY version DESC LIMIT {}",
+        page.fetch()
+    );
+    let rows = Measures::find_by_statement(sql(db, &text, [scheme.into(), below.into()])).all(db).await?;
+    rows.into_iter().map(Measures::read).collect()
+}
+
+/// Appends a version of a scheme's measures and gives it its number.
+pub async fn put_measures(tx: &Tx, mut measures: SchemeMeasures) -> Answer<SchemeMeasures> {
+    let text = "SELECT COALESCE(MAX(version), 0) + 1 AS next FROM measure_versions WHERE scheme = $1";
+    let row = tx.query_one_raw(sql(&**tx, text, [measures.scheme.as_str().into()])).await?;
+    measures.version = row.map_or(Ok(1), |row| row.try_get("", "next"))?;
+    let text =
+        "INSERT INTO measure_versions (scheme, version, effective_from, content) VALUES ($1, $2, $3, $4)";
+    let values = [
+        measures.scheme.as_str().into(),
+        measures.version.into(),
+        measures.effective_from.as_str().into(),
+        measures.encode_to_vec().into(),
+    ];
+    match tx.execute_raw(sql(&**tx, text, values)).await {
+        Ok(_) => Ok(measures),
+        Err(error) if unique_violation(&error).is_some() => Err(Fault::aborted(
+            Common::ConcurrentChange.as_str_name(),
+            "other measures were put in the same moment; read them and repeat",
+            "监管措施刚被他人修改；请重新读取后再试",
+        )),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -124,6 +124,13 @@ pub async fn members(
     rows.into_iter().map(member).collect()
 }
 
+/// The same without holding them, for those who only read.
+pub async fn after(db: &impl ConnectionTrait, domain: &str, after: &str, limit: usize) -> Answer<Vec<Row>> {
+    let text =
+        format!("SELECT {COLUMNS} FROM sheets WHERE {OF_DOMAIN} AND uscc > $2 ORDER BY uscc LIMIT {limit}");
+    Ok(Row::find_by_statement(sql(db, &text, [domain.into(), after.into()])).all(db).await?)
+}
+
 /// Stores sheets, new ones and changed ones.
 pub async fn put(tx: &Tx, rows: Vec<Row>) -> Answer<()> {
     let conflict = "ON CONFLICT (uscc) DO UPDATE SET name = excluded.name, region = excluded.region, \

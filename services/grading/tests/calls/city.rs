@@ -18,7 +18,9 @@ use contract::{
     google::longrunning::{Operation, operation},
     grading::v1::{
         self as api, grades_client::GradesClient, indicator::Measure as Kind,
-        operations_client::OperationsClient, runs_client::RunsClient, schemes_client::SchemesClient,
+        objections_client::ObjectionsClient, operations_client::OperationsClient,
+        overrides_client::OverridesClient, runs_client::RunsClient, schemes_client::SchemesClient,
+        simulations_client::SimulationsClient,
     },
 };
 use futures::TryStreamExt;
@@ -188,7 +190,7 @@ impl City {
         self.trial.token_of(Claims {
             sub: format!("client-of-{uscc}"),
             uscc: uscc.to_owned(),
-            scope: String::from("grading.read"),
+            scope: String::from("grading.read grading.write"),
             default_purpose: String::from("own"),
             ..self.trial.claims()
         })
@@ -204,6 +206,34 @@ impl City {
 
     pub fn runs(&self, token: Bearer) -> RunsClient<Authorized> {
         RunsClient::with_interceptor(self.grading.clone(), token)
+    }
+
+    pub fn simulations(&self, token: Bearer) -> SimulationsClient<Authorized> {
+        SimulationsClient::with_interceptor(self.grading.clone(), token)
+    }
+
+    pub fn objections(&self, token: Bearer) -> ObjectionsClient<Authorized> {
+        ObjectionsClient::with_interceptor(self.grading.clone(), token)
+    }
+
+    pub fn overrides(&self, token: Bearer) -> OverridesClient<Authorized> {
+        OverridesClient::with_interceptor(self.grading.clone(), token)
+    }
+
+    /// An officer of a department, by a client of his own.
+    pub fn officer(&self, name: &str, department: &str) -> Bearer {
+        self.trial.token_of(Claims {
+            sub: name.to_owned(),
+            department: department.to_owned(),
+            scope: format!("{ALL} credit.decide"),
+            default_purpose: String::from("test"),
+            ..self.trial.claims()
+        })
+    }
+
+    /// Credit's way in for objections to records and their repair.
+    pub fn credit(&self) -> Upstream {
+        self.credit.clone()
     }
 
     pub fn operations(&self, token: Bearer) -> OperationsClient<Authorized> {

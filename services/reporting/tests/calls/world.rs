@@ -126,7 +126,11 @@ fn fill(answers: &Answers) {
         &grading::ListSchemesResponse { schemes, ..Default::default() },
     );
     let measure = grading::Measure { grade: "D".into(), sampling_percent: 50.0, ..Default::default() };
-    let measures = grading::SchemeMeasures { scheme: "transport-2026".into(), measures: vec![measure] };
+    let measures = grading::SchemeMeasures {
+        scheme: "transport-2026".into(),
+        measures: vec![measure],
+        ..Default::default()
+    };
     answers.put("grading.v1.Schemes/GetMeasures", &measures);
     let distribution = grading::Distribution {
         scheme: "transport-2026".into(),
