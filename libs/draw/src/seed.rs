@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, block_api::compress256};
 
 /// SHA-256 of a text, in lower-case hex.
 pub fn digest(text: &str) -> String {
@@ -18,9 +18,17 @@ pub fn commitment(secret: &str) -> String {
 #[derive(Clone)]
 pub struct Seed {
     text: String,
-    /// The hash after the seed's 64 bytes, which are one block: each ticket then costs one block more, not two.
-    hashed: Sha256,
+    /// The hash's state after the seed's 64 bytes, which are one block: each ticket then costs one block more, not two.
+    /// None where the text is no hex of 32 bytes.
+    state: Option<[u32; 8]>,
 }
+
+/// FIPS 180-4, 5.3.3.
+const INITIAL: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+
+/// What a block holds beside the end of the message: one byte that marks it and eight of the length.
+const ROOM: usize = 64 - 9;
 
 impl Seed {
     /// The seed that follows from what was committed and the entropy that did not exist then.
@@ -30,8 +38,12 @@ impl Seed {
 
     /// A seed as published, of whatever form: its tickets are computed over the text.
     pub fn of(text: String) -> Self {
-        let hashed = Sha256::new_with_prefix(&text);
-        Self { text, hashed }
+        let state = <[u8; 64]>::try_from(text.as_bytes()).ok().map(|block| {
+            let mut state = INITIAL;
+            compress256(&mut state, &[block]);
+            state
+        });
+        Self { text, state }
     }
 
     /// The seed's text.
@@ -50,10 +62,34 @@ impl Seed {
     }
 
     fn hash(&self, parts: &[&[u8]]) -> Ticket {
-        let mut hashed = self.hashed.clone();
-        parts.iter().for_each(|part| hashed.update(part));
-        Ticket(hashed.finalize().into())
+        let length = parts.iter().map(|part| part.len()).sum::<usize>();
+        match self.state {
+            Some(state) if length <= ROOM => one_block(state, parts, length),
+            _ => {
+                let mut whole = Sha256::new_with_prefix(&self.text);
+                parts.iter().for_each(|part| whole.update(part));
+                Ticket(whole.finalize().into())
+            }
+        }
     }
+}
+
+/// The hash of the seed's block and one more, padded as FIPS 180-4, 5.1.1 says.
+fn one_block(mut state: [u32; 8], parts: &[&[u8]], length: usize) -> Ticket {
+    let mut block = [0; 64];
+    let mut at = 0;
+    for part in parts {
+        block[at..at + part.len()].copy_from_slice(part);
+        at += part.len();
+    }
+    block[length] = 0x80;
+    block[56..].copy_from_slice(&(8 * (64 + length as u64)).to_be_bytes());
+    compress256(&mut state, &[block]);
+    let mut ticket = [0; 32];
+    for (bytes, word) in ticket.chunks_exact_mut(4).zip(state) {
+        bytes.copy_from_slice(&word.to_be_bytes());
+    }
+    Ticket(ticket)
 }
 
 impl fmt::Debug for Seed {

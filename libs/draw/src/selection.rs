@@ -1,5 +1,7 @@
 //! Who is drawn, and who takes the place of a drawn subject that cannot be visited.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
@@ -37,20 +39,47 @@ pub struct Replacement {
     pub reason: String,
 }
 
+/// A selection with the replacements that were needed from the beginning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drawn {
+    /// The k smallest tickets of each stratum: strata in order, tickets ascending.
+    pub selected: Vec<Selected>,
+    /// Who takes the place of whom that cannot be visited.
+    pub replacements: Vec<Replacement>,
+    /// Who cannot be visited though nobody is left in the stratum to take the place.
+    pub unfilled: Vec<Selected>,
+}
+
 /// The k smallest tickets of each stratum: strata in order, tickets ascending.
 pub fn select(seed: &Seed, roster: &Roster, quotas: &Quotas) -> Vec<Selected> {
-    let drawn: Vec<usize> = roster.strata().iter().map(|(stratum, _)| quotas.of_stratum(stratum)).collect();
-    let smallest = smallest_tickets(seed, roster, &drawn);
-    let by_stratum = roster.strata().iter().zip(smallest);
-    by_stratum
-        .flat_map(|((stratum, _), tickets)| {
-            tickets.into_iter().map(|(ticket, uscc)| Selected {
-                uscc: uscc.to_owned(),
-                stratum: stratum.clone(),
-                ticket: ticket.to_string(),
-            })
-        })
-        .collect()
+    queues(seed, roster, quotas).iter_mut().flat_map(Queue::selected).collect()
+}
+
+/// The selection where some cannot be visited, and why, asked by stratum and code: each is replaced at once by the next ticket of its stratum,
+/// and that one by the next again where it cannot be visited either.
+pub fn select_within<'a>(
+    seed: &Seed,
+    roster: &'a Roster,
+    quotas: &Quotas,
+    impossible: impl Fn(&str, &'a str) -> Option<String>,
+) -> Drawn {
+    let mut drawn = Drawn::default();
+    for mut queue in queues(seed, roster, quotas) {
+        let selected = queue.selected();
+        for index in 0..selected.len() {
+            let mut out = queue.nth(index);
+            while let Some((ticket, uscc)) = out {
+                let Some(reason) = impossible(queue.stratum, uscc) else { break };
+                out = queue.call();
+                match out {
+                    Some(next) => drawn.replacements.push(queue.replacement(uscc, next, reason)),
+                    None => drawn.unfilled.push(queue.of((ticket, uscc))),
+                }
+            }
+        }
+        drawn.selected.extend(selected);
+    }
+    drawn
 }
 
 /// Who takes the places of subjects that cannot be visited, in the order in which that was found out: each time the
@@ -61,52 +90,101 @@ pub fn replace<U: AsRef<str>, R: AsRef<str>>(
     quotas: &Quotas,
     impossible: &[(U, R)],
 ) -> Result<Vec<Replacement>, Fault> {
-    let reach: Vec<usize> = roster
-        .strata()
-        .iter()
-        .map(|(name, _)| quotas.of_stratum(name).saturating_add(impossible.len()))
-        .collect();
-    let queues = smallest_tickets(seed, roster, &reach);
-    let mut called: Vec<usize> = roster.strata().iter().map(|(name, _)| quotas.of_stratum(name)).collect();
-    let mut replacements: Vec<Replacement> = Vec::with_capacity(impossible.len());
+    let mut queues = queues(seed, roster, quotas);
+    let place: HashMap<&str, usize> =
+        roster.strata().iter().enumerate().map(|(place, (name, _))| (name.as_str(), place)).collect();
+    let mut called: HashSet<String> =
+        queues.iter_mut().flat_map(Queue::selected).map(|selected| selected.uscc).collect();
+    let mut replaced: HashSet<&str> = HashSet::new();
+    let mut replacements = Vec::with_capacity(impossible.len());
     for (uscc, reason) in impossible {
-        let (uscc, reason) = (uscc.as_ref(), reason.as_ref());
+        let uscc = uscc.as_ref();
         let stratum = roster.stratum_of(uscc).ok_or_else(|| not_drawn(uscc))?;
-        let place =
-            roster.strata().iter().position(|(name, _)| name == stratum).ok_or_else(|| not_drawn(uscc))?;
-        let is_called = queues[place].iter().take(called[place]).any(|(_, code)| *code == uscc);
-        if !is_called || replacements.iter().any(|earlier| earlier.uscc == uscc) {
+        if !called.contains(uscc) || !replaced.insert(uscc) {
             return Err(not_drawn(uscc));
         }
-        let (ticket, next) = queues[place].get(called[place]).ok_or_else(|| nobody_left(uscc, stratum))?;
-        called[place] += 1;
-        replacements.push(Replacement {
-            uscc: uscc.to_owned(),
-            replaced_by: (*next).to_owned(),
-            stratum: stratum.to_owned(),
-            ticket: ticket.to_string(),
-            reason: reason.to_owned(),
-        });
+        let queue = place.get(stratum).and_then(|place| queues.get_mut(*place));
+        let queue = queue.ok_or_else(|| not_drawn(uscc))?;
+        let next = queue.call().ok_or_else(|| nobody_left(uscc, stratum))?;
+        called.insert(next.1.to_owned());
+        replacements.push(queue.replacement(uscc, next, reason.as_ref().to_owned()));
     }
     Ok(replacements)
 }
 
-/// The so many smallest tickets of each stratum, ascending.
-fn smallest_tickets<'a>(seed: &Seed, roster: &'a Roster, wanted: &[usize]) -> Vec<Vec<(Ticket, &'a str)>> {
-    let mut strata: Vec<Vec<(Ticket, &str)>> = vec![Vec::new(); wanted.len()];
+/// A stratum's members by ticket, put in order only as far as they are asked for.
+struct Queue<'a> {
+    stratum: &'a str,
+    tickets: Vec<(Ticket, &'a str)>,
+    ordered: usize,
+    called: usize,
+}
+
+impl<'a> Queue<'a> {
+    fn nth(&mut self, index: usize) -> Option<(Ticket, &'a str)> {
+        if index >= self.ordered && index < self.tickets.len() {
+            // Somewhat more than asked for, or each further one would pass over the whole rest again.
+            let ahead = (index + 1).max(self.ordered + self.ordered / 8 + 16).min(self.tickets.len());
+            self.order(ahead);
+        }
+        self.tickets.get(index).copied()
+    }
+
+    fn order(&mut self, until: usize) {
+        let rest = &mut self.tickets[self.ordered..];
+        let wanted = until - self.ordered;
+        if wanted < rest.len() {
+            rest.select_nth_unstable(wanted);
+        }
+        rest[..wanted].sort_unstable();
+        self.ordered = until;
+    }
+
+    fn call(&mut self) -> Option<(Ticket, &'a str)> {
+        let next = self.nth(self.called)?;
+        self.called += 1;
+        Some(next)
+    }
+
+    fn selected(&mut self) -> Vec<Selected> {
+        if self.ordered < self.called {
+            self.order(self.called);
+        }
+        self.tickets[..self.called].iter().map(|one| self.of(*one)).collect()
+    }
+
+    fn of(&self, (ticket, uscc): (Ticket, &str)) -> Selected {
+        Selected { uscc: uscc.to_owned(), stratum: self.stratum.to_owned(), ticket: ticket.to_string() }
+    }
+
+    fn replacement(&self, uscc: &str, (ticket, next): (Ticket, &str), reason: String) -> Replacement {
+        Replacement {
+            uscc: uscc.to_owned(),
+            replaced_by: next.to_owned(),
+            stratum: self.stratum.to_owned(),
+            ticket: ticket.to_string(),
+            reason,
+        }
+    }
+}
+
+/// Each stratum's tickets, of which the quota's number is called; none where nobody is.
+fn queues<'a>(seed: &Seed, roster: &'a Roster, quotas: &Quotas) -> Vec<Queue<'a>> {
+    let strata = roster.strata().iter();
+    let mut queues: Vec<Queue<'a>> = strata
+        .map(|(stratum, members)| {
+            let called = quotas.of_stratum(stratum).min(*members);
+            let tickets = Vec::with_capacity(if called > 0 { *members } else { 0 });
+            Queue { stratum, tickets, ordered: 0, called }
+        })
+        .collect();
     for (uscc, stratum) in roster.placed() {
-        if wanted[stratum] > 0 {
-            strata[stratum].push((seed.ticket(uscc), uscc));
+        let queue = &mut queues[stratum];
+        if queue.called > 0 {
+            queue.tickets.push((seed.ticket(uscc), uscc));
         }
     }
-    for (tickets, &wanted) in strata.iter_mut().zip(wanted) {
-        if wanted < tickets.len() {
-            tickets.select_nth_unstable(wanted);
-            tickets.truncate(wanted);
-        }
-        tickets.sort_unstable();
-    }
-    strata
+    queues
 }
 
 fn not_drawn(uscc: &str) -> Fault {
