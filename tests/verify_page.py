@@ -66,7 +66,7 @@ def main():
         dom = browse(f"{base}?draw={place}&lang=en", "--dump-dom", mapped)
         verdict = html.unescape((re.search(r'id="verdict"[^>]*>([^<]*)<', dom) or [None, "nothing"])[1])
         named = [html.unescape(path) for path in re.findall(r"<li><code>([^<]*)</code>", dom)]
-        own = "the page's own SHA-256" in html.unescape(dom)
+        own = "own SHA-256" in (re.search(r'id="progress"[^>]*>([^<]*)<', html.unescape(dom)) or [None, ""])[1]
         right = verdict.startswith("✓ Verified") if vector["verified"] else (
             verdict.startswith("✗ Not verified") and vector["named"] in named)
         if not right or own != (base == insecure):
