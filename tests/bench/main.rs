@@ -1,7 +1,9 @@
 //! The README's figures, each beside a baseline of the same run, asserting nothing.
 //!
 //! `cargo run --release -p suites --bin bench` measures start, idle memory, import, grading and single calls on a fictional register of
-//! 19,179 rows, or on the file given; `… bench -- intake` the streaming intake of records on both databases.
+//! 19,179 rows, or on the file given; `… bench -- intake` the streaming intake of records on both databases; `… bench -- draws` a draw of a
+//! million subjects, or of as many as are given.
+mod draws;
 mod intake;
 
 use std::{
@@ -21,6 +23,7 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match what.as_deref() {
         Some("intake") => runtime.block_on(intake::measure()),
+        Some("draws") => runtime.block_on(draws::measure(std::env::args().nth(2).as_deref())),
         file => runtime.block_on(measure(file.map(Path::new))),
     }
 }

@@ -116,6 +116,11 @@ impl Roster {
         self.members.iter().map(|member| (self.code(member), member.stratum))
     }
 
+    /// The code in a place, which is one of [`Roster::placed`].
+    pub(crate) fn code_at(&self, place: usize) -> &str {
+        self.code(&self.members[place])
+    }
+
     fn code(&self, member: &Member) -> &str {
         &self.text[member.start..member.comma]
     }

@@ -112,32 +112,26 @@ pub fn replace<U: AsRef<str>, R: AsRef<str>>(
     Ok(replacements)
 }
 
-/// A stratum's members by ticket, put in order only as far as they are asked for.
-struct Queue<'a> {
+/// The smallest tickets of a stratum in order, as many as were asked for so far.
+struct Queue<'s, 'a> {
+    seed: &'s Seed,
+    roster: &'a Roster,
+    place: usize,
     stratum: &'a str,
+    members: usize,
     tickets: Vec<(Ticket, &'a str)>,
-    ordered: usize,
     called: usize,
 }
 
-impl<'a> Queue<'a> {
+impl<'a> Queue<'_, 'a> {
     fn nth(&mut self, index: usize) -> Option<(Ticket, &'a str)> {
-        if index >= self.ordered && index < self.tickets.len() {
-            // Somewhat more than asked for, or each further one would pass over the whole rest again.
-            let ahead = (index + 1).max(self.ordered + self.ordered / 8 + 16).min(self.tickets.len());
-            self.order(ahead);
+        if index >= self.tickets.len() && self.tickets.len() < self.members {
+            // Twice as many as asked for, or each further one would pass over the whole roster again.
+            let mut reach = vec![0; self.roster.strata().len()];
+            reach[self.place] = (2 * index + 16).min(self.members);
+            self.tickets = smallest(self.seed, self.roster, &reach).swap_remove(self.place);
         }
         self.tickets.get(index).copied()
-    }
-
-    fn order(&mut self, until: usize) {
-        let rest = &mut self.tickets[self.ordered..];
-        let wanted = until - self.ordered;
-        if wanted < rest.len() {
-            rest.select_nth_unstable(wanted);
-        }
-        rest[..wanted].sort_unstable();
-        self.ordered = until;
     }
 
     fn call(&mut self) -> Option<(Ticket, &'a str)> {
@@ -147,9 +141,6 @@ impl<'a> Queue<'a> {
     }
 
     fn selected(&mut self) -> Vec<Selected> {
-        if self.ordered < self.called {
-            self.order(self.called);
-        }
         self.tickets[..self.called].iter().map(|one| self.of(*one)).collect()
     }
 
@@ -168,23 +159,74 @@ impl<'a> Queue<'a> {
     }
 }
 
-/// Each stratum's tickets, of which the quota's number is called; none where nobody is.
-fn queues<'a>(seed: &Seed, roster: &'a Roster, quotas: &Quotas) -> Vec<Queue<'a>> {
-    let strata = roster.strata().iter();
-    let mut queues: Vec<Queue<'a>> = strata
-        .map(|(stratum, members)| {
-            let called = quotas.of_stratum(stratum).min(*members);
-            let tickets = Vec::with_capacity(if called > 0 { *members } else { 0 });
-            Queue { stratum, tickets, ordered: 0, called }
+/// Each stratum's queue, of which the quota's number is called.
+fn queues<'s, 'a>(seed: &'s Seed, roster: &'a Roster, quotas: &Quotas) -> Vec<Queue<'s, 'a>> {
+    let strata = roster.strata();
+    let reach: Vec<usize> =
+        strata.iter().map(|(stratum, members)| quotas.of_stratum(stratum).min(*members)).collect();
+    let found = smallest(seed, roster, &reach);
+    let queues = found.into_iter().zip(reach).zip(strata).enumerate();
+    queues
+        .map(|(place, ((tickets, called), (stratum, members)))| Queue {
+            seed,
+            roster,
+            place,
+            stratum,
+            members: *members,
+            tickets,
+            called,
         })
-        .collect();
-    for (uscc, stratum) in roster.placed() {
-        let queue = &mut queues[stratum];
-        if queue.called > 0 {
-            queue.tickets.push((seed.ticket(uscc), uscc));
+        .collect()
+}
+
+/// The members of a stratum that may be among its smallest: by the lead of the ticket and the place on the roster.
+struct Smallest {
+    reach: usize,
+    found: Vec<(u64, usize)>,
+    limit: u64,
+}
+
+impl Smallest {
+    fn offer(&mut self, lead: u64, member: usize) {
+        if self.reach == 0 || lead > self.limit {
+            return;
+        }
+        self.found.push((lead, member));
+        if self.found.len() >= 2 * self.reach + 1024 {
+            let (_, last, _) = self.found.select_nth_unstable(self.reach - 1);
+            // Whoever has the same lead stays: the rest of the ticket decides.
+            self.limit = last.0;
+            let limit = self.limit;
+            self.found.retain(|(lead, _)| *lead <= limit);
         }
     }
-    queues
+}
+
+/// So many of the smallest tickets of each stratum, ascending. Of most members the lead alone is looked at, which tells them apart but
+/// for one pair in a great many; of those that remain the whole ticket counts.
+fn smallest<'a>(seed: &Seed, roster: &'a Roster, reach: &[usize]) -> Vec<Vec<(Ticket, &'a str)>> {
+    let begin = |reach: &usize| Smallest { reach: *reach, found: Vec::new(), limit: u64::MAX };
+    let mut strata: Vec<Smallest> = reach.iter().map(begin).collect();
+    for (member, (uscc, stratum)) in roster.placed().enumerate() {
+        let stratum = &mut strata[stratum];
+        if stratum.reach > 0 {
+            stratum.offer(seed.lead(uscc), member);
+        }
+    }
+    let ordered = strata.into_iter().map(|mut stratum| {
+        stratum.found.sort_unstable();
+        let ticket = |(_, member): &(u64, usize)| {
+            let uscc = roster.code_at(*member);
+            (seed.ticket(uscc), uscc)
+        };
+        let last = stratum.found.get(stratum.reach.saturating_sub(1)).map_or(0, |last| last.0);
+        let near = stratum.found.partition_point(|(lead, _)| *lead <= last);
+        let mut tickets: Vec<(Ticket, &str)> = stratum.found[..near].iter().map(ticket).collect();
+        tickets.sort_unstable();
+        tickets.truncate(stratum.reach);
+        tickets
+    });
+    ordered.collect()
 }
 
 fn not_drawn(uscc: &str) -> Fault {
