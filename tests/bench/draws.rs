@@ -97,10 +97,11 @@ async fn whole(codes: &[String]) -> anyhow::Result<()> {
     }
     let quota =
         |(grade, percent): (&str, u32)| json!({ "grade": grade, "percent": percent, "maxPerYear": 2 });
+    let quotas: Vec<Value> = [("A", 2), ("B", 5), ("C", 100), ("D", 100)].map(quota).into();
     let plan = json!({
         "planId": "bench", "title": "bench", "departments": ["transport"], "scheme": "bench",
         "inspectionItems": ["operation"], "period": { "from": "2026-03-01", "to": "2026-11-10" },
-        "quotas": [("A", 2), ("B", 5), ("C", 100), ("D", 100)].map(quota),
+        "quotas": quotas,
     });
     office.post("/sampling/v1/plans", plan).await?;
     let before = suite.resident_mib();

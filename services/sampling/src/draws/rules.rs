@@ -232,16 +232,19 @@ mod tests {
         assert_eq!((frozen.exclusions.len(), frozen.excluded.get("B")), (1, Some(&1)));
     }
 
-    fn warned(change: impl FnOnce(&mut Outlook<'_>)) -> Vec<String> {
-        let quotas = [Quota { min_per_year: Some(2), ..quota("D", 50.0, 0) }, quota("C", 50.0, 0)];
+    fn warned(
+        quotas: &[Quota],
+        recused: &[(String, usize)],
+        change: impl FnOnce(&mut Outlook<'_>),
+    ) -> Vec<String> {
         let drawn = Quotas::parse("C,5\nD,10\n").unwrap();
         let mut outlook = Outlook {
             team_size: 2,
             registered: 4,
             able: 4,
             workload_cap: None,
-            recused: &[],
-            quotas: &quotas[1..],
+            recused,
+            quotas,
             strata_text: "C,10\nD,20\n",
             drawn: &drawn,
         };
@@ -251,19 +254,22 @@ mod tests {
 
     #[test]
     fn what_can_not_be_done_is_told_before() {
-        assert_eq!(warned(|_| {}), Vec::<String>::new());
-        assert!(warned(|o| o.able = 1)[0].starts_with("no team of 2 can be made: of 4 inspectors"));
-        assert_eq!(warned(|o| o.workload_cap = Some(8)), Vec::<String>::new(), "4 × 8 are 32 places of 30");
-        assert!(warned(|o| o.workload_cap = Some(7))[0].starts_with("15 visits of 2 need 30 places"));
+        let none = Vec::<String>::new();
+        assert_eq!(warned(&[], &[], |_| {}), none);
+        assert!(warned(&[], &[], |o| o.able = 1)[0].starts_with("no team of 2 can be made: of 4 inspectors"));
+        assert_eq!(warned(&[], &[], |o| o.workload_cap = Some(8)), none, "4 × 8 are 32 places of 30");
+        assert!(
+            warned(&[], &[], |o| o.workload_cap = Some(7))[0].starts_with("15 visits of 2 need 30 places")
+        );
         let recused = [("X".to_owned(), 1)];
-        assert!(warned(|o| o.recused = &recused)[0].ends_with("for example 1 for X"));
-        let quotas = [Quota { min_per_year: Some(2), ..quota("D", 50.0, 0) }];
-        let found = warned(|o| o.quotas = &quotas);
+        assert!(warned(&[], &recused, |_| {})[0].ends_with("for example 1 for X"));
+        let twice = [Quota { min_per_year: Some(2), ..quota("D", 50.0, 0) }];
+        let found = warned(&twice, &[], |_| {});
         assert!(
             found[0].starts_with("grade D asks for 2 visits a year of each of its 20 subjects, 40 in all")
         );
         let met = [Quota { min_per_year: Some(0), ..quota("D", 50.0, 0) }];
-        assert_eq!(warned(|o| o.quotas = &met), Vec::<String>::new());
+        assert_eq!(warned(&met, &[], |_| {}), none);
     }
 
     #[test]
