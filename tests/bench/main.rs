@@ -7,6 +7,7 @@
 //! `runs [--subjects N]` a run over a population, `draws [subjects]` a draw of a million.
 mod baseline;
 mod currency;
+mod draws;
 mod import;
 mod intake;
 mod names;
@@ -40,6 +41,7 @@ fn main() -> anyhow::Result<()> {
         ["currency"] => runtime.block_on(currency::measure()),
         ["runs"] => runtime.block_on(runs::measure(1_000_000)),
         ["runs", "--subjects", count] => runtime.block_on(runs::measure(count.parse()?)),
+        ["draws", rest @ ..] => runtime.block_on(draws::measure(rest.first().copied())),
         file => runtime.block_on(measure(file.first().map(Path::new))),
     }
 }

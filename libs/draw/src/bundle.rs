@@ -36,6 +36,12 @@ pub struct Bundle {
     /// Who took whose place.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replacements: Vec<Replacement>,
+    /// Who left the roster before the commit, one line `uscc,REASON,detail` each; empty where the roster is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub exclusions: String,
+    /// The digest of the exclusions; empty where nobody was excluded.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub exclusions_digest: String,
 }
 
 /// Why a file is no bundle that can be verified.
@@ -69,6 +75,8 @@ impl Bundle {
             self.roster_digest = crate::seed::digest(&self.roster);
         }
         self.roster.clear();
+        // A cap goes by the grade, so that who is at it tells the grade.
+        self.exclusions.clear();
         self.selected.iter_mut().for_each(|selected| selected.stratum.clear());
         self.selected.sort_unstable_by(|one, other| one.ticket.cmp(&other.ticket));
         self.replacements.iter_mut().for_each(|replacement| replacement.stratum.clear());

@@ -19,6 +19,12 @@ pub struct Inspector {
     pub available_from: Option<Date>,
     /// The last day of service, where limited.
     pub available_until: Option<Date>,
+    /// The last day of the law enforcement certificate, where it is on file.
+    pub certificate_until: Option<Date>,
+    /// First and last days of leave.
+    pub leaves: Vec<(Date, Date)>,
+    /// Whether the inspector was taken off the register.
+    pub inactive: bool,
     /// Visits that the inspector has to make already.
     pub workload: u32,
 }
@@ -41,10 +47,16 @@ pub struct Team {
 /// Why an inspector was not in the draw for a visit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Skip {
+    /// Was taken off the register.
+    Inactive,
     /// Lacks a skill that the visit needs.
     LacksSkill(String),
     /// Not in service on every day on which the visit may fall.
     NotAvailable,
+    /// The certificate ends before the last day on which the visit may fall.
+    CertificateExpired,
+    /// On leave on a day on which the visit may fall.
+    OnLeave,
     /// Must keep away from the subject.
     Conflict,
     /// Has as many visits as the cap allows.
@@ -70,28 +82,34 @@ pub fn assign<'a>(
     inspectors: &[Inspector],
     team: &Team,
 ) -> Vec<Assignment> {
-    let mut workload: BTreeMap<&str, u32> = inspectors.iter().map(|i| (i.id.as_str(), i.workload)).collect();
+    let barred: Vec<Option<Skip>> = inspectors.iter().map(|inspector| barred(inspector, team)).collect();
+    let mut workload: Vec<u32> = inspectors.iter().map(|inspector| inspector.workload).collect();
     let assigned = visits.into_iter().map(|uscc| {
-        let mut tickets: Vec<(Ticket, &str)> = Vec::new();
+        let mut tickets: Vec<(Ticket, usize)> = Vec::new();
         let mut skipped = Vec::new();
-        for inspector in inspectors {
-            match skip(inspector, uscc, team, workload[inspector.id.as_str()]) {
+        for (index, inspector) in inspectors.iter().enumerate() {
+            let skip = barred[index].clone().or_else(|| skip(inspector, uscc, team, workload[index]));
+            match skip {
                 Some(why) => skipped.push((inspector.id.clone(), why)),
-                None => tickets.push((seed.inspector_ticket(uscc, &inspector.id), &inspector.id)),
+                None => tickets.push((seed.inspector_ticket(uscc, &inspector.id), index)),
             }
         }
         tickets.sort_unstable();
         tickets.truncate(team.size);
-        for (_, id) in &tickets {
-            *workload.entry(id).or_default() += 1;
+        for (_, index) in &tickets {
+            workload[*index] += 1;
         }
-        let inspectors = tickets.into_iter().map(|(_, id)| id.to_owned()).collect();
+        let inspectors = tickets.into_iter().map(|(_, index)| inspectors[index].id.clone()).collect();
         Assignment { uscc: uscc.to_owned(), inspectors, skipped }
     });
     assigned.collect()
 }
 
-fn skip(inspector: &Inspector, uscc: &str, team: &Team, workload: u32) -> Option<Skip> {
+/// Why an inspector can take no visit of the team's at all, whomever it is to; nothing where it can take some.
+pub fn barred(inspector: &Inspector, team: &Team) -> Option<Skip> {
+    if inspector.inactive {
+        return Some(Skip::Inactive);
+    }
     if let Some(lacking) = team.skills.difference(&inspector.skills).next() {
         return Some(Skip::LacksSkill(lacking.clone()));
     }
@@ -100,8 +118,28 @@ fn skip(inspector: &Inspector, uscc: &str, team: &Team, workload: u32) -> Option
     if starts_late || ends_early {
         return Some(Skip::NotAvailable);
     }
+    if inspector.certificate_until.is_some_and(|until| until < team.until) {
+        return Some(Skip::CertificateExpired);
+    }
+    let away = |(from, to): &(Date, Date)| *from <= team.until && *to >= team.from;
+    inspector.leaves.iter().any(away).then_some(Skip::OnLeave)
+}
+
+fn skip(inspector: &Inspector, uscc: &str, team: &Team, workload: u32) -> Option<Skip> {
     if inspector.conflicts.contains(uscc) {
         return Some(Skip::Conflict);
     }
     (workload >= team.workload_cap).then_some(Skip::AtWorkloadCap)
+}
+
+/// The subjects for which recusals leave fewer inspectors than the team needs, each with how many are left; of those
+/// who can take visits at all there must be enough.
+pub fn impossible(inspectors: &[Inspector], team: &Team) -> Vec<(String, usize)> {
+    let able: Vec<&Inspector> = inspectors.iter().filter(|one| barred(one, team).is_none()).collect();
+    let mut recusals: BTreeMap<&str, usize> = BTreeMap::new();
+    for uscc in able.iter().flat_map(|inspector| &inspector.conflicts) {
+        *recusals.entry(uscc).or_default() += 1;
+    }
+    let left = recusals.into_iter().map(|(uscc, recused)| (uscc.to_owned(), able.len() - recused));
+    left.filter(|(_, left)| *left < team.size).collect()
 }

@@ -14,9 +14,9 @@ mod verification;
 
 pub use bundle::{Bundle, Unreadable};
 pub use fault::Fault;
-pub use inspectors::{Assignment, Inspector, Skip, Team, assign};
+pub use inspectors::{Assignment, Inspector, Skip, Team, assign, barred, impossible};
 pub use quota::{Percent, Quota, Quotas};
 pub use roster::Roster;
 pub use seed::{Seed, Ticket, commitment, digest};
-pub use selection::{Replacement, Selected, replace, select};
+pub use selection::{Drawn, Replacement, Selected, replace, select, select_within};
 pub use verification::{Discrepancy, Remark, Verified, verify};

@@ -65,6 +65,21 @@ impl Roster {
         &self.text
     }
 
+    /// The text in parts of whole lines, each of so many bytes or a line more; none where nobody is in scope.
+    pub fn parts(&self, bytes: usize) -> Vec<&str> {
+        let (mut parts, mut start) = (Vec::new(), 0);
+        for member in &self.members {
+            if member.start - start >= bytes.max(1) {
+                parts.push(&self.text[start..member.start]);
+                start = member.start;
+            }
+        }
+        if start < self.text.len() {
+            parts.push(&self.text[start..]);
+        }
+        parts
+    }
+
     /// The digest 名单摘要 that is public before the entropy exists.
     pub fn digest(&self) -> String {
         digest(&self.text)
@@ -99,6 +114,11 @@ impl Roster {
     /// Each subject with the place of its stratum among [`Roster::strata`].
     pub(crate) fn placed(&self) -> impl Iterator<Item = (&str, usize)> {
         self.members.iter().map(|member| (self.code(member), member.stratum))
+    }
+
+    /// The code in a place, which is one of [`Roster::placed`].
+    pub(crate) fn code_at(&self, place: usize) -> &str {
+        self.code(&self.members[place])
     }
 
     fn code(&self, member: &Member) -> &str {

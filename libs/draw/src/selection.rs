@@ -1,5 +1,7 @@
 //! Who is drawn, and who takes the place of a drawn subject that cannot be visited.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
@@ -37,20 +39,47 @@ pub struct Replacement {
     pub reason: String,
 }
 
+/// A selection with the replacements that were needed from the beginning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drawn {
+    /// The k smallest tickets of each stratum: strata in order, tickets ascending.
+    pub selected: Vec<Selected>,
+    /// Who takes the place of whom that cannot be visited.
+    pub replacements: Vec<Replacement>,
+    /// Who cannot be visited though nobody is left in the stratum to take the place.
+    pub unfilled: Vec<Selected>,
+}
+
 /// The k smallest tickets of each stratum: strata in order, tickets ascending.
 pub fn select(seed: &Seed, roster: &Roster, quotas: &Quotas) -> Vec<Selected> {
-    let drawn: Vec<usize> = roster.strata().iter().map(|(stratum, _)| quotas.of_stratum(stratum)).collect();
-    let smallest = smallest_tickets(seed, roster, &drawn);
-    let by_stratum = roster.strata().iter().zip(smallest);
-    by_stratum
-        .flat_map(|((stratum, _), tickets)| {
-            tickets.into_iter().map(|(ticket, uscc)| Selected {
-                uscc: uscc.to_owned(),
-                stratum: stratum.clone(),
-                ticket: ticket.to_string(),
-            })
-        })
-        .collect()
+    queues(seed, roster, quotas).iter_mut().flat_map(Queue::selected).collect()
+}
+
+/// The selection where some cannot be visited, and why, asked by stratum and code: each is replaced at once by the next ticket of its stratum,
+/// and that one by the next again where it cannot be visited either.
+pub fn select_within<'a>(
+    seed: &Seed,
+    roster: &'a Roster,
+    quotas: &Quotas,
+    impossible: impl Fn(&str, &'a str) -> Option<String>,
+) -> Drawn {
+    let mut drawn = Drawn::default();
+    for mut queue in queues(seed, roster, quotas) {
+        let selected = queue.selected();
+        for index in 0..selected.len() {
+            let mut out = queue.nth(index);
+            while let Some((ticket, uscc)) = out {
+                let Some(reason) = impossible(queue.stratum, uscc) else { break };
+                out = queue.call();
+                match out {
+                    Some(next) => drawn.replacements.push(queue.replacement(uscc, next, reason)),
+                    None => drawn.unfilled.push(queue.of((ticket, uscc))),
+                }
+            }
+        }
+        drawn.selected.extend(selected);
+    }
+    drawn
 }
 
 /// Who takes the places of subjects that cannot be visited, in the order in which that was found out: each time the
@@ -61,52 +90,143 @@ pub fn replace<U: AsRef<str>, R: AsRef<str>>(
     quotas: &Quotas,
     impossible: &[(U, R)],
 ) -> Result<Vec<Replacement>, Fault> {
-    let reach: Vec<usize> = roster
-        .strata()
-        .iter()
-        .map(|(name, _)| quotas.of_stratum(name).saturating_add(impossible.len()))
-        .collect();
-    let queues = smallest_tickets(seed, roster, &reach);
-    let mut called: Vec<usize> = roster.strata().iter().map(|(name, _)| quotas.of_stratum(name)).collect();
-    let mut replacements: Vec<Replacement> = Vec::with_capacity(impossible.len());
+    let mut queues = queues(seed, roster, quotas);
+    let place: HashMap<&str, usize> =
+        roster.strata().iter().enumerate().map(|(place, (name, _))| (name.as_str(), place)).collect();
+    let mut called: HashSet<String> =
+        queues.iter_mut().flat_map(Queue::selected).map(|selected| selected.uscc).collect();
+    let mut replaced: HashSet<&str> = HashSet::new();
+    let mut replacements = Vec::with_capacity(impossible.len());
     for (uscc, reason) in impossible {
-        let (uscc, reason) = (uscc.as_ref(), reason.as_ref());
+        let uscc = uscc.as_ref();
         let stratum = roster.stratum_of(uscc).ok_or_else(|| not_drawn(uscc))?;
-        let place =
-            roster.strata().iter().position(|(name, _)| name == stratum).ok_or_else(|| not_drawn(uscc))?;
-        let is_called = queues[place].iter().take(called[place]).any(|(_, code)| *code == uscc);
-        if !is_called || replacements.iter().any(|earlier| earlier.uscc == uscc) {
+        if !called.contains(uscc) || !replaced.insert(uscc) {
             return Err(not_drawn(uscc));
         }
-        let (ticket, next) = queues[place].get(called[place]).ok_or_else(|| nobody_left(uscc, stratum))?;
-        called[place] += 1;
-        replacements.push(Replacement {
-            uscc: uscc.to_owned(),
-            replaced_by: (*next).to_owned(),
-            stratum: stratum.to_owned(),
-            ticket: ticket.to_string(),
-            reason: reason.to_owned(),
-        });
+        let queue = place.get(stratum).and_then(|place| queues.get_mut(*place));
+        let queue = queue.ok_or_else(|| not_drawn(uscc))?;
+        let next = queue.call().ok_or_else(|| nobody_left(uscc, stratum))?;
+        called.insert(next.1.to_owned());
+        replacements.push(queue.replacement(uscc, next, reason.as_ref().to_owned()));
     }
     Ok(replacements)
 }
 
-/// The so many smallest tickets of each stratum, ascending.
-fn smallest_tickets<'a>(seed: &Seed, roster: &'a Roster, wanted: &[usize]) -> Vec<Vec<(Ticket, &'a str)>> {
-    let mut strata: Vec<Vec<(Ticket, &str)>> = vec![Vec::new(); wanted.len()];
-    for (uscc, stratum) in roster.placed() {
-        if wanted[stratum] > 0 {
-            strata[stratum].push((seed.ticket(uscc), uscc));
+/// The smallest tickets of a stratum in order, as many as were asked for so far.
+struct Queue<'s, 'a> {
+    seed: &'s Seed,
+    roster: &'a Roster,
+    place: usize,
+    stratum: &'a str,
+    members: usize,
+    tickets: Vec<(Ticket, &'a str)>,
+    called: usize,
+}
+
+impl<'a> Queue<'_, 'a> {
+    fn nth(&mut self, index: usize) -> Option<(Ticket, &'a str)> {
+        if index >= self.tickets.len() && self.tickets.len() < self.members {
+            // Twice as many as asked for, or each further one would pass over the whole roster again.
+            let mut reach = vec![0; self.roster.strata().len()];
+            reach[self.place] = (2 * index + 16).min(self.members);
+            self.tickets = smallest(self.seed, self.roster, &reach).swap_remove(self.place);
+        }
+        self.tickets.get(index).copied()
+    }
+
+    fn call(&mut self) -> Option<(Ticket, &'a str)> {
+        let next = self.nth(self.called)?;
+        self.called += 1;
+        Some(next)
+    }
+
+    fn selected(&mut self) -> Vec<Selected> {
+        self.tickets[..self.called].iter().map(|one| self.of(*one)).collect()
+    }
+
+    fn of(&self, (ticket, uscc): (Ticket, &str)) -> Selected {
+        Selected { uscc: uscc.to_owned(), stratum: self.stratum.to_owned(), ticket: ticket.to_string() }
+    }
+
+    fn replacement(&self, uscc: &str, (ticket, next): (Ticket, &str), reason: String) -> Replacement {
+        Replacement {
+            uscc: uscc.to_owned(),
+            replaced_by: next.to_owned(),
+            stratum: self.stratum.to_owned(),
+            ticket: ticket.to_string(),
+            reason,
         }
     }
-    for (tickets, &wanted) in strata.iter_mut().zip(wanted) {
-        if wanted < tickets.len() {
-            tickets.select_nth_unstable(wanted);
-            tickets.truncate(wanted);
+}
+
+/// Each stratum's queue, of which the quota's number is called.
+fn queues<'s, 'a>(seed: &'s Seed, roster: &'a Roster, quotas: &Quotas) -> Vec<Queue<'s, 'a>> {
+    let strata = roster.strata();
+    let reach: Vec<usize> =
+        strata.iter().map(|(stratum, members)| quotas.of_stratum(stratum).min(*members)).collect();
+    let found = smallest(seed, roster, &reach);
+    let queues = found.into_iter().zip(reach).zip(strata).enumerate();
+    queues
+        .map(|(place, ((tickets, called), (stratum, members)))| Queue {
+            seed,
+            roster,
+            place,
+            stratum,
+            members: *members,
+            tickets,
+            called,
+        })
+        .collect()
+}
+
+/// The members of a stratum that may be among its smallest: by the lead of the ticket and the place on the roster.
+struct Smallest {
+    reach: usize,
+    found: Vec<(u64, usize)>,
+    limit: u64,
+}
+
+impl Smallest {
+    fn offer(&mut self, lead: u64, member: usize) {
+        if self.reach == 0 || lead > self.limit {
+            return;
         }
+        self.found.push((lead, member));
+        if self.found.len() >= 2 * self.reach + 1024 {
+            let (_, last, _) = self.found.select_nth_unstable(self.reach - 1);
+            // Whoever has the same lead stays: the rest of the ticket decides.
+            self.limit = last.0;
+            let limit = self.limit;
+            self.found.retain(|(lead, _)| *lead <= limit);
+        }
+    }
+}
+
+/// So many of the smallest tickets of each stratum, ascending. Of most members the lead alone is looked at, which tells them apart but
+/// for one pair in a great many; of those that remain the whole ticket counts.
+fn smallest<'a>(seed: &Seed, roster: &'a Roster, reach: &[usize]) -> Vec<Vec<(Ticket, &'a str)>> {
+    let begin = |reach: &usize| Smallest { reach: *reach, found: Vec::new(), limit: u64::MAX };
+    let mut strata: Vec<Smallest> = reach.iter().map(begin).collect();
+    for (member, (uscc, stratum)) in roster.placed().enumerate() {
+        let stratum = &mut strata[stratum];
+        if stratum.reach > 0 {
+            stratum.offer(seed.lead(uscc), member);
+        }
+    }
+    let ordered = strata.into_iter().map(|mut stratum| {
+        stratum.found.sort_unstable();
+        let ticket = |(_, member): &(u64, usize)| {
+            let uscc = roster.code_at(*member);
+            (seed.ticket(uscc), uscc)
+        };
+        let last = stratum.found.get(stratum.reach.saturating_sub(1)).map_or(0, |last| last.0);
+        let near = stratum.found.partition_point(|(lead, _)| *lead <= last);
+        let mut tickets: Vec<(Ticket, &str)> = stratum.found[..near].iter().map(ticket).collect();
         tickets.sort_unstable();
-    }
-    strata
+        tickets.truncate(stratum.reach);
+        tickets
+    });
+    ordered.collect()
 }
 
 fn not_drawn(uscc: &str) -> Fault {

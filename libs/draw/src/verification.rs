@@ -48,6 +48,7 @@ pub fn verify(bundle: &Bundle) -> Result<Verified, Vec<Discrepancy>> {
     let mut check = Check { found: Vec::new() };
     check.commitment(bundle);
     let (roster, roster_digest, excerpt) = check.roster(bundle);
+    check.exclusions(bundle, roster.as_ref());
     let quotas = check.quotas(bundle, roster.as_ref());
     let seed = check.seed(bundle, &roster_digest);
     check.tickets(bundle, &seed);
@@ -137,6 +138,21 @@ impl Check {
                         self.say("roster", en, format!("该行的等级{stratum}不在抽取数之列"));
                     }
                 }
+            }
+        }
+    }
+
+    /// Who was left out is listed as digested, and is not on the roster after all.
+    fn exclusions(&mut self, bundle: &Bundle, roster: Option<&Roster>) {
+        if bundle.exclusions.is_empty() {
+            return;
+        }
+        self.same("exclusionsDigest", &bundle.exclusions_digest, &digest(&bundle.exclusions));
+        for line in bundle.exclusions.lines() {
+            let uscc = line.split(',').next().unwrap_or_default();
+            if roster.is_some_and(|roster| roster.stratum_of(uscc).is_some()) {
+                let en = format!("{uscc} is listed as left out and is on the roster");
+                self.say("exclusions", en, format!("{uscc}列为排除，却在名单之中"));
             }
         }
     }

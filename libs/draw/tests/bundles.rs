@@ -195,7 +195,7 @@ fn bundle_of(subjects: usize, percent: u32, entropy: &str) -> Bundle {
         entropy: entropy.to_owned(),
         seed: seed.as_str().to_owned(),
         selected: select(&seed, &roster, &quotas),
-        replacements: Vec::new(),
+        ..Bundle::default()
     }
 }
 

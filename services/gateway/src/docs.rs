@@ -1,4 +1,4 @@
-//! /openapi.json and /docs: made once at start.
+//! /openapi.json, /docs and /verify: made once at start.
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
@@ -7,11 +7,14 @@ use serde_json::Value;
 /// One page without anything from elsewhere: many offices' networks reach nothing else.
 const PAGE: &str = include_str!("docs.html");
 
+/// The page on which anybody recomputes a draw in the own browser 抽取验证; it asks this server for a bundle, or nobody.
+const VERIFY: &str = include_str!("verify.html");
+
 // The page may run its own script and ask this server, nothing more.
 const POLICY: &str =
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'";
 
-/// The two documents.
+/// The documents.
 pub struct Docs {
     openapi: Bytes,
 }
@@ -30,6 +33,7 @@ impl Docs {
         let (media_type, body) = match path {
             "/openapi.json" => ("application/json", self.openapi.clone()),
             "/docs" => ("text/html; charset=utf-8", Bytes::from_static(PAGE.as_bytes())),
+            "/verify" => ("text/html; charset=utf-8", Bytes::from_static(VERIFY.as_bytes())),
             _ => return None,
         };
         let mut response = Response::new(Body::from(body));

@@ -422,17 +422,19 @@ async fn the_calls_are_documented() {
         api["paths"]["/v1/things:watch"]["get"]["responses"]["200"]["content"]["application/x-ndjson"]
             .is_object()
     );
-    let page = ask(&router, "GET", "/docs", &[], "").await;
-    let text = String::from_utf8_lossy(&page.body).into_owned();
-    assert!(
-        text.contains("/openapi.json") && !text.contains("https://"),
-        "the page needs nothing from elsewhere"
-    );
-    assert!(
-        page.headers["content-security-policy"]
-            .to_str()
-            .is_ok_and(|policy| policy.contains("default-src 'none'"))
-    );
+    for (path, holds) in [("/docs", "/openapi.json"), ("/verify", "bundle:download")] {
+        let page = ask(&router, "GET", path, &[], "").await;
+        let text = String::from_utf8_lossy(&page.body).into_owned();
+        assert!(
+            text.contains(holds) && !text.contains("https://") && !text.contains("http://"),
+            "{path} needs nothing from elsewhere"
+        );
+        assert!(
+            page.headers["content-security-policy"]
+                .to_str()
+                .is_ok_and(|policy| policy.contains("default-src 'none'"))
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! What sampling asks of grading, under its own identity: a scheme, and the grades that a roster is frozen from.
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use chassis::{Answer, Context, upstream::Upstream};
 use contract::grading::v1::{
-    ExportGradesRequest, ExportedGrade, GetSchemeRequest, Scheme, grades_client::GradesClient,
-    schemes_client::SchemesClient,
+    BatchGetGradesRequest, ExportGradesRequest, ExportedGrade, GetSchemeRequest, Scheme, SubjectGrades,
+    grades_client::GradesClient, schemes_client::SchemesClient,
 };
 use tonic::{Code, Request, metadata::AsciiMetadataValue};
 
@@ -35,6 +35,26 @@ impl Grading {
             Err(status) if status.code() == Code::NotFound => Ok(None),
             Err(status) => Err(status.into()),
         }
+    }
+
+    /// The grades of subjects under a scheme, by their codes; at most a thousand. Who has none is not among them.
+    pub async fn grades(
+        &self,
+        context: &Context,
+        scheme: &str,
+        uscc: Vec<String>,
+    ) -> Answer<HashMap<String, String>> {
+        let request = BatchGetGradesRequest {
+            uscc,
+            scheme: scheme.to_owned(),
+            purpose: PURPOSE.to_owned(),
+            ..Default::default()
+        };
+        let mut request = spoken(context, request);
+        request.set_timeout(PATIENCE);
+        let answer = GradesClient::new(self.upstream.clone()).batch_get_grades(request).await?.into_inner();
+        let of = |subject: SubjectGrades| Some((subject.uscc, subject.grades.into_iter().next()?.grade));
+        Ok(answer.results.into_iter().filter_map(of).collect())
     }
 
     /// Every subject in scope with its grade.

@@ -70,7 +70,17 @@ fn judge(inspector: &mut api::Inspector) -> Answer<()> {
             format!("{until}早于 availableFrom {from}；请更正"),
         ));
     }
-    Ok(())
+    match inspector.leaves.iter().position(|leave| leave.from > leave.to) {
+        None => Ok(()),
+        Some(index) => {
+            let api::Leave { from, to } = &inspector.leaves[index];
+            Err(Fault::field(
+                format!("inspector.leaves[{index}].to"),
+                format!("{to} is before from {from}; swap them or correct one"),
+                format!("{to}早于 from {from}；请更正"),
+            ))
+        }
+    }
 }
 
 /// Gives an inspector.
@@ -128,8 +138,16 @@ fn candidate(inspector: api::Inspector) -> Answer<draw::Inspector> {
         conflicts: inspector.conflicts.into_iter().collect(),
         available_from: day(&inspector.available_from)?,
         available_until: day(&inspector.available_until)?,
+        certificate_until: day(&inspector.certificate_until)?,
+        leaves: inspector.leaves.iter().map(leave).collect::<Answer<_>>()?,
+        inactive: inspector.inactive,
         workload: 0,
     })
+}
+
+fn leave(leave: &api::Leave) -> Answer<(Date, Date)> {
+    let day = |text: &str| text.parse().map_err(|error| corrupt("leave of an inspector", error));
+    Ok((day(&leave.from)?, day(&leave.to)?))
 }
 
 fn day(text: &str) -> Answer<Option<Date>> {

@@ -2,6 +2,7 @@
 mod codes;
 mod draws;
 mod effects;
+mod frequencies;
 mod grading;
 mod inspectors;
 mod items;
@@ -18,16 +19,20 @@ use chassis::{
     storage,
     upstream::Upstream,
 };
-use contract::sampling::v1::{
-    self as api,
-    draws_server::{Draws, DrawsServer},
-    effects_server::{Effects, EffectsServer},
-    inspection_items_server::{InspectionItems, InspectionItemsServer},
-    inspectors_server::{Inspectors, InspectorsServer},
-    plans_server::{Plans, PlansServer},
-    visits_server::{Visits, VisitsServer},
+use contract::{
+    google::api::HttpBody,
+    sampling::v1::{
+        self as api,
+        draws_server::{Draws, DrawsServer},
+        effects_server::{Effects, EffectsServer},
+        frequencies_server::{Frequencies, FrequenciesServer},
+        inspection_items_server::{InspectionItems, InspectionItemsServer},
+        inspectors_server::{Inspectors, InspectorsServer},
+        plans_server::{Plans, PlansServer},
+        visits_server::{Visits, VisitsServer},
+    },
 };
-use futures::FutureExt as _;
+use futures::{FutureExt as _, stream::BoxStream};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tonic::{Request, Response, Status, service::RoutesBuilder};
 
@@ -48,7 +53,10 @@ struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        storage::migrations(&[("sampling_0001_base", include_str!("../migrations/0001_base.sql"))])
+        storage::migrations(&[
+            ("sampling_0001_base", include_str!("../migrations/0001_base.sql")),
+            ("sampling_0002_caps", include_str!("../migrations/0002_caps.sql")),
+        ])
     }
 }
 
@@ -109,10 +117,15 @@ impl Plans for Calls {
     async fn commit_plan(&self, r: Request<api::CommitPlanRequest>) -> Reply<api::Draw> {
         mutate_prepared(&self.0, r, draws::freeze, draws::commit).await
     }
+    async fn preview_plan(&self, r: Request<api::PreviewPlanRequest>) -> Reply<api::PlanPreview> {
+        call(&self.0, r, draws::preview).await
+    }
 }
 
 #[chassis::async_trait]
 impl Draws for Calls {
+    type DownloadBundleStream = BoxStream<'static, Result<HttpBody, Status>>;
+
     async fn get_draw(&self, r: Request<api::GetDrawRequest>) -> Reply<api::Draw> {
         call(&self.0, r, draws::get).await
     }
@@ -127,6 +140,15 @@ impl Draws for Calls {
     }
     async fn get_bundle(&self, r: Request<api::GetBundleRequest>) -> Reply<api::Bundle> {
         call(&self.0, r, draws::bundle).await
+    }
+    async fn download_bundle(&self, r: Request<api::GetBundleRequest>) -> Reply<Self::DownloadBundleStream> {
+        call(&self.0, r, draws::download).await
+    }
+    async fn list_exclusions(
+        &self,
+        r: Request<api::ListExclusionsRequest>,
+    ) -> Reply<api::ListExclusionsResponse> {
+        call(&self.0, r, draws::exclusions).await
     }
 }
 
@@ -145,11 +167,30 @@ impl Visits for Calls {
     async fn replace_visit(&self, r: Request<api::ReplaceVisitRequest>) -> Reply<api::Visit> {
         mutate(&self.0, r, visits::replace).await
     }
+    async fn order_visits(&self, r: Request<api::OrderVisitsRequest>) -> Reply<api::VisitOrder> {
+        mutate_prepared(&self.0, r, visits::ordered, visits::order).await
+    }
     async fn list_public_results(
         &self,
         r: Request<api::ListPublicResultsRequest>,
     ) -> Reply<api::ListPublicResultsResponse> {
         call(&self.0, r, visits::list_public).await
+    }
+}
+
+#[chassis::async_trait]
+impl Frequencies for Calls {
+    async fn get_frequency(&self, r: Request<api::GetFrequencyRequest>) -> Reply<api::Frequency> {
+        call(&self.0, r, frequencies::get).await
+    }
+    async fn put_exemption(&self, r: Request<api::PutExemptionRequest>) -> Reply<api::Exemption> {
+        mutate(&self.0, r, frequencies::put).await
+    }
+    async fn list_exemptions(
+        &self,
+        r: Request<api::ListExemptionsRequest>,
+    ) -> Reply<api::ListExemptionsResponse> {
+        call(&self.0, r, frequencies::list).await
     }
 }
 
@@ -173,6 +214,7 @@ pub async fn open(boot: &Boot, grading: Upstream, credit: Upstream) -> anyhow::R
         .add_service(PlansServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(DrawsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(VisitsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(FrequenciesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(EffectsServer::new(calls).max_decoding_message_size(MESSAGE_MAX));
     let background = vec![visits::returns::run(app, boot.stopping.clone()).boxed()];
     Ok(Role { name: "sampling", router: stack(boot, routes), background, store })

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 mod calls {
     mod bundles;
+    mod caps;
     mod draws;
+    mod fairness;
+    mod orders;
     mod plans;
     mod register;
     mod returns;

@@ -4,25 +4,32 @@ use std::sync::Arc;
 use chassis::{
     Answer, Context, Fault,
     clock::{from_micros, wire},
-    storage::corrupt,
 };
 use contract::sampling::v1::{self as api, ErrorReason};
-use draw::Roster;
 use identifiers::Uscc;
 
 use super::{
+    rosters,
     rows::{self, Stored},
     rules::{self, Asker, Sight},
     unknown,
 };
-use crate::{Sampling, rights, visits};
+use crate::{Sampling, frequencies, rights, visits};
 
-/// Gives a bundle.
-pub async fn bundle(
+/// What a caller may see of a bundle, once the look is written down.
+pub(super) struct Seen {
+    pub draw: Stored,
+    pub sight: Sight,
+    /// Whose line is given, where just one is.
+    pub line_of: String,
+}
+
+/// Judges what a caller may see of a draw's bundle.
+pub(super) async fn seen(
     app: &Arc<Sampling>,
     context: &Context,
-    request: api::GetBundleRequest,
-) -> Answer<api::Bundle> {
+    request: &api::GetBundleRequest,
+) -> Answer<Seen> {
     let line_of = match request.uscc.trim() {
         "" => String::new(),
         given => {
@@ -46,22 +53,52 @@ pub async fn bundle(
         let subject = if line_of.is_empty() { &draw.draw_id } else { &line_of };
         rights::look(app, context, purpose, subject).await?;
     }
+    if sight == Sight::Refused { Err(withheld(&line_of)) } else { Ok(Seen { draw, sight, line_of }) }
+}
+
+/// Gives a bundle.
+pub async fn bundle(
+    app: &Arc<Sampling>,
+    context: &Context,
+    request: api::GetBundleRequest,
+) -> Answer<api::Bundle> {
+    let Seen { draw, sight, line_of } = seen(app, context, &request).await?;
     match sight {
-        Sight::Refused => Err(withheld(&line_of)),
         Sight::Whole => whole(app, &draw).await,
         Sight::Line => {
             let mut cut = bare(app, &draw).await?;
             cut.roster = Some(line(app, &draw.draw_id, &line_of).await?);
             Ok(cut)
         }
-        Sight::Bare => bare(app, &draw).await,
+        Sight::Bare | Sight::Refused => bare(app, &draw).await,
     }
 }
 
+// A line of the roster has some 21 bytes, so that this is well below the largest message.
+const SUBJECTS_MOST: i32 = 300_000;
+
 async fn whole(app: &Arc<Sampling>, draw: &Stored) -> Answer<api::Bundle> {
-    let kept = rows::roster(app.store.read(), &draw.draw_id).await?;
-    let roster = kept.ok_or_else(|| corrupt("draw", "its roster is gone"))?.roster;
-    put_together(app, draw, |bundle| draw::Bundle { roster, ..bundle }).await
+    if draw.roster_size > SUBJECTS_MOST {
+        return Err(too_large(draw));
+    }
+    let db = app.store.read();
+    let roster = rosters::whole(db, &draw.draw_id).await?.roster;
+    let excluded = rosters::exclusions(db, &draw.draw_id, -1, i64::MAX as u64).await?;
+    let exclusions = excluded.iter().map(|(_, one)| frequencies::rules::line(one)).collect();
+    put_together(app, draw, |bundle| draw::Bundle { roster, exclusions, ..bundle }).await
+}
+
+fn too_large(draw: &Stored) -> Fault {
+    let (id, size) = (&draw.draw_id, draw.roster_size);
+    Fault::precondition(
+        ErrorReason::BundleTooLarge.as_str_name(),
+        format!(
+            "the bundle has a roster of {size} subjects, too large for one message; take the same by GET /sampling/v1/draws/{id}/bundle:download"
+        ),
+        format!(
+            "验证材料的名单有{size}个主体，超出单条消息；请通过 GET /sampling/v1/draws/{id}/bundle:download 下载同一材料"
+        ),
+    )
 }
 
 async fn bare(app: &Arc<Sampling>, draw: &Stored) -> Answer<api::Bundle> {
@@ -87,29 +124,43 @@ async fn put_together(
         seed: draw.seed.clone(),
         selected: of.selected,
         replacements,
+        exclusions: String::new(),
+        exclusions_digest: draw.exclusions_digest.clone(),
     });
     Ok(api::Bundle {
-        draw_id: cut.draw_id,
         roster: told(cut.roster),
-        roster_digest: cut.roster_digest,
-        quota_text: cut.quota_text,
-        commitment: cut.commitment,
-        entropy_source: cut.entropy_source,
-        secret: cut.secret,
-        entropy: cut.entropy,
-        seed: cut.seed,
         selected: cut.selected.into_iter().map(selected).collect(),
         replacements: cut.replacements.into_iter().zip(times).map(|(one, at)| replacement(one, at)).collect(),
+        exclusions: told(cut.exclusions),
+        ..frame(draw)
     })
 }
 
-async fn line(app: &Arc<Sampling>, draw: &str, uscc: &str) -> Answer<String> {
-    let kept = rows::roster(app.store.read(), draw).await?;
-    let roster = kept.ok_or_else(|| corrupt("draw", "its roster is gone"))?.roster;
-    let roster = Roster::parse(roster).map_err(|fault| corrupt("roster", fault))?;
-    let stratum =
-        roster.stratum_of(uscc).ok_or_else(|| Fault::not_found("line of the roster", "名单主体", uscc))?;
-    Ok(format!("{uscc},{stratum}\n"))
+/// What a bundle says without the roster, the selection and the replacements.
+pub(super) fn frame(draw: &Stored) -> api::Bundle {
+    let wired = draw.wire();
+    api::Bundle {
+        draw_id: wired.draw_id,
+        roster_digest: wired.roster_digest,
+        quota_text: wired.quota_text,
+        commitment: wired.commitment,
+        entropy_source: wired.entropy_source,
+        secret: wired.secret,
+        entropy: wired.entropy,
+        seed: wired.seed,
+        committed_at: wired.committed_at,
+        reveal_not_before: wired.reveal_not_before,
+        revealed_at: wired.revealed_at,
+        attempt: wired.attempt,
+        exclusions_digest: wired.exclusions_digest,
+        ..Default::default()
+    }
+}
+
+/// A subject's line of a roster.
+pub(super) async fn line(app: &Arc<Sampling>, draw: &str, uscc: &str) -> Answer<String> {
+    let line = rosters::line(app.store.read(), draw, uscc).await?;
+    line.ok_or_else(|| Fault::not_found("line of the roster", "名单主体", uscc))
 }
 
 fn withheld(uscc: &str) -> Fault {

@@ -11,6 +11,7 @@ use contract::{
     grading::v1::scheme::Disclosure,
     sampling::v1::{Draw, draw::State},
 };
+use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 /// A draw as stored. The secret is in it whatever its state.
@@ -33,10 +34,17 @@ pub struct Stored {
     pub seed: String,
     pub revealed_at: i64,
     pub abandon_reason: String,
+    pub reveal_not_before: i64,
+    pub attempt: i32,
+    pub excluded: i32,
+    pub exclusions_digest: String,
+    pub cap_text: String,
+    pub strata_text: String,
 }
 
 const COLUMNS: &str = "draw_id, plan, scheme, scheme_version, disclosure, state, roster_digest, roster_size, quota_text, \
-                       commitment, secret, entropy_source, committed_at, entropy, seed, revealed_at, abandon_reason";
+                       commitment, secret, entropy_source, committed_at, entropy, seed, revealed_at, abandon_reason, reveal_not_before, attempt, excluded, \
+                       exclusions_digest, cap_text, strata_text";
 
 impl Stored {
     /// Where the draw stands.
@@ -47,6 +55,11 @@ impl Stored {
     /// Who may see the grades.
     pub fn disclosure(&self) -> Disclosure {
         Disclosure::try_from(self.disclosure).unwrap_or_default()
+    }
+
+    /// The earliest time of the reveal, where one was named.
+    pub fn reveal_not_before(&self) -> Option<Timestamp> {
+        (self.reveal_not_before > 0).then(|| from_micros(self.reveal_not_before))
     }
 
     /// The secret, once it is open.
@@ -73,6 +86,11 @@ impl Stored {
             entropy: self.entropy.clone(),
             revealed_at: (self.revealed_at > 0).then(|| wire(from_micros(self.revealed_at))),
             abandon_reason: self.abandon_reason.clone(),
+            reveal_not_before: self.reveal_not_before().map(wire),
+            attempt: self.attempt,
+            excluded: self.excluded,
+            exclusions_digest: self.exclusions_digest.clone(),
+            cap_text: self.cap_text.clone(),
             ..Default::default()
         }
     }
@@ -116,9 +134,16 @@ pub async fn page(db: &impl ConnectionTrait, filter: &Filter<'_>, page: &Page) -
     Ok(Stored::find_by_statement(sql(db, &text, values)).all(db).await?)
 }
 
-/// Inserts a draw and its roster; a violated index comes back as it is.
-pub async fn insert(tx: &Tx, draw: &Stored, roster: &str, names: &str) -> Result<(), DbErr> {
-    let text = format!("INSERT INTO draws ({COLUMNS}) VALUES ({})", placeholders(1, 17));
+/// How many draws a plan has had.
+pub async fn attempts(db: &impl ConnectionTrait, plan: &str) -> Answer<i32> {
+    let row = db.query_one_raw(sql(db, "SELECT COUNT(*) AS n FROM draws WHERE plan = $1", [plan.into()]));
+    let count: i64 = row.await?.map_or(Ok(0), |row| row.try_get("", "n"))?;
+    Ok(i32::try_from(count).unwrap_or(i32::MAX))
+}
+
+/// Inserts a draw; a violated index comes back as it is.
+pub async fn insert(tx: &Tx, draw: &Stored) -> Result<(), DbErr> {
+    let text = format!("INSERT INTO draws ({COLUMNS}) VALUES ({})", placeholders(1, 23));
     let values = [
         draw.draw_id.as_str().into(),
         draw.plan.as_str().into(),
@@ -137,10 +162,14 @@ pub async fn insert(tx: &Tx, draw: &Stored, roster: &str, names: &str) -> Result
         draw.seed.as_str().into(),
         draw.revealed_at.into(),
         draw.abandon_reason.as_str().into(),
+        draw.reveal_not_before.into(),
+        draw.attempt.into(),
+        draw.excluded.into(),
+        draw.exclusions_digest.as_str().into(),
+        draw.cap_text.as_str().into(),
+        draw.strata_text.as_str().into(),
     ];
     tx.execute_raw(sql(&**tx, &text, values)).await?;
-    let text = "INSERT INTO rosters (draw, roster, names) VALUES ($1, $2, $3)";
-    tx.execute_raw(sql(&**tx, text, [draw.draw_id.as_str().into(), roster.into(), names.into()])).await?;
     Ok(())
 }
 
@@ -174,19 +203,6 @@ pub async fn abandon(tx: &Tx, draw: &str, reason: &str) -> Answer<bool> {
 pub async fn lock(tx: &Tx, draw: &str) -> Answer<()> {
     tx.execute_raw(sql(&**tx, "UPDATE draws SET state = state WHERE draw_id = $1", [draw.into()])).await?;
     Ok(())
-}
-
-/// A roster with the names beside it.
-#[derive(FromQueryResult)]
-pub struct Kept {
-    pub roster: String,
-    pub names: String,
-}
-
-/// The frozen roster of a draw.
-pub async fn roster(db: &impl ConnectionTrait, draw: &str) -> Answer<Option<Kept>> {
-    let text = "SELECT roster, names FROM rosters WHERE draw = $1";
-    Ok(Kept::find_by_statement(sql(db, text, [draw.into()])).one(db).await?)
 }
 
 /// What came of a draw.

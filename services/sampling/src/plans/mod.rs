@@ -79,6 +79,10 @@ pub async fn create(
     rights::act_for(context, plan.departments.iter().map(String::as_str))?;
     let scheme = in_force(scheme, &plan.scheme)?;
     let mut violations = rules::complete(&mut plan, &scheme);
+    violations.extend(rules::exempt(&mut plan));
+    for (index, exemption) in plan.exemptions.iter().enumerate() {
+        rights::no_identity_number(&format!("plan.exemptions[{index}].reason"), &exemption.reason)?;
+    }
     let known = items::among(&**tx, &plan.inspection_items).await?;
     violations.extend(rules::judge(&plan, &scheme, &known));
     if !violations.is_empty() {
@@ -92,7 +96,7 @@ pub async fn create(
     insert(tx, &plan).await?;
     let quotas: Vec<_> =
         plan.quotas.iter().map(|quota| json!([quota.grade, quota.percent, quota.at_least])).collect();
-    let detail = json!({ "scheme": plan.scheme, "schemeVersion": scheme.version, "departments": plan.departments,
+    let detail = json!({ "kind": plan.kind().as_str_name(), "scheme": plan.scheme, "schemeVersion": scheme.version, "departments": plan.departments,
         "quotas": quotas });
     let decision = Decision { kind: "plan.created", subject: &plan.plan_id, basis: &plan.title, detail };
     decisions::record(tx, context, decision).await?;

@@ -52,14 +52,15 @@ struct OfDraw {
     body: Vec<u8>,
 }
 
-/// The plans of draws, by the draws' ids; at most a page of them.
+/// The plans of draws and orders, by their ids; at most a page of them.
 pub async fn of_draws(db: &impl ConnectionTrait, draws: &[&str]) -> Answer<HashMap<String, Plan>> {
     if draws.is_empty() {
         return Ok(HashMap::new());
     }
     let text = format!(
-        "SELECT d.draw_id, p.body FROM draws d JOIN plans p ON p.plan_id = d.plan WHERE d.draw_id IN ({})",
-        placeholders(1, draws.len())
+        "SELECT d.draw_id, p.body FROM draws d JOIN plans p ON p.plan_id = d.plan WHERE d.draw_id IN ({marks}) \
+         UNION ALL SELECT o.order_id, p.body FROM orders o JOIN plans p ON p.plan_id = o.plan WHERE o.order_id IN ({marks})",
+        marks = placeholders(1, draws.len())
     );
     let rows =
         OfDraw::find_by_statement(sql(db, &text, draws.iter().map(|draw| (*draw).into()))).all(db).await?;

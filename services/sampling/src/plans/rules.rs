@@ -3,10 +3,10 @@ use std::collections::BTreeSet;
 
 use chassis::fault::Violation;
 use contract::{
-    grading::v1::Scheme,
-    sampling::v1::{ErrorReason, InspectionItem, Plan, Quota},
+    grading::v1::{Measure, Scheme},
+    sampling::v1::{ErrorReason, InspectionItem, Plan, Quota, plan::Kind},
 };
-use identifiers::{Industry, Region};
+use identifiers::{Industry, Region, Uscc};
 
 /// The stratum of subjects without a grade.
 pub const UNGRADED: &str = "UNGRADED";
@@ -21,11 +21,20 @@ pub fn complete(plan: &mut Plan, scheme: &Scheme) -> Vec<Violation> {
     if plan.inspectors_per_visit == 0 {
         plan.inspectors_per_visit = INSPECTORS_FEWEST;
     }
-    if !plan.quotas.is_empty() {
+    if plan.kind() == Kind::Unspecified {
+        plan.kind = Kind::Random as i32;
+    }
+    if !plan.quotas.is_empty() || plan.kind() != Kind::Random {
         return Vec::new();
     }
-    let measures = scheme.measures.iter().map(|measure| (measure.grade.clone(), measure.sampling_percent));
-    plan.quotas = measures.map(|(grade, percent)| Quota { grade, percent, at_least: 0 }).collect();
+    let quota = |measure: &Measure| Quota {
+        grade: measure.grade.clone(),
+        percent: measure.sampling_percent,
+        at_least: 0,
+        min_per_year: measure.min_per_year,
+        max_per_year: measure.max_per_year,
+    };
+    plan.quotas = scheme.measures.iter().map(quota).collect();
     if !plan.quotas.is_empty() {
         return Vec::new();
     }
@@ -51,6 +60,70 @@ pub fn judge(plan: &Plan, scheme: &Scheme, known: &[InspectionItem]) -> Vec<Viol
         ));
     }
     judge_quotas(&plan.quotas, scheme, &mut violations);
+    judge_frequencies(&plan.quotas, &scheme.measures, &mut violations);
+    judge_kind(plan, &mut violations);
+    violations
+}
+
+// What is not drawn has no quota and leaves nobody out.
+fn judge_kind(plan: &Plan, violations: &mut Vec<Violation>) {
+    if plan.kind() == Kind::Random {
+        return;
+    }
+    let kind = plan.kind().as_str_name();
+    for (field, given) in [
+        ("plan.quotas", !plan.quotas.is_empty()),
+        ("plan.excludeDrawnWithinYears", plan.exclude_drawn_within_years > 0),
+        ("plan.exemptions", !plan.exemptions.is_empty()),
+    ] {
+        if given {
+            violations.push(Violation::new(
+                field,
+                format!("is for random plans; the subjects of one of kind {kind} are named in an order. Leave it out"),
+                format!("仅用于随机抽查；{kind} 计划的对象在任务单中指定，请删去"),
+            ));
+        }
+    }
+}
+
+// 国办发〔2024〕54号: the published yearly cap is the rule; a plan may visit less often, not more.
+fn judge_frequencies(quotas: &[Quota], measures: &[Measure], violations: &mut Vec<Violation>) {
+    for (index, quota) in quotas.iter().enumerate() {
+        let measure = measures.iter().find(|measure| measure.grade == quota.grade);
+        let (at, grade) = (format!("plan.quotas[{index}].maxPerYear"), &quota.grade);
+        match (quota.min_per_year, quota.max_per_year, measure.and_then(|measure| measure.max_per_year)) {
+            (Some(least), Some(most), _) if least > most => violations.push(Violation::new(
+                at,
+                format!("{most} is below minPerYear {least}; correct one"),
+                format!("{most}小于 minPerYear {least}；请更正"),
+            )),
+            (_, Some(most), Some(cap)) if most > cap => violations.push(Violation::new(
+                at,
+                format!("{most} is above the {cap} visits a year that the scheme's measures allow grade {grade}; a plan may be stricter only"),
+                format!("{most}超过评价制度对等级{grade}规定的年度检查上限{cap}次；计划只能更严"),
+            )),
+            _ => {}
+        }
+    }
+}
+
+/// The codes that a plan leaves out, in their one spelling.
+pub fn exempt(plan: &mut Plan) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (index, exemption) in plan.exemptions.iter_mut().enumerate() {
+        let field = format!("plan.exemptions[{index}].uscc");
+        match Uscc::parse_tolerant(&exemption.uscc) {
+            Ok((code, _)) => exemption.uscc = code.as_str().to_owned(),
+            Err(fault) => violations.push(Violation {
+                reason: fault.reason(),
+                ..Violation::new(field.clone(), fault.message_en(), fault.message_zh())
+            }),
+        }
+        if !seen.insert(exemption.uscc.clone()) {
+            violations.push(twice(field, &exemption.uscc));
+        }
+    }
     violations
 }
 
@@ -187,7 +260,7 @@ mod tests {
     }
 
     fn quota(grade: &str, percent: f64) -> Quota {
-        Quota { grade: grade.to_owned(), percent, at_least: 0 }
+        Quota { grade: grade.to_owned(), percent, ..Default::default() }
     }
 
     fn plan() -> Plan {

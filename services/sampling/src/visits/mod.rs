@@ -1,4 +1,6 @@
 //! Visits 检查任务 and their results 抽查结果.
+mod orders;
+mod replace;
 pub mod returns;
 mod rows;
 mod rules;
@@ -10,6 +12,7 @@ use chassis::{
     Answer, Context, Fault, Tx,
     clock::{business_day, from_micros, micros, wire},
     decisions::{self, Decision},
+    language::Text,
     page::Page,
     storage::corrupt,
 };
@@ -17,20 +20,19 @@ use contract::{
     sampling::v1::{self as api, ErrorReason, visit::Status},
     r#type::v1::ErrorReason as Common,
 };
-use draw::{Replacement, Seed, Selected};
+use draw::{Replacement, Selected};
 use identifiers::Uscc;
 use jiff::civil::Date;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 pub use self::{
-    rows::skipped_always,
-    staffing::{drawn, open, understaffed},
+    orders::{order, ordered},
+    replace::replace,
+    rows::{Cursor, Stored, skipped_always, stream_replacements, stream_selected},
+    staffing::{Opening, drawn, open, team, understaffed, visited, why},
 };
-use self::{
-    rows::{Details, Stored},
-    rules::Bounds,
-};
+use self::{rows::Details, rules::Bounds};
 use crate::{Sampling, draws, plans, rights};
 
 /// Who was drawn in a draw, and who took whose place when.
@@ -39,12 +41,21 @@ pub struct OfDraw {
     pub selected: Vec<Selected>,
     /// The replacements in their order, each with its instant in microseconds.
     pub replacements: Vec<(Replacement, i64)>,
+    /// How many of them were at their yearly cap.
+    pub replaced_at_cap: usize,
+    /// How many are not visited, at their yearly cap without anybody to take the place.
+    pub cancelled: usize,
 }
 
 /// The selection and the replacements of a draw.
 pub async fn of_draw(db: &impl ConnectionTrait, draw: &str) -> Answer<OfDraw> {
-    let mut of = OfDraw { selected: Vec::new(), replacements: Vec::new() };
+    let mut of = OfDraw { selected: Vec::new(), replacements: Vec::new(), replaced_at_cap: 0, cancelled: 0 };
     for visit in rows::of_draw(db, draw).await? {
+        match visit.status() {
+            Status::Replaced if visit.over_cap => of.replaced_at_cap += 1,
+            Status::Cancelled => of.cancelled += 1,
+            _ => {}
+        }
         if visit.replaces.is_empty() {
             of.selected.push(Selected { uscc: visit.uscc, stratum: visit.stratum, ticket: visit.ticket });
         } else {
@@ -61,6 +72,24 @@ pub async fn of_draw(db: &impl ConnectionTrait, draw: &str) -> Answer<OfDraw> {
     Ok(of)
 }
 
+/// A warning where drawn subjects were at their yearly cap.
+pub fn kept_to_caps(of: &OfDraw) -> Option<Text> {
+    let (replaced, cancelled) = (of.replaced_at_cap, of.cancelled);
+    (replaced + cancelled > 0).then(|| {
+        Text::new(
+            format!(
+                "{} drawn subjects had reached their yearly cap since the commit: {replaced} were replaced by the next ticket, \
+                 {cancelled} are not visited, as their stratum had nobody left",
+                replaced + cancelled
+            ),
+            format!(
+                "{}个抽中主体自承诺后已达年度检查频次上限：{replaced}个由后号替补，{cancelled}个因本等级无可替补而取消",
+                replaced + cancelled
+            ),
+        )
+    })
+}
+
 /// Lists the visits of a draw.
 pub async fn list(
     app: &Arc<Sampling>,
@@ -70,18 +99,20 @@ pub async fn list(
     rights::official(context)?;
     let purpose = context.purpose(&request.purpose)?;
     let page = Page::of(request.page_size, &request.page_token)?;
-    let after = match page.after.as_str() {
-        "" => -1,
-        place => place.parse().map_err(|_| bad_token())?,
-    };
+    let after = place(&page)?;
     let db = app.store.read();
-    let draw = draws::find(db, &request.draw).await?.ok_or_else(|| draws::unknown(&request.draw))?;
-    let plan = plans::find(db, &draw.plan).await?.ok_or_else(|| corrupt("draw", "its plan is gone"))?;
-    rights::look(app, context, purpose, &draw.draw_id).await?;
-    let mut stored = rows::page(db, &draw.draw_id, after, &page).await?;
+    let draw = &request.draw;
+    let plan = plans::of_draws(db, &[draw]).await?.remove(draw).ok_or_else(|| draws::unknown(draw))?;
+    rights::look(app, context, purpose, draw).await?;
+    let mut stored = rows::page(db, draw, after, &page).await?;
     let next_page_token = page.cut(&mut stored, |visit| visit.place.to_string());
     let visits = wires(db, context, &plan, stored).await?;
     Ok(api::ListVisitsResponse { visits, next_page_token })
+}
+
+/// The place after which a page begins; before the first where none is given.
+pub fn place(page: &Page) -> Answer<i32> {
+    if page.after.is_empty() { Ok(-1) } else { page.after.parse().map_err(|_| bad_token()) }
 }
 
 fn bad_token() -> Fault {
@@ -150,6 +181,9 @@ async fn wires(
             publish_due_on: visit.publish_due_on,
             position: visit.position,
             replaces: visit.replaces,
+            kind: visit.kind,
+            order_reason: visit.order_reason,
+            over_cap: visit.over_cap,
         }
     };
     Ok(visits.into_iter().map(wire_of).collect())
@@ -209,9 +243,12 @@ pub async fn record(
     for (index, finding) in request.findings.iter().enumerate() {
         rights::no_identity_number(&format!("findings[{index}].text"), &finding.text)?;
     }
-    let draw = draws::find(&**tx, &visit.draw).await?.ok_or_else(|| corrupt("visit", "its draw is gone"))?;
+    let since = match draws::find(&**tx, &visit.draw).await? {
+        Some(draw) => draw.revealed_at,
+        None => rows::ordered_at(&**tx, &visit.draw).await?,
+    };
     let inspected_on: Date = request.inspected_on.parse().map_err(|error| corrupt("date", error))?;
-    let drawn_on = business_day(from_micros(draw.revealed_at));
+    let drawn_on = business_day(from_micros(since));
     let bounds = Bounds { plan: &plan, drawn_on, today: context.today() };
     let codes = rules::judge(inspected_on, &request.findings, &bounds).map_err(Fault::fields)?;
     let before = visit.status();
@@ -276,53 +313,6 @@ pub async fn publish(
     wire_one(tx, context, &plan, visit).await
 }
 
-/// Replaces a subject that can't be visited by the next ticket of its stratum.
-pub async fn replace(
-    _: &Arc<Sampling>,
-    context: &Context,
-    tx: &Tx,
-    request: api::ReplaceVisitRequest,
-) -> Answer<api::Visit> {
-    let (mut visit, plan) = own(tx, context, &request.visit).await?;
-    // Replacements of a draw build on one another: the next ticket is the one after those called so far.
-    draws::lock(tx, &visit.draw).await?;
-    in_state(
-        &visit,
-        &[Status::Planned],
-        "only a visit that is still planned can be replaced",
-        "只有待检查的任务可以替补",
-    )?;
-    rights::no_identity_number("reason", &request.reason)?;
-    let draw = draws::find(&**tx, &visit.draw).await?.ok_or_else(|| corrupt("visit", "its draw is gone"))?;
-    let before = rows::of_draw(&**tx, &visit.draw).await?;
-    let earlier = before.iter().filter(|one| !one.replaces.is_empty());
-    let mut impossible: Vec<(&str, &str)> =
-        earlier.map(|one| (one.replaces.as_str(), one.replace_reason.as_str())).collect();
-    impossible.push((&visit.uscc, &request.reason));
-    let kept = draws::kept(tx, &visit.draw).await?;
-    let (roster, quotas) = draws::read_back(&kept, &draw.quota_text)?;
-    let seed = Seed::of(draw.seed.clone());
-    let replacements = draw::replace(&seed, &roster, &quotas, &impossible);
-    let replacement =
-        replacements.map_err(|fault| exhausted(&fault))?.pop().ok_or_else(|| corrupt("draw", "no ticket"))?;
-    let place = before.iter().map(|one| one.place).max().unwrap_or(-1) + 1;
-    let next = staffing::standing_in(place, &replacement, &roster, &kept.names);
-    let next = Stored { replaced_at: micros(context.now), ..next };
-    let detail = json!({ "replacedBy": next.uscc, "reason": request.reason, "ticket": next.ticket });
-    visit.status = Status::Replaced as i32;
-    if !rows::update(tx, &visit, Status::Planned).await? {
-        return Err(overtaken());
-    }
-    let opened = open(tx, context, &plan, &visit.draw, &seed, &[next]).await?;
-    decide(tx, context, "visit.replaced", &visit, detail).await?;
-    let opened = opened.into_iter().next().ok_or_else(|| corrupt("visit", "it is gone"))?;
-    wire_one(tx, context, &plan, opened).await
-}
-
-fn exhausted(fault: &draw::Fault) -> Fault {
-    Fault::precondition(ErrorReason::StratumExhausted.as_str_name(), fault.message_en(), fault.message_zh())
-}
-
 /// Lists published results.
 pub async fn list_public(
     app: &Arc<Sampling>,
@@ -359,6 +349,7 @@ pub async fn list_public(
         visit_id: visit.visit_id,
         draw_id: visit.draw,
         inspected_on: visit.inspected_on,
+        kind: visit.kind,
     };
     let results = visits.into_iter().map(result).collect();
     Ok(api::ListPublicResultsResponse { results, next_page_token })

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use chassis::{
     Answer, Tx,
     page::Page,
-    storage::{insert_rows, placeholders, sql},
+    storage::{corrupt, insert_rows, placeholders, sql},
 };
 use contract::sampling::v1::{Finding, SkippedInspector, skipped_inspector::Reason, visit::Status};
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
@@ -28,9 +28,12 @@ pub struct Stored {
     pub found: bool,
     pub published_at: i64,
     pub position: String,
+    pub kind: i32,
+    pub order_reason: String,
+    pub over_cap: bool,
 }
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 19] = [
     "visit_id",
     "draw",
     "place",
@@ -47,6 +50,9 @@ const COLUMNS: [&str; 16] = [
     "found",
     "published_at",
     "position",
+    "kind",
+    "order_reason",
+    "over_cap",
 ];
 
 impl Stored {
@@ -73,6 +79,9 @@ impl Stored {
             self.found.into(),
             self.published_at.into(),
             self.position.as_str().into(),
+            self.kind.into(),
+            self.order_reason.as_str().into(),
+            self.over_cap.into(),
         ]
     }
 }
@@ -112,6 +121,61 @@ pub async fn published(
         page.fetch()
     );
     select(db, &rest, vec![uscc.into(), after.0.into(), after.1.into()]).await
+}
+
+/// Writes an order.
+pub async fn insert_order(tx: &Tx, order: &str, plan: &str, seed: &str, at: i64) -> Answer<()> {
+    let text = "INSERT INTO orders (order_id, plan, seed, ordered_at) VALUES ($1, $2, $3, $4)";
+    tx.execute_raw(sql(&**tx, text, [order.into(), plan.into(), seed.into(), at.into()])).await?;
+    Ok(())
+}
+
+/// When an order was given, in microseconds.
+pub async fn ordered_at(db: &impl ConnectionTrait, order: &str) -> Answer<i64> {
+    let text = "SELECT ordered_at FROM orders WHERE order_id = $1";
+    let row = db.query_one_raw(sql(db, text, [order.into()])).await?;
+    let row = row.ok_or_else(|| corrupt("visit", "neither draw nor order is there"))?;
+    Ok(row.try_get("", "ordered_at")?)
+}
+
+/// A page of a draw's selection for a bundle: in its order after a place or, without strata, by ticket after one.
+pub async fn stream_selected(
+    db: &impl ConnectionTrait,
+    draw: &str,
+    after: &Cursor,
+    limit: u64,
+) -> Answer<Vec<Stored>> {
+    let own = "WHERE draw = $1 AND replaces = ''";
+    match after {
+        Cursor::Place(place) => {
+            let rest = format!("{own} AND place > $2 ORDER BY place LIMIT {limit}");
+            select(db, &rest, vec![draw.into(), (*place).into()]).await
+        }
+        Cursor::Ticket(ticket) => {
+            let rest = format!("{own} AND ticket > $2 ORDER BY ticket LIMIT {limit}");
+            select(db, &rest, vec![draw.into(), ticket.as_str().into()]).await
+        }
+    }
+}
+
+/// A page of a draw's replacements, in their order after a place.
+pub async fn stream_replacements(
+    db: &impl ConnectionTrait,
+    draw: &str,
+    after: i32,
+    limit: u64,
+) -> Answer<Vec<Stored>> {
+    let rest = format!("WHERE draw = $1 AND replaces <> '' AND place > $2 ORDER BY place LIMIT {limit}");
+    select(db, &rest, vec![draw.into(), after.into()]).await
+}
+
+/// Where a page of a selection begins.
+#[derive(Clone, Debug)]
+pub enum Cursor {
+    /// After a place.
+    Place(i32),
+    /// After a ticket.
+    Ticket(String),
 }
 
 /// Writes new visits.
@@ -295,9 +359,10 @@ struct Count {
 /// How many visits of a draw have fewer inspectors than wanted.
 pub async fn understaffed(db: &impl ConnectionTrait, draw: &str, wanted: i32) -> Answer<i64> {
     let text = format!(
-        "SELECT COUNT(*) AS visits FROM visits v WHERE v.draw = $1 AND v.status <> {} \
+        "SELECT COUNT(*) AS visits FROM visits v WHERE v.draw = $1 AND v.status NOT IN ({}, {}) \
          AND (SELECT COUNT(*) FROM visit_inspectors i WHERE i.visit = v.visit_id) < $2",
-        Status::Replaced as i32
+        Status::Replaced as i32,
+        Status::Cancelled as i32
     );
     let row = Count::find_by_statement(sql(db, &text, [draw.into(), wanted.into()])).one(db).await?;
     Ok(row.map_or(0, |row| row.visits))

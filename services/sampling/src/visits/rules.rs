@@ -131,6 +131,14 @@ fn unknown_code(index: usize, code: &str) -> Violation {
     }
 }
 
+/// What is said of a subject that an order takes beyond its yearly cap 国办发〔2024〕54号: it is told, as a complaint is looked into all the same.
+pub fn excess(uscc: &str, visits: i32, cap: i32, year: i32) -> Text {
+    Text::new(
+        format!("{uscc} has {visits} visits in {year} with this one, of {cap} that its grade allows"),
+        format!("{uscc}连同本次在{year}年已有{visits}次检查，超过其等级的年度上限{cap}次"),
+    )
+}
+
 /// Why a visit has fewer inspectors than the plan asks for; nothing where it has enough.
 pub fn shortage(wanted: i32, drawn: usize, skipped: usize, skipped_always: usize) -> Option<Text> {
     let wanted = usize::try_from(wanted).unwrap_or_default();

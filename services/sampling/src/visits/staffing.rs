@@ -2,8 +2,8 @@
 use std::collections::{HashMap, HashSet};
 
 use chassis::{Answer, Context, Tx, ids, language::Text, storage::corrupt};
-use contract::sampling::v1::{self as api, skipped_inspector::Reason, visit::Status};
-use draw::{Assignment, Roster, Seed, Selected, Skip};
+use contract::sampling::v1::{self as api, plan::Kind, skipped_inspector::Reason, visit::Status};
+use draw::{Assignment, Drawn, Roster, Seed, Selected, Skip, Team};
 use sea_orm::ConnectionTrait;
 
 use super::{
@@ -12,10 +12,36 @@ use super::{
 };
 use crate::{inspectors, items};
 
-/// The visits of a selection, in its order, yet without ids.
-pub fn drawn(selected: &[Selected], roster: &Roster, names: &str) -> Vec<Stored> {
-    let names = names_of(selected, roster, names);
-    (0..).zip(selected).map(|(place, one)| visit(place, one, &names)).collect()
+/// Whom a draw visits, each with its stratum: the selection, where some had to be replaced at once.
+pub fn visited(drawn: &Drawn) -> Vec<(&str, &str)> {
+    let out = out_of(drawn);
+    let selected = drawn.selected.iter().map(|one| (one.uscc.as_str(), one.stratum.as_str()));
+    let standing_in = drawn.replacements.iter().map(|one| (one.replaced_by.as_str(), one.stratum.as_str()));
+    selected.chain(standing_in).filter(|(uscc, _)| !out.contains_key(uscc)).collect()
+}
+
+// Who of a draw is not visited, and whether it is because nobody was left to take the place.
+fn out_of(drawn: &Drawn) -> HashMap<&str, Status> {
+    let replaced = drawn.replacements.iter().map(|one| (one.uscc.as_str(), Status::Replaced));
+    replaced.chain(drawn.unfilled.iter().map(|one| (one.uscc.as_str(), Status::Cancelled))).collect()
+}
+
+/// The visits of a draw, in its order, yet without ids. Who was at the yearly cap has one too, which is not made: so it is seen.
+pub fn drawn(drawn: &Drawn, roster: &Roster, names: &str, at: i64) -> Vec<Stored> {
+    let out = out_of(drawn);
+    let standing_in = drawn.replacements.iter().map(replacing);
+    let all: Vec<Selected> = drawn.selected.iter().cloned().chain(standing_in).collect();
+    let names = names_of(&all, roster, names);
+    let mut visits: Vec<Stored> = (0..).zip(&all).map(|(place, one)| visit(place, one, &names)).collect();
+    for visit in &mut visits {
+        if let Some(status) = out.get(visit.uscc.as_str()) {
+            (visit.status, visit.over_cap) = (*status as i32, true);
+        }
+    }
+    for (visit, replacement) in visits.iter_mut().skip(drawn.selected.len()).zip(&drawn.replacements) {
+        stand_in(visit, replacement, at);
+    }
+    visits
 }
 
 fn visit(place: i32, one: &Selected, names: &HashMap<&str, &str>) -> Stored {
@@ -26,19 +52,44 @@ fn visit(place: i32, one: &Selected, names: &HashMap<&str, &str>) -> Stored {
         stratum: one.stratum.clone(),
         ticket: one.ticket.clone(),
         status: Status::Planned as i32,
+        kind: Kind::Random as i32,
         ..Default::default()
     }
 }
 
-/// The visit that takes a place.
-pub fn standing_in(place: i32, replacement: &draw::Replacement, roster: &Roster, names: &str) -> Stored {
-    let one = Selected {
+fn replacing(replacement: &draw::Replacement) -> Selected {
+    Selected {
         uscc: replacement.replaced_by.clone(),
         stratum: replacement.stratum.clone(),
         ticket: replacement.ticket.clone(),
-    };
-    let visit = visit(place, &one, &names_of(std::slice::from_ref(&one), roster, names));
-    Stored { replaces: replacement.uscc.clone(), replace_reason: replacement.reason.clone(), ..visit }
+    }
+}
+
+fn stand_in(visit: &mut Stored, replacement: &draw::Replacement, at: i64) {
+    visit.replaces = replacement.uscc.clone();
+    visit.replace_reason = replacement.reason.clone();
+    visit.replaced_at = at;
+}
+
+/// The visits that take a place, from a place on: all but the last were at their yearly cap and were replaced in turn.
+pub fn standing_in(
+    place: i32,
+    replacements: &[draw::Replacement],
+    roster: &Roster,
+    names: &str,
+    at: i64,
+) -> Vec<Stored> {
+    let all: Vec<Selected> = replacements.iter().map(replacing).collect();
+    let names = names_of(&all, roster, names);
+    let mut visits: Vec<Stored> = (place..).zip(&all).map(|(place, one)| visit(place, one, &names)).collect();
+    for (visit, replacement) in visits.iter_mut().zip(replacements) {
+        stand_in(visit, replacement, at);
+    }
+    let last = visits.len().saturating_sub(1);
+    for visit in &mut visits[..last] {
+        (visit.status, visit.over_cap) = (Status::Replaced as i32, true);
+    }
+    visits
 }
 
 // The names that the roster was frozen with, of those who are drawn.
@@ -48,52 +99,68 @@ fn names_of<'a>(selected: &[Selected], roster: &'a Roster, names: &'a str) -> Ha
     lines.filter(|(uscc, _)| drawn.contains(uscc)).collect()
 }
 
-/// Opens visits of a draw, in the order given: draws their inspectors and writes all of it.
-pub async fn open(
-    tx: &Tx,
-    context: &Context,
-    plan: &api::Plan,
-    draw: &str,
-    seed: &Seed,
-    visits: &[Stored],
-) -> Answer<Vec<Stored>> {
-    let items = items::among(&**tx, &plan.inspection_items).await?;
-    let team = rules::team(plan, &items).ok_or_else(|| corrupt("plan", "its period"))?;
+/// What the visits of a plan need.
+pub async fn team(db: &impl ConnectionTrait, plan: &api::Plan) -> Answer<Team> {
+    let items = items::among(db, &plan.inspection_items).await?;
+    rules::team(plan, &items).ok_or_else(|| corrupt("plan", "its period"))
+}
+
+/// Visits to open.
+pub struct Opening<'a> {
+    /// The draw's id, or the order's.
+    pub id: &'a str,
+    /// By which inspectors are drawn.
+    pub seed: &'a Seed,
+    /// The visits, in their order, yet without ids.
+    pub visits: Vec<Stored>,
+}
+
+/// Opens visits, in the order given: draws the inspectors of those that are to be made and writes all of it.
+pub async fn open(tx: &Tx, context: &Context, plan: &api::Plan, opening: Opening<'_>) -> Answer<Vec<Stored>> {
+    let Opening { id, seed, mut visits } = opening;
+    let team = team(&**tx, plan).await?;
     let mut candidates = inspectors::candidates(&**tx, plan).await?;
-    let workload = rows::workload(&**tx, draw).await?;
+    let workload = rows::workload(&**tx, id).await?;
     for candidate in &mut candidates {
         candidate.workload = workload.get(&candidate.id).copied().unwrap_or_default();
     }
-    let assigned = draw::assign(seed, visits.iter().map(|visit| visit.uscc.as_str()), &candidates, &team);
-    let opened: Answer<Vec<Stored>> = visits
-        .iter()
-        .map(|visit| {
-            Ok(Stored { visit_id: ids::fresh(context.now)?, draw: draw.to_owned(), ..visit.clone() })
-        })
-        .collect();
-    let opened = opened?;
-    rows::insert(tx, &opened).await?;
-    let teams: Vec<(&str, &[String])> = opened
+    for visit in &mut visits {
+        visit.visit_id = ids::fresh(context.now)?;
+        visit.draw = id.to_owned();
+    }
+    rows::insert(tx, &visits).await?;
+    let made: Vec<&Stored> = visits.iter().filter(|visit| visit.status() == Status::Planned).collect();
+    let assigned = draw::assign(seed, made.iter().map(|visit| visit.uscc.as_str()), &candidates, &team);
+    let teams: Vec<(&str, &[String])> = made
         .iter()
         .zip(&assigned)
         .map(|(visit, of)| (visit.visit_id.as_str(), of.inspectors.as_slice()))
         .collect();
     rows::insert_inspectors(tx, &teams).await?;
-    rows::insert_skipped(tx, draw, &passed(&opened, &assigned)).await?;
-    Ok(opened)
+    rows::insert_skipped(tx, id, &passed(&made, &assigned)).await?;
+    Ok(visits)
+}
+
+/// Why an inspector was passed over, as the contract says it, with the skill that is lacking.
+pub fn why(skip: &Skip) -> (Reason, &str) {
+    match skip {
+        Skip::Inactive => (Reason::Inactive, ""),
+        Skip::LacksSkill(skill) => (Reason::LacksSkill, skill),
+        Skip::NotAvailable => (Reason::NotAvailable, ""),
+        Skip::CertificateExpired => (Reason::CertificateExpired, ""),
+        Skip::OnLeave => (Reason::OnLeave, ""),
+        Skip::Conflict => (Reason::Conflict, ""),
+        Skip::AtWorkloadCap => (Reason::AtWorkloadCap, ""),
+    }
 }
 
 // What holds for every visit is told once for the draw, or rosters of inspectors would be written out visit by visit.
-fn passed<'a>(visits: &'a [Stored], assigned: &'a [Assignment]) -> Vec<Passed<'a>> {
+fn passed<'a>(visits: &[&'a Stored], assigned: &'a [Assignment]) -> Vec<Passed<'a>> {
     let mut passed = Vec::new();
     for (index, (visit, of)) in visits.iter().zip(assigned).enumerate() {
         for (inspector, skip) in &of.skipped {
-            let (always, reason, skill) = match skip {
-                Skip::LacksSkill(skill) => (true, Reason::LacksSkill, skill.as_str()),
-                Skip::NotAvailable => (true, Reason::NotAvailable, ""),
-                Skip::Conflict => (false, Reason::Conflict, ""),
-                Skip::AtWorkloadCap => (false, Reason::AtWorkloadCap, ""),
-            };
+            let (reason, skill) = why(skip);
+            let always = !matches!(skip, Skip::Conflict | Skip::AtWorkloadCap);
             if always && index > 0 {
                 continue;
             }

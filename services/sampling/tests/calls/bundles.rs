@@ -5,7 +5,7 @@ use tonic::Code;
 
 use super::world::{World, code, plan};
 
-fn readable(bundle: &api::Bundle) -> draw::Bundle {
+pub fn readable(bundle: &api::Bundle) -> draw::Bundle {
     let stratum = |given: &Option<String>| given.clone().unwrap_or_default();
     let selected = bundle.selected.iter().map(|one| draw::Selected {
         uscc: one.uscc.clone(),
@@ -31,10 +31,12 @@ fn readable(bundle: &api::Bundle) -> draw::Bundle {
         seed: bundle.seed.clone(),
         selected: selected.collect(),
         replacements: replacements.collect(),
+        exclusions: bundle.exclusions.clone().unwrap_or_default(),
+        exclusions_digest: bundle.exclusions_digest.clone(),
     }
 }
 
-async fn public(world: &World, draw: &str) -> api::Bundle {
+pub async fn public(world: &World, draw: &str) -> api::Bundle {
     let request = api::GetBundleRequest { draw: draw.to_owned(), ..Default::default() };
     world.anybody_draws().get_bundle(request).await.unwrap().into_inner()
 }

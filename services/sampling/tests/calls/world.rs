@@ -21,8 +21,8 @@ use contract::{
     },
     sampling::v1::{
         self as api, draws_client::DrawsClient, effects_client::EffectsClient,
-        inspection_items_client::InspectionItemsClient, inspectors_client::InspectorsClient,
-        plans_client::PlansClient, visits_client::VisitsClient,
+        frequencies_client::FrequenciesClient, inspection_items_client::InspectionItemsClient,
+        inspectors_client::InspectorsClient, plans_client::PlansClient, visits_client::VisitsClient,
     },
 };
 use http::{HeaderValue, header::AUTHORIZATION};
@@ -38,7 +38,7 @@ pub struct World {
     pub trial: Trial,
     pub credit: Upstream,
     credit_role: axum::Router,
-    grading: Upstream,
+    pub grading: Upstream,
     as_sampling: Upstream,
     sampling: Upstream,
     credit_down: Arc<AtomicBool>,
@@ -207,6 +207,33 @@ impl World {
 
     pub fn visits(&self, token: Bearer) -> VisitsClient<Authorized> {
         VisitsClient::with_interceptor(self.sampling.clone(), token)
+    }
+
+    pub fn frequencies(&self, token: Bearer) -> FrequenciesClient<Authorized> {
+        FrequenciesClient::with_interceptor(self.sampling.clone(), token)
+    }
+
+    /// Measures of the scheme that cap both grades.
+    pub async fn cap(&self, most: i32) {
+        let measure = |grade: &str| grading::Measure {
+            grade: grade.to_owned(),
+            sampling_percent: 10.0,
+            max_per_year: Some(most),
+            ..Default::default()
+        };
+        let measures = ["A", "B"].map(measure).to_vec();
+        let put = grading::PutMeasuresRequest { scheme: "s".to_owned(), measures, ..Default::default() };
+        self.schemes(self.office("grading.write")).put_measures(put).await.unwrap();
+    }
+
+    pub async fn frequency(&self, uscc: &str) -> api::Frequency {
+        let request = api::GetFrequencyRequest { uscc: uscc.to_owned(), ..Default::default() };
+        self.frequencies(self.transport()).get_frequency(request).await.unwrap().into_inner()
+    }
+
+    /// Moves the suite's clock.
+    pub fn set_clock(&self, instant: &str) {
+        self.trial.boot.clock.set(instant.parse().unwrap());
     }
 
     pub fn effects(&self, token: Bearer) -> EffectsClient<Authorized> {
@@ -383,7 +410,7 @@ pub fn inspector(id: &str) -> api::Inspector {
 }
 
 pub fn quota(grade: &str, percent: f64, at_least: i32) -> api::Quota {
-    api::Quota { grade: grade.to_owned(), percent, at_least }
+    api::Quota { grade: grade.to_owned(), percent, at_least, ..Default::default() }
 }
 
 /// A plan of the transport department: 5.5 % of 48 As are 3, half of 12 Bs are 6.
