@@ -148,7 +148,9 @@ fn mutations_carry_a_request_id_and_lists_page() {
         let Some((verb, _, _)) = http(&method) else { continue };
         let input = method.input();
         let reads = verb == "get"
-            || ["Batch", "Check", "Match", "Issue", "Validate", "WhatIf"].iter().any(|prefix| method.name().starts_with(prefix))
+            || ["Batch", "Check", "Match", "Issue", "Validate", "WhatIf"]
+                .iter()
+                .any(|prefix| method.name().starts_with(prefix))
                 && !method.name().contains("Upsert");
         let id = input.get_field(REQUEST_ID);
         if !reads
