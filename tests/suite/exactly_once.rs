@@ -230,7 +230,7 @@ async fn stream(office: Upstream, taker: Upstream, seed: u64) -> (String, u32) {
         let pick = dice.below(10);
         if standing.len() < 20 || pick < 6 {
             let batch = 1 + dice.below(12);
-            let fresh: Vec<_> = (0..batch).map(|_| {
+            let fresh = (0..batch).map(|_| {
                 number += 1;
                 record(number, &mut dice)
             });

@@ -13,7 +13,7 @@ use chassis::{
 use contract::{
     credit::v1::{
         self as credit, authorizations_client::AuthorizationsClient, items_client::ItemsClient,
-        records_client::RecordsClient, subjects_client::SubjectsClient,
+        records_client::RecordsClient, repairs_client::RepairsClient, subjects_client::SubjectsClient,
     },
     google::longrunning::{Operation, operation},
     grading::v1::{
