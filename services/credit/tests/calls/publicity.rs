@@ -47,8 +47,8 @@ const CASES: [Case; 18] = [
 ];
 
 impl World {
-    fn at(&self, day: &str, time: &str) {
-        self.trial.boot.clock.set(format!("{day}T{time}+08:00").parse().unwrap());
+    fn here_at(&self, day: &str, time: &str) {
+        self.at(&format!("{day}T{time}+08:00"));
     }
 
     async fn shown(&self, serial: u32) -> Option<api::Record> {
@@ -86,17 +86,17 @@ async fn each_regime_ends_its_windows_at_midnight() {
     for (serial, case) in (1..).zip(&CASES) {
         let said =
             format!("{} {} {} {} {}", case.regime, case.severity, case.department, case.kind, case.occurred);
-        world.at(case.occurred, "12:00:00");
+        world.here_at(case.occurred, "12:00:00");
         world.penalize(serial, case).await;
         let Some(last) = case.last else {
             assert!(world.shown(serial).await.is_none(), "{said}");
             continue;
         };
-        world.at(last, "23:59:59");
+        world.here_at(last, "23:59:59");
         let record = world.shown(serial).await.unwrap_or_else(|| panic!("{said}: gone too early"));
         assert_eq!(record.published_until, last, "{said}");
         assert!(record.publication_basis.contains(case.regime), "{said}: {}", record.publication_basis);
-        world.at(
+        world.here_at(
             last.parse::<jiff::civil::Date>().unwrap().tomorrow().unwrap().to_string().as_str(),
             "00:00:00",
         );
@@ -114,12 +114,12 @@ async fn a_new_regime_holds_from_its_first_midnight() {
         (3, case("第107号", 2, "market-regulation", "罚款", "2024-06-01", None), "2025-12-24"),
         (4, case("第58号", 1, "transport", "警告", "2023-04-01", None), "2023-04-30"),
     ] {
-        world.at(eve, "23:59:00");
+        world.here_at(eve, "23:59:00");
         world.penalize(serial, &case).await;
         assert!(world.shown(serial).await.is_some(), "{serial}");
-        world.at(eve, "23:59:59");
+        world.here_at(eve, "23:59:59");
         assert!(world.shown(serial).await.is_some(), "{serial}");
-        world.at(
+        world.here_at(
             eve.parse::<jiff::civil::Date>().unwrap().tomorrow().unwrap().to_string().as_str(),
             "00:00:00",
         );
