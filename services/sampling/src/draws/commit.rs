@@ -10,7 +10,7 @@ use chassis::{
 };
 use contract::{
     grading::v1::{ExportGradesRequest, ExportedGrade, Scheme},
-    sampling::v1::{self as api, ErrorReason, draw::State, plan::Kind},
+    sampling::v1::{self as api, ErrorReason, draw::State},
 };
 use jiff::Timestamp;
 use sea_orm::ConnectionTrait;
@@ -53,7 +53,7 @@ async fn graded(
     plan: api::Plan,
     min_position: &str,
 ) -> Answer<Graded> {
-    if plan.kind() != Kind::Random {
+    if !plans::is_random(&plan) {
         return Err(not_random(&plan));
     }
     let scheme = plans::in_force(app.grading.scheme(context, &plan.scheme).await?, &plan.scheme)?;

@@ -20,7 +20,7 @@ use contract::{
 use serde_json::json;
 
 pub use self::rows::{find, of_draws};
-pub use self::rules::UNGRADED;
+pub use self::rules::{UNGRADED, is_random};
 use crate::{Sampling, items, rights};
 
 /// Asks grading for the plan's scheme, before the transaction begins.

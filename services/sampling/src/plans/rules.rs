@@ -65,9 +65,14 @@ pub fn judge(plan: &Plan, scheme: &Scheme, known: &[InspectionItem]) -> Vec<Viol
     violations
 }
 
+/// Whether a plan's subjects are drawn; one from before there were kinds is.
+pub fn is_random(plan: &Plan) -> bool {
+    matches!(plan.kind(), Kind::Random | Kind::Unspecified)
+}
+
 // What is not drawn has no quota and leaves nobody out.
 fn judge_kind(plan: &Plan, violations: &mut Vec<Violation>) {
-    if plan.kind() == Kind::Random {
+    if is_random(plan) {
         return;
     }
     let kind = plan.kind().as_str_name();

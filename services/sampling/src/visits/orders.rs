@@ -16,7 +16,7 @@ use chassis::{
 use contract::{
     credit::v1::{GetSubjectRequest, subjects_client::SubjectsClient},
     grading::v1::Scheme,
-    sampling::v1::{self as api, ErrorReason, plan::Kind, visit::Status},
+    sampling::v1::{self as api, ErrorReason, visit::Status},
 };
 use draw::Seed;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -63,7 +63,7 @@ pub async fn ordered(
     let db = app.store.read();
     let plan = plans::find(db, &request.plan).await?.ok_or_else(|| plans::unknown(&request.plan))?;
     rights::act_for(context, plan.departments.iter().map(String::as_str))?;
-    if plan.kind() == Kind::Random {
+    if plans::is_random(&plan) {
         return Err(random(&plan.plan_id));
     }
     let mut subjects = Vec::with_capacity(request.subjects.len());
