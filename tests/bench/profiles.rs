@@ -1,11 +1,10 @@
-//! Profiles by code at sixteen clients at once, each look written to the access log, against a call that does nothing.
+//! Profiles by code at sixteen clients at once, each look written to the access log, against a trivial call.
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use chassis::trial::Postgres;
-use contract::credit::v1::{self as api, profiles_client::ProfilesClient};
+use contract::credit::v1::{self as api, items_client::ItemsClient, profiles_client::ProfilesClient};
 use suites::world;
-use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use xinheng::client::Client;
 
 use crate::intake::{City, SUBJECTS, scattered};
@@ -27,16 +26,17 @@ pub async fn measure() -> anyhow::Result<()> {
         city.take_in(0).await?;
         let name = if postgres { "PostgreSQL" } else { "SQLite" };
 
-        let (mut health, mut profiles) = (Vec::new(), Vec::new());
+        let (mut items, mut profiles) = (Vec::new(), Vec::new());
         for _ in 0..CLIENTS {
-            health.push(HealthClient::new(city.client()?));
+            items.push(ItemsClient::new(city.client()?));
             profiles.push(ProfilesClient::new(city.client()?));
         }
-        let trivial = timed(health, async |client, _| {
-            client.check(HealthCheckRequest::default()).await?;
+        let trivial = timed(items, async |client, _| {
+            let item = String::from("administrative-penalty");
+            client.get_item(api::GetItemRequest { item, ..Default::default() }).await?;
             Ok(())
         });
-        let trivial = told(name, "gRPC health", trivial.await?, None);
+        let trivial = told(name, "gRPC one item", trivial.await?, None);
         let profile = timed(profiles, async |client, turn| {
             let uscc = world::code(scattered(turn));
             let request =
