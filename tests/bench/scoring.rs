@@ -130,7 +130,7 @@ fn scattered(number: u64) -> u64 {
 // None to twenty records, ten on average: what one subject has fewer, its neighbour has more.
 fn count(subject: u32) -> u64 {
     let more = scattered(u64::from(subject / 2)) % (EACH + 1);
-    if subject % 2 == 0 { EACH + more } else { EACH - more }
+    if subject.is_multiple_of(2) { EACH + more } else { EACH - more }
 }
 
 fn records(subject: u32, subjects: u32) -> impl Iterator<Item = Record> {

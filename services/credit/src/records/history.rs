@@ -2,7 +2,10 @@
 use std::sync::Arc;
 
 use chassis::{Answer, Context, Fault, page::Page};
-use contract::credit::v1::{self as api, record::Status};
+use contract::{
+    credit::v1::{self as api, record::Status},
+    r#type::v1::ErrorReason as Common,
+};
 use jiff::Timestamp;
 
 use super::{one_item, rows, version_rows};
@@ -69,6 +72,11 @@ pub async fn list_versions(
     context: &Context,
     request: api::ListRecordVersionsRequest,
 ) -> Answer<api::ListRecordVersionsResponse> {
+    let page = Page::of(request.page_size, &request.page_token)?;
+    let below = match page.after.as_str() {
+        "" => i32::MAX,
+        version => version.parse().map_err(|_| strange_token())?,
+    };
     let missing = || Fault::not_found("record", "记录", &request.record).at("record");
     let present = rows::get(app.store.read(), &request.record, None).await?.ok_or_else(missing)?;
     let record = present.record;
@@ -81,9 +89,24 @@ pub async fn list_versions(
     let item = one_item(app, &record.item, audience, &record.uscc, &granted).await?;
     asked.under(granted.used(&record.uscc, [&item]));
     accesses::log(app, context, &asked, &format!("versions:{}", record.record)).await?;
-    let mut versions = vec![api::RecordVersion { record: Some(record), ..Default::default() }];
-    versions.extend(version_rows::versions(app.store.read(), &asked.subject.uscc, &request.record).await?);
-    Ok(api::ListRecordVersionsResponse { versions })
+    let mut versions = Vec::new();
+    if record.version < below {
+        versions.push(api::RecordVersion { record: Some(record), ..Default::default() });
+    }
+    let (db, uscc) = (app.store.read(), &asked.subject.uscc);
+    versions.extend(version_rows::versions(db, uscc, &request.record, below, page.fetch()).await?);
+    let key = |version: &api::RecordVersion| version.record.as_ref().map_or(0, |record| record.version);
+    let next_page_token = page.cut(&mut versions, |version| key(version).to_string());
+    Ok(api::ListRecordVersionsResponse { versions, next_page_token })
+}
+
+fn strange_token() -> Fault {
+    Fault::invalid(
+        Common::PageTokenInvalid.as_str_name(),
+        "the page token is not one that this list gave; start without one",
+        "分页标记不是本列表给出的；请从第一页开始",
+    )
+    .at("pageToken")
 }
 
 /// Lists everything that a subject's records ever said.

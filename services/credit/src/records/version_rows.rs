@@ -17,17 +17,19 @@ struct Replaced {
     reason: String,
 }
 
-/// What a record said before, the latest first.
+/// What a record said before, the latest first; those below a version.
 pub async fn versions(
     db: &impl ConnectionTrait,
     uscc: &str,
     record: &str,
+    below: i32,
+    limit: u64,
 ) -> Answer<Vec<api::RecordVersion>> {
     let text = format!(
         "SELECT {VERSION}, status, version, recorded_at, '' AS position, '' AS marks, replaced_at, replaced_by, reason \
-         FROM record_versions WHERE uscc = $1 AND record = $2 ORDER BY version DESC"
+         FROM record_versions WHERE uscc = $1 AND record = $2 AND version < $3 ORDER BY version DESC LIMIT {limit}"
     );
-    let rows = db.query_all_raw(sql(db, &text, [uscc.into(), record.into()])).await?;
+    let rows = db.query_all_raw(sql(db, &text, [uscc.into(), record.into(), below.into()])).await?;
     let versions = rows.iter().map(|row| {
         let Replaced { replaced_at, replaced_by, reason } = Replaced::from_query_result(row, "")?;
         Ok(api::RecordVersion {

@@ -315,6 +315,7 @@ async fn every_read_needs_the_grant_for_its_purpose_and_names_it_in_the_log() {
     let versions = |purpose: &str| api::ListRecordVersionsRequest {
         record: record.clone(),
         purpose: purpose.to_owned(),
+        ..Default::default()
     };
     let profile = |purpose: &str, known_at: &str| api::GetProfileRequest {
         uscc: code(1),
@@ -397,7 +398,11 @@ async fn no_look_beyond_what_is_public_goes_unwritten() {
     let get =
         api::GetRecordRequest { record: record.clone(), purpose: purpose.clone(), ..Default::default() };
     world.records(&taxation).get_record(get).await.unwrap();
-    let versions = api::ListRecordVersionsRequest { record: record.clone(), purpose: purpose.clone() };
+    let versions = api::ListRecordVersionsRequest {
+        record: record.clone(),
+        purpose: purpose.clone(),
+        ..Default::default()
+    };
     world.records(&taxation).list_record_versions(versions).await.unwrap();
     let order =
         api::CreateReportRequest { uscc: uscc.clone(), purpose: purpose.clone(), ..Default::default() };

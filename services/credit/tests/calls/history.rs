@@ -102,7 +102,21 @@ async fn what_was_known_can_be_shown_again() {
         world.records(&tax).list_record_versions(request.clone()).await.unwrap_err().code(),
         Code::NotFound
     );
+    let mut paged = Vec::new();
+    let mut next = api::ListRecordVersionsRequest { page_size: 1, ..request.clone() };
+    loop {
+        let page = world.records(&own).list_record_versions(next.clone()).await.unwrap().into_inner();
+        paged.extend(page.versions);
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        next.page_token = page.next_page_token;
+    }
+    let strange = api::ListRecordVersionsRequest { page_token: String::from("bm8"), ..request.clone() };
+    let strange = world.records(&own).list_record_versions(strange).await.unwrap_err();
+    assert_eq!(reason(&strange), "PAGE_TOKEN_INVALID");
     let versions = world.records(&own).list_record_versions(request).await.unwrap().into_inner().versions;
+    assert_eq!(paged, versions, "page by page as at once");
     let told: Vec<_> = versions
         .iter()
         .map(|version| {
