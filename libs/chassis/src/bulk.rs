@@ -6,18 +6,17 @@ use sea_orm::{
     Value,
     sqlx::{self, Postgres, Row as _},
 };
-use tokio::sync::watch;
 
 use crate::{
     fault::{Answer, Fault},
     feed::Position,
-    storage::Store,
+    storage::{Committed, Store},
 };
 
 /// A transaction that copies rows in.
 pub struct Bulk {
     inner: sqlx::Transaction<'static, Postgres>,
-    committed: Arc<watch::Sender<u64>>,
+    committed: Arc<Committed>,
 }
 
 // A message to the database of at most so many bytes and a row.
@@ -81,7 +80,7 @@ impl Bulk {
     /// Commits, and wakes who follows.
     pub async fn commit(self) -> Answer<()> {
         self.inner.commit().await.map_err(Fault::internal)?;
-        self.committed.send_modify(|count| *count += 1);
+        self.committed.tell(true);
         Ok(())
     }
 }

@@ -130,6 +130,18 @@ pub async fn newest(store: &Store) -> Answer<Position> {
     Ok(mark.map_or_else(Position::default, |mark| Position { xid: mark.xid, seq: mark.seq }))
 }
 
+/// The last position below which nothing can come any more: who reads a table after asking for it, and then follows from it, misses nothing.
+pub async fn settled(store: &Store) -> Answer<Position> {
+    let visible = if store.is_sqlite() {
+        ""
+    } else {
+        "WHERE xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+    };
+    let text = format!("SELECT xid, seq FROM outbox {visible} ORDER BY xid DESC, seq DESC LIMIT 1");
+    let mark = Mark::find_by_statement(sql(store.read(), &text, [])).one(store.read()).await?;
+    Ok(mark.map_or_else(Position::default, |mark| Position { xid: mark.xid, seq: mark.seq }))
+}
+
 /// Serves the feed from a cursor: `decode` makes the contract's message of an entry, or nothing where the caller may not see it.
 pub fn watch<T, D>(
     store: Store,
@@ -145,12 +157,12 @@ where
     let language = context.language;
     let stopping = context.stopping.clone();
     let from = Position::parse(cursor)?;
-    let commits = store.commits();
-    let state = Some((store, from, commits, None::<Position>));
+    let appends = store.appends();
+    let state = Some((store, from, appends, None::<Position>));
     let pages = futures::stream::unfold(state, move |state| {
         let stopping = stopping.clone();
         async move {
-            let (store, from, mut commits, mut end) = state?;
+            let (store, from, mut appends, mut end) = state?;
             loop {
                 if until_caught_up && end.is_none() {
                     end = match newest(&store).await {
@@ -158,12 +170,12 @@ where
                         Err(fault) => return Some((Err(fault), None)),
                     };
                 }
-                commits.borrow_and_update();
+                appends.borrow_and_update();
                 match read_after(&store, from, 1_000).await {
                     Err(fault) => return Some((Err(fault), None)),
                     Ok(page) => {
                         if let Some(last) = page.last().map(|entry| entry.position) {
-                            return Some((Ok(page), Some((store, last, commits, end))));
+                            return Some((Ok(page), Some((store, last, appends, end))));
                         }
                     }
                 }
@@ -172,7 +184,7 @@ where
                 }
                 // Other replicas commit too, so that a pause ends by itself.
                 tokio::select! {
-                    _ = commits.changed() => {}
+                    _ = appends.changed() => {}
                     () = tokio::time::sleep(Duration::from_millis(50)) => {}
                     () = stopping.cancelled() => return None,
                 }
