@@ -3,6 +3,7 @@
 
 mod months;
 mod notices;
+mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -11,6 +12,7 @@ use jiff::civil::{Date, Weekday};
 
 pub use months::{add_months, subtract_months};
 pub use notices::{NoticeFault, parse_notice};
+pub use terms::{LegalTerm, Procedure};
 
 static NATIONAL: LazyLock<Calendar> = LazyLock::new(Calendar::built_in);
 

@@ -9,18 +9,18 @@ use sea_orm::{
 };
 use sea_orm_migration::async_trait;
 use sea_query_sqlx::SqlxValues;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
 use crate::{
     fault::{Answer, Fault},
     feed::Position,
-    storage::{Cells, Store, Tx, insert_rows},
+    storage::{Cells, Committed, Store, Tx, insert_rows},
 };
 
 /// A transaction that copies rows in.
 pub struct Bulk {
     inner: sqlx::Transaction<'static, Postgres>,
-    committed: Arc<watch::Sender<u64>>,
+    committed: Arc<Committed>,
 }
 
 // A message to the database of at most so many bytes and a row.
@@ -79,7 +79,7 @@ impl Bulk {
     /// Commits, and wakes who follows.
     pub async fn commit(self) -> Answer<()> {
         self.inner.commit().await.map_err(Fault::internal)?;
-        self.committed.send_modify(|count| *count += 1);
+        self.committed.tell(true);
         Ok(())
     }
 }
@@ -117,7 +117,7 @@ pub struct BulkTx(Inner);
 
 enum Inner {
     // A statement needs the connection to itself.
-    Copying(Mutex<sqlx::Transaction<'static, Postgres>>, Arc<watch::Sender<u64>>),
+    Copying(Mutex<sqlx::Transaction<'static, Postgres>>, Arc<Committed>),
     Inserting(Tx),
 }
 
@@ -158,7 +158,7 @@ impl BulkTx {
         match self.0 {
             Inner::Copying(transaction, committed) => {
                 transaction.into_inner().commit().await.map_err(Fault::internal)?;
-                committed.send_modify(|count| *count += 1);
+                committed.tell(false);
                 Ok(())
             }
             Inner::Inserting(tx) => tx.commit().await,

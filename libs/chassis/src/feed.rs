@@ -123,8 +123,20 @@ pub async fn read_after(store: &Store, after: Position, limit: u64) -> Answer<Ve
 
 /// The last position that is there now; for streams that end when they have caught up.
 pub async fn newest(store: &Store) -> Answer<Position> {
+    last(store, "").await
+}
+
+/// The last position below which nothing can come any more: who reads a table after asking for it, and then follows from it, misses nothing.
+pub async fn settled(store: &Store) -> Answer<Position> {
+    if store.is_sqlite() {
+        return newest(store).await;
+    }
+    last(store, "WHERE xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint").await
+}
+
+async fn last(store: &Store, condition: &str) -> Answer<Position> {
     let order = if store.is_sqlite() { "seq DESC" } else { "xid DESC, seq DESC" };
-    let text = format!("SELECT xid, seq FROM outbox ORDER BY {order} LIMIT 1");
+    let text = format!("SELECT xid, seq FROM outbox {condition} ORDER BY {order} LIMIT 1");
     let mark = Mark::find_by_statement(sql(store.read(), &text, [])).one(store.read()).await?;
     Ok(mark.map_or_else(Position::default, |mark| Position { xid: mark.xid, seq: mark.seq }))
 }
@@ -169,12 +181,12 @@ pub fn pages(
 ) -> Answer<impl Stream<Item = Answer<Vec<Entry>>> + Send + use<>> {
     let stopping = context.stopping.clone();
     let from = Position::parse(cursor)?;
-    let commits = store.commits();
-    let state = Some((store, from, commits, None::<Position>));
+    let appends = store.appends();
+    let state = Some((store, from, appends, None::<Position>));
     Ok(futures::stream::unfold(state, move |state| {
         let stopping = stopping.clone();
         async move {
-            let (store, from, mut commits, mut end) = state?;
+            let (store, from, mut appends, mut end) = state?;
             loop {
                 if until_caught_up && end.is_none() {
                     end = match newest(&store).await {
@@ -182,12 +194,12 @@ pub fn pages(
                         Err(fault) => return Some((Err(fault), None)),
                     };
                 }
-                commits.borrow_and_update();
+                appends.borrow_and_update();
                 match read_after(&store, from, PAGE as u64).await {
                     Err(fault) => return Some((Err(fault), None)),
                     Ok(page) => {
                         if let Some(last) = page.last().map(|entry| entry.position) {
-                            return Some((Ok(page), Some((store, last, commits, end))));
+                            return Some((Ok(page), Some((store, last, appends, end))));
                         }
                     }
                 }
@@ -196,7 +208,7 @@ pub fn pages(
                 }
                 // Other replicas commit too, so that a pause ends by itself.
                 tokio::select! {
-                    _ = commits.changed() => {}
+                    _ = appends.changed() => {}
                     () = tokio::time::sleep(Duration::from_millis(50)) => {}
                     () = stopping.cancelled() => return None,
                 }

@@ -27,13 +27,29 @@ use crate::{
 pub struct Store {
     read: DatabaseConnection,
     write: DatabaseConnection,
-    committed: Arc<watch::Sender<u64>>,
+    committed: Arc<Committed>,
+}
+
+/// Who is woken by this process' commits: counts of all of them, and of those that appended to the feed.
+#[derive(Default)]
+pub(crate) struct Committed {
+    all: watch::Sender<u64>,
+    appended: watch::Sender<u64>,
+}
+
+impl Committed {
+    pub(crate) fn tell(&self, appended: bool) {
+        self.all.send_modify(|count| *count += 1);
+        if appended {
+            self.appended.send_modify(|count| *count += 1);
+        }
+    }
 }
 
 /// A transaction that writes.
 pub struct Tx {
     inner: DatabaseTransaction,
-    committed: Arc<watch::Sender<u64>>,
+    committed: Arc<Committed>,
     appended: std::sync::Mutex<Option<Position>>,
 }
 
@@ -115,7 +131,7 @@ impl Store {
     }
 
     fn of(read: DatabaseConnection, write: DatabaseConnection) -> Self {
-        Self { read, write, committed: Arc::new(watch::Sender::new(0)) }
+        Self { read, write, committed: Arc::default() }
     }
 
     // Replicas start together: the lock lets one of them migrate while the others wait.
@@ -151,7 +167,12 @@ impl Store {
 
     /// Changes whenever this process commits.
     pub fn commits(&self) -> watch::Receiver<u64> {
-        self.committed.subscribe()
+        self.committed.all.subscribe()
+    }
+
+    /// Changes whenever this process commits a change of its feed.
+    pub fn appends(&self) -> watch::Receiver<u64> {
+        self.committed.appended.subscribe()
     }
 
     /// Whether it is a SQLite file.
@@ -160,7 +181,7 @@ impl Store {
     }
 
     // The pool and whom a commit wakes, on PostgreSQL.
-    pub(crate) fn postgres(&self) -> Option<(&sqlx::PgPool, Arc<watch::Sender<u64>>)> {
+    pub(crate) fn postgres(&self) -> Option<(&sqlx::PgPool, Arc<Committed>)> {
         (!self.is_sqlite()).then(|| (self.write.get_postgres_connection_pool(), self.committed.clone()))
     }
 
@@ -207,8 +228,9 @@ async fn create_database(options: &PgConnectOptions) -> anyhow::Result<()> {
 impl Tx {
     /// Commits, and wakes who follows.
     pub async fn commit(self) -> Answer<()> {
+        let appended = self.position().is_some();
         self.inner.commit().await?;
-        self.committed.send_modify(|count| *count += 1);
+        self.committed.tell(appended);
         Ok(())
     }
 

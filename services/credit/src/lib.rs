@@ -181,6 +181,9 @@ impl Records for Calls {
     async fn withdraw_record(&self, r: Request<api::WithdrawRecordRequest>) -> Answered<api::Record> {
         mutate(&self.0, r, records::withdraw).await
     }
+    async fn mark_record(&self, r: Request<api::MarkRecordRequest>) -> Answered<api::Record> {
+        mutate(&self.0, r, records::mark_as_asked).await
+    }
 }
 
 #[async_trait]

@@ -5,7 +5,7 @@ use chassis::{Answer, upstream::Upstream};
 use contract::credit::v1::{
     self as api, items_client::ItemsClient, records_client::RecordsClient, subjects_client::SubjectsClient,
 };
-use tonic::{Code, Request};
+use tonic::{Code, Request, Status};
 
 /// The purpose that credit's access log shows.
 const PURPOSE: &str = "奖惩名单认定 list procedure";
@@ -49,6 +49,25 @@ impl Credit {
         let request = api::SubmitRecordsRequest { records, ..Default::default() };
         let answered = RecordsClient::new(self.upstream.clone()).submit_records(patient(request)).await?;
         Ok(answered.into_inner())
+    }
+
+    /// Ends a record; gives it as it then stands, or nothing where it has ended already.
+    pub async fn withdraw(&self, request: api::WithdrawRecordRequest) -> Answer<Option<api::Record>> {
+        unless_ended(RecordsClient::new(self.upstream.clone()).withdraw_record(patient(request)).await)
+    }
+
+    /// Puts a mark on a record, or takes it off; gives it as it then stands, or nothing where it has ended already.
+    pub async fn mark(&self, request: api::MarkRecordRequest) -> Answer<Option<api::Record>> {
+        unless_ended(RecordsClient::new(self.upstream.clone()).mark_record(patient(request)).await)
+    }
+}
+
+// What a record that has ended already answers is no fault here.
+fn unless_ended(answered: Result<tonic::Response<api::Record>, Status>) -> Answer<Option<api::Record>> {
+    match answered {
+        Ok(record) => Ok(Some(record.into_inner())),
+        Err(status) if status.code() == Code::FailedPrecondition => Ok(None),
+        Err(status) => Err(status.into()),
     }
 }
 

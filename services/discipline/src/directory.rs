@@ -12,6 +12,8 @@ use prost::Message;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::json;
 
+use crate::changes;
+
 /// What stands in a directory.
 pub trait Wording: Message + Default + PartialEq {
     /// The directory.
@@ -112,6 +114,13 @@ pub async fn versions<W: Wording>(
     Ok(found)
 }
 
+/// Every wording that there ever was, by identifier and version.
+pub async fn every_version<W: Wording>(db: &impl ConnectionTrait) -> Answer<BTreeMap<(String, i32), W>> {
+    let text = "SELECT id, version, department, body FROM directory_versions WHERE shelf = $1";
+    let rows = Row::find_by_statement(sql(db, text, [W::SHELF.into()])).all(db).await?;
+    rows.into_iter().map(|row| Ok(((row.id.clone(), row.version), Entry::try_from(row)?.wording))).collect()
+}
+
 /// One wording as it stood.
 pub async fn version<W: Wording>(db: &impl ConnectionTrait, id: &str, version: i32) -> Answer<W> {
     let mut found = versions(db, [(id.to_owned(), version)]).await?;
@@ -147,6 +156,7 @@ pub async fn put<W: Wording>(tx: &Tx, context: &Context, mut wording: W) -> Answ
     let kind = format!("{}.put", W::SHELF);
     let decision = Decision { kind: &kind, subject: wording.id(), basis: wording.legal_basis(), detail };
     decisions::record(tx, context, decision).await?;
+    changes::append_wording(tx).await?;
     Ok(wording)
 }
 

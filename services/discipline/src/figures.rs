@@ -30,9 +30,9 @@ pub async fn get(
     })
 }
 
-// On a day in the past a listing that has expired since still counts; one repaired or revoked does not.
-const ACTIVE: &str =
-    "state NOT IN (3, 4) AND from_on <= $1 AND (until_on = '' OR until_on >= $1) AND $2 = ''";
+// On a day in the past a listing that has ended since still counts; one that was wrong, and was revoked, never does.
+const ACTIVE: &str = "state <> 4 AND from_on <= $1 AND (until_on = '' OR until_on >= $1) \
+                      AND (ended_on = '' OR ended_on > $1) AND $2 = ''";
 
 // The lists of a domain, and those of all domains; nothing where every list is meant.
 async fn concerned(app: &Arc<Discipline>, domain: &str) -> Answer<Option<Vec<String>>> {

@@ -1,21 +1,24 @@
 //! Discipline 信用奖惩名单: lists and measures, the procedure that lists a subject, and the check. The table of contents.
 mod applications;
 mod cases;
+mod changes;
 mod checks;
 mod credit;
+mod deliveries;
 mod directory;
 mod figures;
+mod filings;
 mod listings;
 mod lists;
 mod looks;
 mod measures;
-mod outgoing;
 mod personal;
 
 use std::sync::Arc;
 
 use chassis::{
-    App, Store, call,
+    App, Store,
+    call::{self, call},
     clock::Clock,
     mutate,
     serve::{Boot, MESSAGE_MAX, Role, stack},
@@ -27,19 +30,26 @@ use contract::discipline::v1::{
     applications_server::{Applications, ApplicationsServer},
     cases_server::{Cases, CasesServer},
     checks_server::{Checks, ChecksServer},
+    feed_server::{Feed, FeedServer},
     figures_server::{Figures, FiguresServer},
     listings_server::{Listings, ListingsServer},
     lists_server::{Lists, ListsServer},
     measures_server::{Measures, MeasuresServer},
+    objections_server::{Objections, ObjectionsServer},
+    repairs_server::{Repairs, RepairsServer},
 };
+use futures::stream::BoxStream;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
-use tonic::{Request, Response, Status, service::RoutesBuilder};
+use tonic::{Request, Response, Status, Streaming, service::RoutesBuilder};
 
 /// The service.
 struct Discipline {
     store: Store,
     clock: Clock,
     credit: credit::Credit,
+    // What checks are answered from.
+    standing: Arc<checks::Standing>,
+    looks: looks::Looks,
 }
 
 impl App for Discipline {
@@ -52,7 +62,10 @@ struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        storage::migrations(&[("discipline_0001_base", include_str!("../migrations/0001_base.sql"))])
+        storage::migrations(&[
+            ("discipline_0001_base", include_str!("../migrations/0001_base.sql")),
+            ("discipline_0002_after", include_str!("../migrations/0002_after.sql")),
+        ])
     }
 }
 
@@ -132,15 +145,83 @@ impl Listings for Calls {
     ) -> Reply<api::ListPublicListingsResponse> {
         call(&self.0, r, listings::list_public).await
     }
+    async fn get_listing(&self, r: Request<api::GetListingRequest>) -> Reply<api::Listing> {
+        call(&self.0, r, listings::get).await
+    }
+    async fn list_listings(&self, r: Request<api::ListListingsRequest>) -> Reply<api::ListListingsResponse> {
+        call(&self.0, r, listings::list).await
+    }
+    async fn mark_listing(&self, r: Request<api::MarkListingRequest>) -> Reply<api::Listing> {
+        mutate(&self.0, r, listings::mark).await
+    }
+    async fn unmark_listing(&self, r: Request<api::MarkListingRequest>) -> Reply<api::Listing> {
+        mutate(&self.0, r, listings::unmark).await
+    }
+    async fn revoke_listing(&self, r: Request<api::RevokeListingRequest>) -> Reply<api::Listing> {
+        mutate(&self.0, r, listings::revoke).await
+    }
+}
+
+#[chassis::async_trait]
+impl Objections for Calls {
+    async fn create_objection(&self, r: Request<api::CreateObjectionRequest>) -> Reply<api::Objection> {
+        mutate(&self.0, r, filings::object).await
+    }
+    async fn get_objection(&self, r: Request<api::GetObjectionRequest>) -> Reply<api::Objection> {
+        call(&self.0, r, filings::get_objection).await
+    }
+    async fn list_objections(
+        &self,
+        r: Request<api::ListObjectionsRequest>,
+    ) -> Reply<api::ListObjectionsResponse> {
+        call(&self.0, r, filings::list_objections).await
+    }
+    async fn decide_objection(&self, r: Request<api::DecideObjectionRequest>) -> Reply<api::Objection> {
+        mutate(&self.0, r, filings::decide_objection).await
+    }
+}
+
+#[chassis::async_trait]
+impl Repairs for Calls {
+    async fn create_repair(&self, r: Request<api::CreateRepairRequest>) -> Reply<api::Repair> {
+        mutate(&self.0, r, filings::ask_repair).await
+    }
+    async fn get_repair(&self, r: Request<api::GetRepairRequest>) -> Reply<api::Repair> {
+        call(&self.0, r, filings::get_repair).await
+    }
+    async fn list_repairs(&self, r: Request<api::ListRepairsRequest>) -> Reply<api::ListRepairsResponse> {
+        call(&self.0, r, filings::list_repairs).await
+    }
+    async fn decide_repair(&self, r: Request<api::DecideRepairRequest>) -> Reply<api::Repair> {
+        mutate(&self.0, r, filings::decide_repair).await
+    }
 }
 
 #[chassis::async_trait]
 impl Checks for Calls {
+    type StreamChecksStream = BoxStream<'static, Result<api::CheckSubjectsResponse, Status>>;
+
     async fn check_subjects(
         &self,
         r: Request<api::CheckSubjectsRequest>,
     ) -> Reply<api::CheckSubjectsResponse> {
         call(&self.0, r, checks::check).await
+    }
+    async fn stream_checks(
+        &self,
+        r: Request<Streaming<api::CheckSubjectsRequest>>,
+    ) -> Reply<Self::StreamChecksStream> {
+        let (context, questions) = call::open_stream(r)?;
+        call::answer(&context, checks::stream(&self.0, &context, questions))
+    }
+}
+
+#[chassis::async_trait]
+impl Feed for Calls {
+    type WatchStream = BoxStream<'static, Result<api::Change, Status>>;
+
+    async fn watch(&self, r: Request<api::WatchRequest>) -> Reply<Self::WatchStream> {
+        call(&self.0, r, changes::watch).await
     }
 }
 
@@ -168,7 +249,11 @@ impl Figures for Calls {
 pub async fn open(boot: &Boot, credit: Upstream) -> anyhow::Result<Role> {
     let store = boot.store::<Migrator>("discipline").await?;
     let credit = credit::Credit::new(credit);
-    let app = Arc::new(Discipline { store: store.clone(), clock: boot.clock.clone(), credit });
+    let standing = Arc::new(checks::Standing::new(store.clone()));
+    let (looks, writing) = looks::Looks::open(store.clone(), boot.stopping.clone());
+    let following = standing.clone().follow(boot.clock.clone(), boot.stopping.clone());
+    let clock = boot.clock.clone();
+    let app = Arc::new(Discipline { store: store.clone(), clock, credit, standing, looks });
     let calls = || Calls(app.clone());
     let mut routes = RoutesBuilder::default();
     routes
@@ -176,15 +261,20 @@ pub async fn open(boot: &Boot, credit: Upstream) -> anyhow::Result<Role> {
         .add_service(MeasuresServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(CasesServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(ListingsServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(ObjectionsServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(RepairsServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(ChecksServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(ApplicationsServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(FeedServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(FiguresServer::new(calls()).max_decoding_message_size(MESSAGE_MAX));
     Ok(Role {
         name: "discipline",
         router: stack(boot, routes),
         background: vec![
-            Box::pin(outgoing::run(app.clone(), boot.stopping.clone())),
+            Box::pin(deliveries::run(app.clone(), boot.stopping.clone())),
             Box::pin(listings::expire(app.clone(), boot.stopping.clone())),
+            Box::pin(following),
+            Box::pin(writing),
         ],
         store,
     })

@@ -1,8 +1,16 @@
 //! The record of looks at what is not public: who, when, for what purpose, at whom.
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use chassis::{Answer, Context, clock::micros, storage::sql};
+use chassis::{
+    Answer, Context, Fault, Store,
+    clock::micros,
+    storage::{insert_rows, sql},
+};
+use contract::r#type::v1::ErrorReason as Common;
+use identifiers::Uscc;
 use sea_orm::ConnectionTrait;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::Discipline;
 
@@ -27,5 +35,112 @@ pub async fn record(
     ];
     let tx = app.store.begin().await?;
     tx.execute_raw(sql(&*tx, text, values)).await?;
+    tx.commit().await
+}
+
+/// A look by a check, which tells of published listings only.
+pub struct Look {
+    at: i64,
+    client: String,
+    department: String,
+    purpose: String,
+    method: Arc<str>,
+    subjects: Vec<Uscc>,
+}
+
+impl Look {
+    /// The look of a call.
+    pub fn of(context: &Context, purpose: &str, subjects: Vec<Uscc>) -> Self {
+        Self {
+            at: micros(context.now),
+            client: context.caller.name().to_owned(),
+            department: context.caller.department().to_owned(),
+            purpose: purpose.to_owned(),
+            method: context.method.clone(),
+            subjects,
+        }
+    }
+}
+
+// Beyond so many looks that wait to be written a check waits too, so that none is lost for want of room.
+const WAITING: usize = 4_096;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Where checks leave their looks. They are written together, within a tenth of a second and before the process stops: what a check tells
+/// is published, so that its answer need not wait for the disk.
+pub struct Looks(mpsc::Sender<Look>);
+
+impl Looks {
+    /// The place, and the writer behind it.
+    pub fn open(store: Store, stopping: CancellationToken) -> (Self, impl Future<Output = ()> + Send) {
+        let (sender, looks) = mpsc::channel(WAITING);
+        (Self(sender), write(store, looks, stopping))
+    }
+
+    /// Leaves a look.
+    pub async fn tell(&self, look: Look) -> Answer<()> {
+        if look.subjects.is_empty() {
+            return Ok(());
+        }
+        self.0.send(look).await.map_err(|_| {
+            Fault::unavailable(
+                Common::Stopping.as_str_name(),
+                "the service is stopping; ask again",
+                "服务正在停止；请重试",
+            )
+        })
+    }
+}
+
+async fn write(store: Store, mut looks: mpsc::Receiver<Look>, stopping: CancellationToken) {
+    let mut waiting = Vec::new();
+    loop {
+        let ended = tokio::select! {
+            came = looks.recv_many(&mut waiting, WAITING) => came == 0,
+            () = stopping.cancelled() => {
+                looks.close();
+                while let Some(look) = looks.recv().await {
+                    waiting.push(look);
+                }
+                true
+            }
+        };
+        while !waiting.is_empty() {
+            match put(&store, &waiting).await {
+                Ok(()) => waiting.clear(),
+                Err(fault) => {
+                    tracing::error!(%fault, waiting = waiting.len(), "looks can't be written now");
+                    if ended {
+                        break;
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+        if ended {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = stopping.cancelled() => {}
+        }
+    }
+}
+
+async fn put(store: &Store, looks: &[Look]) -> Answer<()> {
+    let rows = looks.iter().map(|look| {
+        let subjects: Vec<&str> = look.subjects.iter().map(Uscc::as_str).collect();
+        vec![
+            look.at.into(),
+            look.client.as_str().into(),
+            look.department.as_str().into(),
+            look.purpose.as_str().into(),
+            look.method.as_ref().into(),
+            subjects.join("\n").into(),
+        ]
+    });
+    let columns = ["at", "client", "department", "purpose", "method", "subjects"];
+    let tx = store.begin().await?;
+    insert_rows(&*tx, "looks", &columns, rows.collect(), "").await?;
     tx.commit().await
 }

@@ -1,6 +1,7 @@
 //! Discipline through its real stack, beside the real credit: each call good, bad and denied.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 mod calls {
+    mod after;
     mod check;
     mod directory;
     mod procedure;

@@ -109,7 +109,10 @@ async fn file(
         ));
     }
     let mut marks = present.record.marks.clone();
-    marks.push(kind.mark().into());
+    let mark = i32::from(kind.mark());
+    if !marks.contains(&mark) {
+        marks.push(mark);
+    }
     records::mark(tx, context, &present, marks).await?;
     tell(context, tx, kind, "filed", &filing).await?;
     Ok(filing)

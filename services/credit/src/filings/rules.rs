@@ -1,11 +1,8 @@
-//! The terms of objections and repairs: dated data.
-use std::sync::LazyLock;
-
-use calendar::{Calendar, Term};
+//! The terms of objections and repairs.
+use calendar::{Calendar, LegalTerm, Procedure, Term};
 use chassis::fault::Violation;
 use contract::credit::v1::{self as api, record::Mark};
 use jiff::civil::Date;
-use serde::Deserialize;
 
 use crate::outcomes::refusal;
 
@@ -44,25 +41,14 @@ impl Kind {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TermRule {
-    filing: String,
-    effective_from: String,
-    working_days: u16,
-    basis: String,
-}
-
-// The test below reads the file, so that what is shipped can be read.
-static TERMS: LazyLock<Vec<TermRule>> =
-    LazyLock::new(|| serde_json::from_str(include_str!("../../data/terms.json")).unwrap_or_default());
-
 /// By when a filing is to be decided, and the rule that says so.
 pub fn term(kind: Kind, filed_on: Date) -> Option<(Term, &'static str)> {
-    let day = filed_on.to_string();
-    let in_force = TERMS.iter().filter(|rule| rule.filing == kind.name() && rule.effective_from <= day);
-    let rule = in_force.max_by_key(|rule| &rule.effective_from)?;
-    Some((Calendar::national().add_working_days(filed_on, rule.working_days), &rule.basis))
+    let procedure = match kind {
+        Kind::Objection => Procedure::Objection,
+        Kind::Repair => Procedure::Repair,
+    };
+    let term = LegalTerm::of(procedure, filed_on)?;
+    Some((term.end(Calendar::national(), filed_on), &term.basis))
 }
 
 /// The refusal of a repair that comes too early.
@@ -73,19 +59,4 @@ pub fn too_early(first: Date, regime: &str) -> Violation {
         format!("the record may be repaired from {first} on ({regime}); file the repair then"),
         format!("按{regime}，该记录最短公示期于{first}届满；请届时再申请修复"),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::civil::date;
-
-    use super::*;
-
-    #[test]
-    fn terms_are_counted_in_working_days() {
-        // Friday 2026-02-13; the Spring Festival is off from 15 to 23 February, with work on Saturdays 14 and 28.
-        let ends = |kind| term(kind, date(2026, 2, 13)).map(|(term, _)| (term.last_day, term.provisional));
-        assert_eq!(ends(Kind::Objection), Some((date(2026, 3, 2), false)));
-        assert_eq!(ends(Kind::Repair), Some((date(2026, 3, 5), false)));
-    }
 }

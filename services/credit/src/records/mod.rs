@@ -2,6 +2,7 @@
 mod bulk;
 mod content;
 mod history;
+mod marks;
 pub mod publicity;
 mod rows;
 pub mod rules;
@@ -33,6 +34,7 @@ use serde_json::json;
 
 pub use bulk::withdraw_untouched;
 pub use history::{get, known_at, list_subject_versions, list_versions, told};
+pub use marks::mark_as_asked;
 pub use rows::{Present, Shown, Withdrawal, counts, shown};
 pub use stream::stream;
 
@@ -448,7 +450,16 @@ pub async fn withdraw(
 ) -> Answer<api::Record> {
     let present = own_effective(tx, context, &request.record).await?;
     let reason = outcomes::free_text("reason", &request.reason, 1_000).map_err(outcomes::fault)?;
-    let mut ended = end(tx, context, &present, Status::Withdrawn, &reason).await?;
+    // A department repairs by filing, which another officer decides; the suite's services have had it decided already.
+    if request.repaired && !context.caller.is_service() {
+        return Err(Fault::field(
+            "repaired",
+            "is for the suite's own procedures; file a repair by POST /credit/v1/repairs",
+            "仅供本平台的程序使用；请通过 POST /credit/v1/repairs 申请修复",
+        ));
+    }
+    let how = if request.repaired { Status::Repaired } else { Status::Withdrawn };
+    let mut ended = end(tx, context, &present, how, &reason).await?;
     // Taking back needs no grant, and shows nothing that the caller has not sent itself.
     if ended.department != Submitter::of(context)?.department && needs_grant(&item_of(tx, &present).await?) {
         (ended.amount, ended.fields, ended.severity) = (String::new(), None, 0);

@@ -335,8 +335,9 @@ impl Shown<'_> {
     fn condition(&self, bound: &mut Bound) -> String {
         let uscc = bound.value(self.uscc);
         let mut condition = format!(
-            "uscc = {uscc} AND status = '{}' AND ({})",
+            "uscc = {uscc} AND status = '{}'{} AND ({})",
             Status::Effective.as_str_name(),
+            if self.published { " AND marks NOT LIKE '%SUSPENDED%'" } else { "" },
             self.terms(bound)
         );
         if let Some(day) = self.standing_on {

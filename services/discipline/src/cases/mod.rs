@@ -17,6 +17,7 @@ use chassis::{
 use contract::discipline::v1::{
     self as api,
     case::{Outcome, State},
+    change::Kind as Changed,
     step::Kind,
 };
 use identifiers::{CodeFault, CodeStatus, Uscc};
@@ -25,7 +26,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use self::{rows::Stored, rules::Standing};
-use crate::{Discipline, directory, listings, looks, outgoing, personal};
+use crate::{Discipline, changes, deliveries, directory, listings, looks, personal};
 
 /// Proposes a case.
 pub async fn propose(
@@ -173,7 +174,13 @@ async fn take(context: &Context, tx: &Tx, act: Act) -> Answer<api::Case> {
     if act.kind == Kind::Publish {
         let listing = listing(&stored.case, &list, on);
         listings::insert(tx, &listing, stored.list_version).await?;
-        outgoing::enqueue(tx, context, &listing, &list.record_item).await?;
+        let position = changes::append(tx, context, Changed::Listed, &listing.listing).await?;
+        deliveries::take_in(tx, context, &listing, &list.record_item).await?;
+        let mut case = shown(&**tx, stored, context.today()).await?;
+        if let Some(listing) = &mut case.listing {
+            listing.position = position;
+        }
+        return Ok(case);
     }
     shown(&**tx, stored, context.today()).await
 }
@@ -270,6 +277,7 @@ fn listing(case: &api::Case, list: &api::List, from: Date) -> api::Listing {
         from: from.to_string(),
         until: until.map(|until| until.to_string()).unwrap_or_default(),
         state: api::listing::State::Active.into(),
+        ..Default::default()
     }
 }
 

@@ -14,11 +14,15 @@ use chassis::{
     upstream::Upstream,
 };
 use contract::{
-    credit::v1::{self as credit, records_client::RecordsClient, subjects_client::SubjectsClient},
+    credit::v1::{
+        self as credit, profiles_client::ProfilesClient, records_client::RecordsClient,
+        subjects_client::SubjectsClient,
+    },
     discipline::v1::{
         self as api, applications_client::ApplicationsClient, cases_client::CasesClient,
         checks_client::ChecksClient, figures_client::FiguresClient, listings_client::ListingsClient,
-        lists_client::ListsClient, measures_client::MeasuresClient,
+        lists_client::ListsClient, measures_client::MeasuresClient, objections_client::ObjectionsClient,
+        repairs_client::RepairsClient,
     },
 };
 use identifiers::Uscc;
@@ -44,6 +48,8 @@ pub struct Client {
     pub checks: ChecksClient<Authorized>,
     pub applications: ApplicationsClient<Authorized>,
     pub figures: FiguresClient<Authorized>,
+    pub objections: ObjectionsClient<Authorized>,
+    pub repairs: RepairsClient<Authorized>,
 }
 
 pub const ALL: &str = "discipline.read discipline.write discipline.propose discipline.decide";
@@ -93,7 +99,9 @@ impl World {
             listings: ListingsClient::with_interceptor(upstream(), token.clone()),
             checks: ChecksClient::with_interceptor(upstream(), token.clone()),
             applications: ApplicationsClient::with_interceptor(upstream(), token.clone()),
-            figures: FiguresClient::with_interceptor(upstream(), token),
+            figures: FiguresClient::with_interceptor(upstream(), token.clone()),
+            objections: ObjectionsClient::with_interceptor(upstream(), token.clone()),
+            repairs: RepairsClient::with_interceptor(upstream(), token),
         }
     }
 
@@ -112,6 +120,11 @@ impl World {
         }
     }
 
+    /// An enterprise's own client.
+    pub fn enterprise(&self, uscc: &str) -> Client {
+        self.client(Claims { uscc: uscc.into(), ..self.claims("", "enterprise", ALL) })
+    }
+
     pub fn office(&self) -> Client {
         let claims = self.claims("credit-office", "office", ALL);
         self.client(Claims { roles: vec!["office".into()], ..claims })
@@ -127,6 +140,26 @@ impl World {
         };
         let mut client = RecordsClient::with_interceptor(self.credit.clone(), token);
         client.list_records(request).await.unwrap().into_inner().records
+    }
+
+    /// What everybody sees of a subject in credit.
+    pub async fn public_records(&self, uscc: &str) -> Vec<credit::Record> {
+        let request = credit::GetPublicProfileRequest { uscc: uscc.into() };
+        let mut client = ProfilesClient::new(self.credit.clone());
+        client.get_public_profile(request).await.unwrap().into_inner().records
+    }
+
+    /// The record as it stands in credit.
+    pub async fn record(&self, record: &str) -> credit::Record {
+        let token = self.trial.token("market-regulation", "credit.read");
+        let request = credit::ListRecordVersionsRequest {
+            record: record.into(),
+            purpose: "试验".into(),
+            ..Default::default()
+        };
+        let mut client = RecordsClient::with_interceptor(self.credit.clone(), token);
+        let versions = client.list_record_versions(request).await.unwrap().into_inner().versions;
+        versions.into_iter().next().and_then(|version| version.record).expect("the present version")
     }
 
     /// A case that is published: proposed by hrss, decided by its chief, on the days given.

@@ -1,0 +1,321 @@
+//! Active listings in memory, found by the subject's code: 44 bytes a listing and a table of numbers over them. Pure.
+use std::hash::{BuildHasher, RandomState};
+
+use contract::discipline::v1::{Listing, listing::State};
+use hashbrown::HashTable;
+use identifiers::Uscc;
+use jiff::civil::Date;
+
+use crate::listings::hides;
+
+/// Places of a code take five bits each.
+type Packed = [u8; 12];
+
+/// A listing, as far as a check tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    code: Packed,
+    /// The listing's id in binary.
+    id: [u8; 16],
+    /// Its list and wording among those known.
+    list: u16,
+    under_objection: bool,
+    /// Days since 1970.
+    from: i32,
+    /// Days since 1970, the last one on which it counts.
+    until: i32,
+    /// The subject's next listing.
+    next: u32,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl Entry {
+    /// The listing's id.
+    pub fn listing(&self) -> String {
+        self.id.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whether the subject objects to it.
+    pub fn under_objection(&self) -> bool {
+        self.under_objection
+    }
+
+    /// The last day on which it counts; none where it has no end.
+    pub fn until(&self) -> Option<Date> {
+        (self.until != i32::MAX).then(|| date(self.until))
+    }
+}
+
+/// Which list, by its id and the version of its wording.
+pub type ListKey = (String, i32);
+
+/// Active listings by the code of their subject.
+pub struct Index {
+    entries: Vec<Entry>,
+    // Numbers of the first entry of each subject.
+    firsts: HashTable<u32>,
+    // Places that are free again.
+    free: Vec<u32>,
+    lists: Vec<ListKey>,
+    hasher: RandomState,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            firsts: HashTable::new(),
+            free: Vec::new(),
+            lists: Vec::new(),
+            hasher: RandomState::new(),
+        }
+    }
+}
+
+impl Index {
+    /// How many listings there are.
+    pub fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    /// Takes in a listing as it stands: it is there afterwards if it counts or may count again without a further change, and gone else.
+    /// One that can't be read is told by its id.
+    pub fn put(&mut self, listing: &Listing, list_version: i32) -> Result<(), String> {
+        let unreadable = || format!("listing {} of {}", listing.listing, listing.uscc);
+        let (code, _) = Uscc::parse_tolerant(&listing.uscc).map_err(|_| unreadable())?;
+        let (code, id) = (pack(&code), id_of(&listing.listing).ok_or_else(unreadable)?);
+        self.remove(code, id);
+        let hidden = listing.marks().any(hides);
+        if hidden || !matches!(listing.state(), State::Active | State::UnderObjection) {
+            return Ok(());
+        }
+        let until = match listing.until.as_str() {
+            "" => i32::MAX,
+            day => days(day.parse().map_err(|_| unreadable())?),
+        };
+        let from = days(listing.from.parse().map_err(|_| unreadable())?);
+        let list = self.list_number((listing.list_id.clone(), list_version));
+        let under_objection = listing.state() == State::UnderObjection;
+        self.insert(Entry { code, id, list, under_objection, from, until, next: NONE });
+        Ok(())
+    }
+
+    fn list_number(&mut self, key: ListKey) -> u16 {
+        let place = self.lists.iter().position(|known| *known == key).unwrap_or_else(|| {
+            self.lists.push(key);
+            self.lists.len() - 1
+        });
+        u16::try_from(place).unwrap_or(u16::MAX)
+    }
+
+    fn insert(&mut self, mut entry: Entry) {
+        let hash = self.hasher.hash_one(entry.code);
+        let Self { entries, firsts, free, hasher, .. } = self;
+        let first = firsts.find_mut(hash, |&at| entries[at as usize].code == entry.code);
+        entry.next = first.as_ref().map_or(NONE, |at| **at);
+        let place = match free.pop() {
+            Some(place) => {
+                // The chain of a subject is newest first; the new place goes before what was first.
+                place
+            }
+            None => u32::try_from(entries.len()).unwrap_or(NONE),
+        };
+        match first {
+            Some(at) => *at = place,
+            None => {
+                let code_of = |&at: &u32| {
+                    let code = if at == place { entry.code } else { entries[at as usize].code };
+                    hasher.hash_one(code)
+                };
+                firsts.insert_unique(hash, place, code_of);
+            }
+        }
+        match entries.get_mut(place as usize) {
+            Some(there) => *there = entry,
+            None => entries.push(entry),
+        }
+    }
+
+    fn remove(&mut self, code: Packed, id: [u8; 16]) {
+        let hash = self.hasher.hash_one(code);
+        let Self { entries, firsts, free, .. } = self;
+        let Ok(first) = firsts.find_entry(hash, |&at| entries[at as usize].code == code) else { return };
+        let (mut before, mut at) = (NONE, *first.get());
+        while at != NONE && entries[at as usize].id != id {
+            (before, at) = (at, entries[at as usize].next);
+        }
+        if at == NONE {
+            return;
+        }
+        let next = entries[at as usize].next;
+        if before != NONE {
+            entries[before as usize].next = next;
+        } else if next != NONE {
+            *first.into_mut() = next;
+        } else {
+            first.remove();
+        }
+        free.push(at);
+    }
+
+    /// The listings of a subject that count on a day, with their lists; none where there are none.
+    pub fn find(&self, code: &Uscc, today: Date) -> Vec<(&Entry, &ListKey)> {
+        let (code, today) = (pack(code), days(today));
+        let hash = self.hasher.hash_one(code);
+        let mut found = Vec::new();
+        let first = self.firsts.find(hash, |&at| self.entries[at as usize].code == code);
+        let mut at = first.copied().unwrap_or(NONE);
+        while let Some(entry) = self.entries.get(at as usize) {
+            if entry.from <= today
+                && today <= entry.until
+                && let Some(list) = self.lists.get(usize::from(entry.list))
+            {
+                found.push((entry, list));
+            }
+            at = entry.next;
+        }
+        // As they were listed: ids grow with time.
+        found.sort_unstable_by_key(|(entry, _)| entry.id);
+        found
+    }
+}
+
+fn days(date: Date) -> i32 {
+    // A span between two dates of these years fits by far.
+    date.duration_since(Date::constant(1970, 1, 1)).as_hours().div_euclid(24).try_into().unwrap_or(i32::MAX)
+}
+
+fn date(days: i32) -> Date {
+    let span = jiff::SignedDuration::from_hours(i64::from(days) * 24);
+    Date::constant(1970, 1, 1).checked_add(span).unwrap_or(Date::MAX)
+}
+
+fn pack(code: &Uscc) -> Packed {
+    let mut bits = 0_u128;
+    for place in code.as_str().bytes() {
+        // Digits from 0, letters from 10: no two of the alphabet meet.
+        let value = if place.is_ascii_digit() { place - b'0' } else { place - b'A' + 10 };
+        bits = (bits << 5) | u128::from(letter_below_32(value));
+    }
+    let mut packed = [0; 12];
+    packed.copy_from_slice(&bits.to_be_bytes()[4..]);
+    packed
+}
+
+// The alphabet leaves I, O, S, V and Z out, so that its 31 places go below 32.
+fn letter_below_32(value: u8) -> u8 {
+    let left_out = [18, 24, 28, 31].iter().filter(|gap| value > **gap).count();
+    value - u8::try_from(left_out).unwrap_or(0)
+}
+
+fn id_of(text: &str) -> Option<[u8; 16]> {
+    if text.len() != 32 || !text.is_ascii() {
+        return None;
+    }
+    let mut id = [0; 16];
+    for (byte, place) in id.iter_mut().zip((0..32).step_by(2)) {
+        *byte = u8::from_str_radix(&text[place..place + 2], 16).ok()?;
+    }
+    Some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use contract::discipline::v1::{ListingMark as Mark, listing::State};
+    use jiff::civil::date as day;
+
+    use super::*;
+
+    fn listing(serial: u32, id: u32, from: &str, until: &str) -> Listing {
+        Listing {
+            uscc: Uscc::fictional(serial).to_string(),
+            listing: format!("{id:032x}"),
+            list_id: format!("list-{}", id % 3),
+            from: from.into(),
+            until: until.into(),
+            state: State::Active.into(),
+            ..Default::default()
+        }
+    }
+
+    fn ids(index: &Index, serial: u32, today: Date) -> Vec<String> {
+        index.find(&Uscc::fictional(serial), today).into_iter().map(|(entry, _)| entry.listing()).collect()
+    }
+
+    #[test]
+    fn it_counts_from_its_first_day_to_its_last() {
+        let mut index = Index::default();
+        index.put(&listing(1, 7, "2026-03-02", "2029-03-02"), 1).unwrap();
+        for (today, count) in
+            [(day(2026, 3, 1), 0), (day(2026, 3, 2), 1), (day(2029, 3, 2), 1), (day(2029, 3, 3), 0)]
+        {
+            assert_eq!(ids(&index, 1, today).len(), count, "{today}");
+        }
+        let (entry, list) = index.find(&Uscc::fictional(1), day(2026, 3, 2))[0];
+        assert_eq!((entry.until(), list), (Some(day(2029, 3, 2)), &(String::from("list-1"), 1)));
+        index.put(&listing(2, 8, "1969-12-31", ""), 1).unwrap();
+        assert_eq!(index.find(&Uscc::fictional(2), day(1969, 12, 31))[0].0.until(), None);
+    }
+
+    #[test]
+    fn every_code_of_the_alphabet_packs_apart() {
+        let alphabet = "0123456789ABCDEFGHJKLMNPQRTUWXY";
+        let values: BTreeSet<u8> = alphabet
+            .bytes()
+            .map(|c| letter_below_32(if c.is_ascii_digit() { c - b'0' } else { c - b'A' + 10 }))
+            .collect();
+        assert_eq!((values.len(), values.last()), (31, Some(&30)));
+    }
+
+    #[test]
+    fn what_is_hidden_or_ended_is_gone_and_may_come_back() {
+        let mut index = Index::default();
+        let today = day(2026, 3, 2);
+        let there = listing(1, 7, "2026-03-02", "");
+        let marked = |mark: Mark| Listing { marks: vec![mark.into()], ..there.clone() };
+        for (state, count) in [
+            (there.clone(), 1),
+            (marked(Mark::Suspended), 0),
+            (marked(Mark::UnderReview), 1),
+            (marked(Mark::Shielded), 0),
+            (there.clone(), 1),
+            (Listing { state: State::Revoked.into(), ..there.clone() }, 0),
+        ] {
+            index.put(&state, 1).unwrap();
+            assert_eq!(ids(&index, 1, today).len(), count, "{state:?}");
+        }
+        assert_eq!(index.len(), 0);
+        let strange = Listing { listing: String::from("not hex"), ..there };
+        assert!(index.put(&strange, 1).is_err());
+    }
+
+    // Against a map that is plain: puts and ends in a scattered order, several listings a subject.
+    #[test]
+    fn it_agrees_with_a_plain_map() {
+        let today = day(2026, 3, 2);
+        let (mut index, mut plain) = (Index::default(), BTreeMap::<u32, BTreeSet<u32>>::new());
+        let mut chance = 1_u32;
+        for _ in 0..20_000 {
+            chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let (serial, id) = ((chance >> 8) % 300, (chance >> 20) % 4 + 1);
+            let id = serial * 10 + id;
+            let mut one = listing(serial, id, "2026-01-01", "");
+            if chance % 3 == 0 {
+                one.state = State::Repaired.into();
+                plain.entry(serial).or_default().remove(&id);
+            } else {
+                plain.entry(serial).or_default().insert(id);
+            }
+            index.put(&one, 1).unwrap();
+        }
+        for (serial, expected) in &plain {
+            let expected: Vec<String> = expected.iter().map(|id| format!("{id:032x}")).collect();
+            assert_eq!(ids(&index, *serial, today), expected, "{serial}");
+        }
+        assert_eq!(index.len(), plain.values().map(BTreeSet::len).sum::<usize>());
+        assert!(ids(&index, 301, today).is_empty());
+    }
+}

@@ -1,0 +1,224 @@
+//! What a replica knows of the listings: read once, then kept current from the feed; too old, it is not answered from.
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    time::{Duration, Instant},
+};
+
+use chassis::{
+    Answer, Fault, Store,
+    clock::Clock,
+    feed::{self, Position},
+    storage::sql,
+};
+use contract::{
+    discipline::v1::{self as api, ErrorReason},
+    r#type::v1::ErrorReason as Common,
+};
+use jiff::Timestamp;
+use sea_orm::FromQueryResult;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::index::{Index, ListKey};
+use crate::{changes::Kept, directory, listings};
+
+// Beyond this a replica that lost its database refuses rather than answers (a listing is known everywhere within a second).
+const FRESH_FOR: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAGE: u64 = 5_000;
+
+/// The wordings that answers name.
+#[derive(Default)]
+pub struct Wordings {
+    /// Lists by id and version.
+    pub lists: BTreeMap<ListKey, api::List>,
+    /// Measures in force.
+    pub measures: BTreeMap<String, api::Measure>,
+}
+
+/// The state that checks are answered from.
+#[derive(Default)]
+pub struct State {
+    /// Listings.
+    pub index: Index,
+    /// Wordings.
+    pub wordings: Arc<Wordings>,
+    /// The instant of which it is no older, by the suite's clock.
+    pub as_of: Timestamp,
+}
+
+/// How far it is known: the feed's place, and when the last look at the feed began.
+#[derive(Clone, Copy)]
+struct Reached {
+    position: Position,
+    looked: Option<Instant>,
+    // This process' own count of changes before that look.
+    appends: u64,
+}
+
+/// The state of a replica.
+pub struct Standing {
+    store: Store,
+    state: RwLock<State>,
+    reached: watch::Sender<Reached>,
+    wanted: tokio::sync::Notify,
+}
+
+impl Standing {
+    /// Nothing is known yet.
+    pub fn new(store: Store) -> Self {
+        let reached = Reached { position: Position::default(), looked: None, appends: 0 };
+        Self {
+            store,
+            state: RwLock::default(),
+            reached: watch::Sender::new(reached),
+            wanted: tokio::sync::Notify::new(),
+        }
+    }
+
+    /// The state, for as long as it takes to answer.
+    pub fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until what was committed by this process, and what stands at the position asked for, is known. Refuses where the state is too
+    /// old to answer from.
+    pub async fn current(&self, min_position: &str) -> Answer<()> {
+        let wanted = Position::parse(min_position).map_err(|fault| fault.at("minPosition"))?;
+        let appends = *self.store.appends().borrow();
+        let holds = |reached: &Reached| {
+            reached.appends >= appends
+                && reached.position >= wanted
+                && reached.looked.is_some_and(|looked| looked.elapsed() < FRESH_FOR)
+        };
+        if holds(&self.reached.borrow()) {
+            return Ok(());
+        }
+        // Another service's position lies beyond anything here: then it is enough to have looked after the question came.
+        let asked = Instant::now();
+        let beyond = wanted > feed::newest(&self.store).await?;
+        let mut reached = self.reached.subscribe();
+        self.wanted.notify_one();
+        let arrival = reached.wait_for(|reached| {
+            holds(reached) || (beyond && reached.looked.is_some_and(|looked| looked >= asked))
+        });
+        match tokio::time::timeout(PATIENCE, arrival).await {
+            Ok(Ok(_)) => Ok(()),
+            _ if self.reached.borrow().looked.is_none_or(|looked| looked.elapsed() >= FRESH_FOR) => {
+                Err(stale())
+            }
+            _ => Err(Fault::unavailable(
+                Common::PositionNotReached.as_str_name(),
+                format!("position {min_position} has not arrived here yet; try again shortly"),
+                format!("位置{min_position}的变更尚未到达；请稍后重试"),
+            )),
+        }
+    }
+
+    /// Reads everything, then follows, until the process stops.
+    pub async fn follow(self: Arc<Self>, clock: Clock, stopping: CancellationToken) {
+        while !stopping.is_cancelled() {
+            let lost = tokio::select! {
+                lost = self.follow_once(&clock) => lost,
+                () = stopping.cancelled() => return,
+            };
+            if let Err(fault) = lost {
+                tracing::warn!(%fault, "the listings can't be followed now");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(200)) => {}
+                () = stopping.cancelled() => {}
+            }
+        }
+    }
+
+    async fn follow_once(&self, clock: &Clock) -> Answer<()> {
+        let mut position = self.reached.borrow().position;
+        if self.reached.borrow().looked.is_none() {
+            position = self.load(clock).await?;
+        }
+        let mut appends = self.store.appends();
+        loop {
+            let (looked, as_of, before) = (Instant::now(), clock.now(), *appends.borrow_and_update());
+            let page = feed::read_after(&self.store, position, PAGE).await?;
+            let full = page.len() as u64 == PAGE;
+            if let Some(last) = page.last() {
+                position = last.position;
+            }
+            let kept = page.iter().map(Kept::read).collect::<Answer<Vec<_>>>()?;
+            let reworded = kept.iter().any(|kept| kept.change.is_none());
+            let wordings = if reworded { Some(wordings(&self.store).await?) } else { None };
+            {
+                let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+                for Kept { change, list_version } in kept {
+                    let listing = change.and_then(|change| change.listing);
+                    if let Some(Err(strange)) = listing.map(|listing| state.index.put(&listing, list_version))
+                    {
+                        tracing::error!(strange, "a listing can't be checked");
+                    }
+                }
+                if let Some(wordings) = wordings {
+                    state.wordings = Arc::new(wordings);
+                }
+                if !full {
+                    state.as_of = as_of;
+                }
+            }
+            if full {
+                self.reached.send_modify(|reached| reached.position = position);
+                continue;
+            }
+            self.reached.send_replace(Reached { position, looked: Some(looked), appends: before });
+            // Other replicas commit too, so that a pause ends by itself.
+            tokio::select! {
+                _ = appends.changed() => {}
+                () = self.wanted.notified() => {}
+                () = tokio::time::sleep(Duration::from_millis(50)) => {}
+            }
+        }
+    }
+
+    // What stands now, and a place in the feed from which nothing is missed: what comes twice does no harm.
+    async fn load(&self, clock: &Clock) -> Answer<Position> {
+        let from = feed::settled(&self.store).await?;
+        let mut index = Index::default();
+        let (mut after, today) = (String::new(), clock.today());
+        loop {
+            let text = format!(
+                "SELECT {} FROM listings WHERE state IN (1, 2) AND case_id > $1 ORDER BY case_id LIMIT {PAGE}",
+                listings::COLUMNS
+            );
+            let db = self.store.read();
+            let rows =
+                listings::Row::find_by_statement(sql(db, &text, [after.as_str().into()])).all(db).await?;
+            let Some(last) = rows.last() else { break };
+            after.clone_from(&last.case_id);
+            for row in rows {
+                let version = row.list_version;
+                if let Err(strange) = index.put(&row.on(today), version) {
+                    tracing::error!(strange, "a listing can't be checked");
+                }
+            }
+        }
+        tracing::info!(listings = index.len(), "listings are known");
+        let wordings = Arc::new(wordings(&self.store).await?);
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) =
+            State { index, wordings, as_of: clock.now() };
+        Ok(from)
+    }
+}
+
+async fn wordings(store: &Store) -> Answer<Wordings> {
+    let measures = directory::all::<api::Measure>(store.read(), "").await?;
+    let measures = measures.into_iter().map(|measure| (measure.measure_id.clone(), measure)).collect();
+    Ok(Wordings { lists: directory::every_version::<api::List>(store.read()).await?, measures })
+}
+
+fn stale() -> Fault {
+    Fault::unavailable(
+        ErrorReason::CheckStale.as_str_name(),
+        "this replica has not heard of the lists for more than a second and does not answer from what may be old; try again",
+        "本节点已超过一秒未收到名单变更，不以可能过时的数据作答；请重试",
+    )
+}

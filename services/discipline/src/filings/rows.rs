@@ -1,0 +1,192 @@
+//! Objections and repairs in their table.
+use chassis::{
+    Answer, Tx,
+    clock::{from_micros, micros, wire},
+    page::Page,
+    storage::{insert_rows, sql},
+};
+use contract::discipline::v1 as api;
+use jiff::{Timestamp, civil::Date};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
+
+use super::rules::Kind;
+
+const READ: &str = "filing, listing, list_id, uscc, department, reason, evidence, commitment, state, filed_at, filed_by, filed_for, \
+                    due_on, due_provisional, basis, decided_at, decided_by, explanation";
+
+/// One filing; the columns are told in the migration.
+#[derive(FromQueryResult)]
+pub struct Filing {
+    pub filing: String,
+    pub listing: String,
+    pub list_id: String,
+    pub uscc: String,
+    pub department: String,
+    pub reason: String,
+    pub evidence: String,
+    pub commitment: String,
+    pub state: String,
+    pub filed_at: i64,
+    pub filed_by: String,
+    pub filed_for: String,
+    pub due_on: String,
+    pub due_provisional: bool,
+    pub basis: String,
+    pub decided_at: Option<i64>,
+    pub decided_by: String,
+    pub explanation: String,
+}
+
+macro_rules! shown {
+    ($name:ident, $message:ident, $id:ident, $module:ident $(, $own:ident)?) => {
+        impl Filing {
+            /// As the contract shows it on a day.
+            pub fn $name(self, today: Date) -> api::$message {
+                let overdue = self.state == "OPEN" && self.due_on < today.to_string();
+                api::$message {
+                    $id: self.filing,
+                    listing: self.listing,
+                    list_id: self.list_id,
+                    uscc: self.uscc,
+                    department: self.department,
+                    reason: self.reason,
+                    evidence: self.evidence,
+                    state: api::$module::State::from_str_name(&self.state).unwrap_or_default().into(),
+                    filed_at: Some(wire(from_micros(self.filed_at))),
+                    filed_by: self.filed_by,
+                    due_on: self.due_on,
+                    due_provisional: self.due_provisional,
+                    basis: self.basis,
+                    overdue,
+                    decided_at: self.decided_at.map(|at| wire(from_micros(at))),
+                    decided_by: self.decided_by,
+                    explanation: self.explanation,
+                    $($own: self.$own,)?
+                }
+            }
+        }
+    };
+}
+
+shown!(objection, Objection, objection_id, objection);
+shown!(repair, Repair, repair_id, repair, commitment);
+
+/// Keeps a new filing; whether none of its kind was open for the listing.
+pub async fn insert(tx: &Tx, kind: Kind, filing: &Filing) -> Answer<bool> {
+    let columns = [
+        "filing",
+        "kind",
+        "listing",
+        "list_id",
+        "uscc",
+        "department",
+        "reason",
+        "evidence",
+        "commitment",
+        "state",
+        "filed_at",
+        "filed_by",
+        "filed_for",
+        "due_on",
+        "due_provisional",
+        "basis",
+        "decided_by",
+        "explanation",
+    ];
+    let row: Vec<Value> = vec![
+        filing.filing.as_str().into(),
+        kind.name().into(),
+        filing.listing.as_str().into(),
+        filing.list_id.as_str().into(),
+        filing.uscc.as_str().into(),
+        filing.department.as_str().into(),
+        filing.reason.as_str().into(),
+        filing.evidence.as_str().into(),
+        filing.commitment.as_str().into(),
+        filing.state.as_str().into(),
+        filing.filed_at.into(),
+        filing.filed_by.as_str().into(),
+        filing.filed_for.as_str().into(),
+        filing.due_on.as_str().into(),
+        filing.due_provisional.into(),
+        filing.basis.as_str().into(),
+        filing.decided_by.as_str().into(),
+        filing.explanation.as_str().into(),
+    ];
+    let conflict = "ON CONFLICT (listing, kind) WHERE state = 'OPEN' DO NOTHING";
+    Ok(insert_rows(&**tx, "filings", &columns, vec![row], conflict).await? == 1)
+}
+
+/// One of a kind.
+pub async fn get(db: &impl ConnectionTrait, kind: Kind, filing: &str) -> Answer<Option<Filing>> {
+    one(db, kind, filing, "").await
+}
+
+/// One of a kind, held until the transaction ends.
+pub async fn get_for_update(tx: &Tx, kind: Kind, filing: &str) -> Answer<Option<Filing>> {
+    let hold = if tx.get_database_backend() == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    one(&**tx, kind, filing, hold).await
+}
+
+async fn one(db: &impl ConnectionTrait, kind: Kind, filing: &str, hold: &str) -> Answer<Option<Filing>> {
+    let text = format!("SELECT {READ} FROM filings WHERE filing = $1 AND kind = $2 {hold}");
+    Ok(Filing::find_by_statement(sql(db, &text, [filing.into(), kind.name().into()])).one(db).await?)
+}
+
+/// Closes one.
+pub async fn close(tx: &Tx, now: Timestamp, filing: &Filing) -> Answer<()> {
+    let text =
+        "UPDATE filings SET state = $2, decided_at = $3, decided_by = $4, explanation = $5 WHERE filing = $1";
+    let values: [Value; 5] = [
+        filing.filing.as_str().into(),
+        filing.state.as_str().into(),
+        micros(now).into(),
+        filing.decided_by.as_str().into(),
+        filing.explanation.as_str().into(),
+    ];
+    tx.execute_raw(sql(&**tx, text, values)).await?;
+    Ok(())
+}
+
+/// Which filings are asked for; what is empty asks nothing.
+pub struct Filter<'a> {
+    /// The kind.
+    pub kind: Kind,
+    /// Of this subject.
+    pub uscc: &'a str,
+    /// On this department's listings, or filed by it.
+    pub department: &'a str,
+    /// In this state.
+    pub state: &'a str,
+    /// Open, and due before this day.
+    pub overdue_on: &'a str,
+}
+
+/// A page of them, the latest first.
+pub async fn list(db: &impl ConnectionTrait, filter: &Filter<'_>, page: &Page) -> Answer<Vec<Filing>> {
+    let text = format!(
+        "SELECT {READ} FROM filings WHERE kind = $1 AND ($2 = '' OR uscc = $2) \
+         AND ($3 = '' OR department = $3 OR filed_for = $3) AND ($4 = '' OR state = $4) \
+         AND ($5 = '' OR (state = 'OPEN' AND due_on < $5)) AND ($6 = '' OR filing < $6) ORDER BY filing DESC LIMIT {}",
+        page.fetch()
+    );
+    let values: [Value; 6] = [
+        filter.kind.name().into(),
+        filter.uscc.into(),
+        filter.department.into(),
+        filter.state.into(),
+        filter.overdue_on.into(),
+        page.after.as_str().into(),
+    ];
+    Ok(Filing::find_by_statement(sql(db, &text, values)).all(db).await?)
+}
+
+/// Closes what is open about a listing that has ended; gives what it closed.
+pub async fn close_all(tx: &Tx, now: Timestamp, by: &str, listing: &str) -> Answer<Vec<Filing>> {
+    let text = format!(
+        "UPDATE filings SET state = 'CLOSED', decided_at = $2, decided_by = $3 WHERE listing = $1 AND state = 'OPEN' \
+         RETURNING {READ}"
+    );
+    let values = [listing.into(), micros(now).into(), by.into()];
+    Ok(Filing::find_by_statement(sql(&**tx, &text, values)).all(&**tx).await?)
+}
