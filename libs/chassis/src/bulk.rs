@@ -21,6 +21,7 @@ use crate::{
 pub struct Bulk {
     inner: sqlx::Transaction<'static, Postgres>,
     committed: Arc<Committed>,
+    appended: Option<Position>,
 }
 
 // A message to the database of at most so many bytes and a row.
@@ -31,7 +32,7 @@ impl Store {
     pub async fn bulk(&self) -> Answer<Option<Bulk>> {
         let Some((pool, committed)) = self.postgres() else { return Ok(None) };
         let inner = pool.begin().await.map_err(Fault::internal)?;
-        Ok(Some(Bulk { inner, committed }))
+        Ok(Some(Bulk { inner, committed, appended: None }))
     }
 }
 
@@ -63,7 +64,9 @@ impl Bulk {
             .fetch_one(&mut *self.inner)
             .await
             .map_err(Fault::internal)?;
-        Ok(Position::new(xid, last.try_get(0).map_err(Fault::internal)?))
+        let position = Position::new(xid, last.try_get(0).map_err(Fault::internal)?);
+        self.appended = Some(position);
+        Ok(position)
     }
 
     /// Runs a statement beside the copies; its parameters are texts.
@@ -79,7 +82,7 @@ impl Bulk {
     /// Commits, and wakes who follows.
     pub async fn commit(self) -> Answer<()> {
         self.inner.commit().await.map_err(Fault::internal)?;
-        self.committed.tell(true);
+        self.committed.tell(self.appended);
         Ok(())
     }
 }
@@ -125,7 +128,7 @@ impl Store {
     /// Begins a transaction that adds many rows.
     pub async fn begin_bulk(&self) -> Answer<BulkTx> {
         Ok(BulkTx(match self.bulk().await? {
-            Some(Bulk { inner, committed }) => Inner::Copying(Mutex::new(inner), committed),
+            Some(Bulk { inner, committed, .. }) => Inner::Copying(Mutex::new(inner), committed),
             None => Inner::Inserting(self.begin().await?),
         }))
     }
@@ -158,7 +161,7 @@ impl BulkTx {
         match self.0 {
             Inner::Copying(transaction, committed) => {
                 transaction.into_inner().commit().await.map_err(Fault::internal)?;
-                committed.tell(false);
+                committed.tell(None);
                 Ok(())
             }
             Inner::Inserting(tx) => tx.commit().await,

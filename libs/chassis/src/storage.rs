@@ -30,18 +30,18 @@ pub struct Store {
     committed: Arc<Committed>,
 }
 
-/// Who is woken by this process' commits: counts of all of them, and of those that appended to the feed.
+/// Who is woken by this process' commits: the count of all of them, and the last place in the feed that they appended to.
 #[derive(Default)]
 pub(crate) struct Committed {
     all: watch::Sender<u64>,
-    appended: watch::Sender<u64>,
+    appended: watch::Sender<Position>,
 }
 
 impl Committed {
-    pub(crate) fn tell(&self, appended: bool) {
+    pub(crate) fn tell(&self, appended: Option<Position>) {
         self.all.send_modify(|count| *count += 1);
-        if appended {
-            self.appended.send_modify(|count| *count += 1);
+        if let Some(position) = appended {
+            self.appended.send_modify(|last| *last = position.max(*last));
         }
     }
 }
@@ -170,8 +170,8 @@ impl Store {
         self.committed.all.subscribe()
     }
 
-    /// Changes whenever this process commits a change of its feed.
-    pub fn appends(&self) -> watch::Receiver<u64> {
+    /// The last place in its feed that this process has committed a change at.
+    pub fn appends(&self) -> watch::Receiver<Position> {
         self.committed.appended.subscribe()
     }
 
@@ -228,7 +228,7 @@ async fn create_database(options: &PgConnectOptions) -> anyhow::Result<()> {
 impl Tx {
     /// Commits, and wakes who follows.
     pub async fn commit(self) -> Answer<()> {
-        let appended = self.position().is_some();
+        let appended = self.position();
         self.inner.commit().await?;
         self.committed.tell(appended);
         Ok(())

@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn every_mark_has_one_in_credit() {
         let told: Vec<_> = (1..=6).map(|mark| told(Mark::try_from(mark).expect("a mark"))).collect();
-        use credit::record::Mark as Told;
+        use contract::credit::v1::record::Mark as Told;
         let expected = [
             Told::UnderObjection,
             Told::UnderRepair,

@@ -116,6 +116,9 @@ fn marks(row: &Row) -> impl Iterator<Item = (&str, &'static str)> {
         Mark::Unspecified => None,
         Mark::UnderObjection => Some((mark, "异议处理中")),
         Mark::UnderRepair => Some((mark, "信用修复办理中")),
+        Mark::UnderReview => Some((mark, "行政复议中")),
+        Mark::InLitigation => Some((mark, "行政诉讼中")),
+        Mark::Suspended => Some((mark, "暂停公示")),
     })
 }
 

@@ -178,6 +178,9 @@ fn row(entry: &api::ReportEntry) -> Vec<String> {
         Mark::Unspecified => None,
         Mark::UnderObjection => Some(String::from("【异议中】")),
         Mark::UnderRepair => Some(String::from("【修复中】")),
+        Mark::UnderReview => Some(String::from("【复议中】")),
+        Mark::InLitigation => Some(String::from("【诉讼中】")),
+        Mark::Suspended => Some(String::from("【暂停公示】")),
     }));
     vec![
         name.join("\n"),

@@ -53,8 +53,6 @@ pub struct State {
 struct Reached {
     position: Position,
     looked: Option<Instant>,
-    // This process' own count of changes before that look.
-    appends: u64,
 }
 
 /// The state of a replica.
@@ -68,7 +66,7 @@ pub struct Standing {
 impl Standing {
     /// Nothing is known yet.
     pub fn new(store: Store) -> Self {
-        let reached = Reached { position: Position::default(), looked: None, appends: 0 };
+        let reached = Reached { position: Position::default(), looked: None };
         Self {
             store,
             state: RwLock::default(),
@@ -86,9 +84,9 @@ impl Standing {
     /// old to answer from.
     pub async fn current(&self, min_position: &str) -> Answer<()> {
         let wanted = Position::parse(min_position).map_err(|fault| fault.at("minPosition"))?;
-        let appends = *self.store.appends().borrow();
+        let own = *self.store.appends().borrow();
         let holds = |reached: &Reached| {
-            reached.appends >= appends
+            reached.position >= own
                 && reached.position >= wanted
                 && reached.looked.is_some_and(|looked| looked.elapsed() < FRESH_FOR)
         };
@@ -101,7 +99,8 @@ impl Standing {
         let mut reached = self.reached.subscribe();
         self.wanted.notify_one();
         let arrival = reached.wait_for(|reached| {
-            holds(reached) || (beyond && reached.looked.is_some_and(|looked| looked >= asked))
+            holds(reached)
+                || (beyond && reached.position >= own && reached.looked.is_some_and(|looked| looked >= asked))
         });
         match tokio::time::timeout(PATIENCE, arrival).await {
             Ok(Ok(_)) => Ok(()),
@@ -140,7 +139,8 @@ impl Standing {
         }
         let mut appends = self.store.appends();
         loop {
-            let (looked, as_of, before) = (Instant::now(), clock.now(), *appends.borrow_and_update());
+            let (looked, as_of) = (Instant::now(), clock.now());
+            appends.borrow_and_update();
             let page = feed::read_after(&self.store, position, PAGE).await?;
             let full = page.len() as u64 == PAGE;
             if let Some(last) = page.last() {
@@ -169,7 +169,7 @@ impl Standing {
                 self.reached.send_modify(|reached| reached.position = position);
                 continue;
             }
-            self.reached.send_replace(Reached { position, looked: Some(looked), appends: before });
+            self.reached.send_replace(Reached { position, looked: Some(looked) });
             // Other replicas commit too, so that a pause ends by itself.
             tokio::select! {
                 _ = appends.changed() => {}

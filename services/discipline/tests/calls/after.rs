@@ -223,11 +223,10 @@ async fn what_is_suspended_is_neither_shown_nor_checked() {
     assert_eq!((denied.code(), reason(&denied)), (Code::PermissionDenied, "NOT_OF_DEPARTMENT".into()));
     let future = api::MarkListingRequest { on: "2026-03-03".into(), ..mark(&id, Mark::InLitigation) };
     assert_eq!(reason(&clerk.listings.mark_listing(future).await.unwrap_err()), "STEP_DATE_INVALID");
-    let other = world
-        .enterprise(&code(2))
-        .listings
-        .get_listing(api::GetListingRequest { listing: id, ..Default::default() });
-    assert_eq!(other.await.unwrap_err().code(), Code::NotFound);
+    let mut other = world.enterprise(&code(2));
+    let request = api::GetListingRequest { listing: id, ..Default::default() };
+    let unseen = other.listings.get_listing(request).await.unwrap_err();
+    assert_eq!(unseen.code(), Code::NotFound);
 }
 
 #[tokio::test]

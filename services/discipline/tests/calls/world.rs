@@ -151,7 +151,8 @@ impl World {
 
     /// The record as it stands in credit.
     pub async fn record(&self, record: &str) -> credit::Record {
-        let token = self.trial.token("market-regulation", "credit.read");
+        let claims = self.claims("credit-office", "office", "credit.read");
+        let token = self.trial.token_of(Claims { roles: vec!["office".into()], ..claims });
         let request = credit::ListRecordVersionsRequest {
             record: record.into(),
             purpose: "试验".into(),
