@@ -303,7 +303,7 @@ mod tests {
             let (serial, id) = ((chance >> 8) % 300, (chance >> 20) % 4 + 1);
             let id = serial * 10 + id;
             let mut one = listing(serial, id, "2026-01-01", "");
-            if chance % 3 == 0 {
+            if chance.is_multiple_of(3) {
                 one.state = State::Repaired.into();
                 plain.entry(serial).or_default().remove(&id);
             } else {
