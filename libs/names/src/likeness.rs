@@ -50,7 +50,10 @@ pub fn compare(asked: &Name, own: &Name, region: &str) -> Option<Likeness> {
     regions(a, b, region, &mut reasons);
     form(a, b, &mut reasons);
     let score = reasons.iter().fold(100, |score, reason| score * weight(reason) / 100);
-    Some(Likeness { score: u8::try_from(score).unwrap_or_default(), reasons })
+    let score = u8::try_from(score).unwrap_or_default();
+    // Subjects are looked up by the key: two names of different keys, such as those of nothing but brackets and a region, are left for a person.
+    let most = if asked.key() == own.key() { score } else { LINKS_FROM - 1 };
+    Some(Likeness { score: score.min(most), reasons })
 }
 
 /// What a reason leaves of a score, in percent. Below 90 it keeps a pair from being linked.

@@ -181,7 +181,10 @@ mod tests {
     fn only_what_is_sure_is_linked() {
         let exact = one("1", 100, &[Reason::Identical]);
         let name = "虚构甲有限公司";
-        assert_eq!(link(name, &[exact.clone()]), Ok(Linked { uscc: String::from("1"), because: None }));
+        assert_eq!(
+            link(name, std::slice::from_ref(&exact)),
+            Ok(Linked { uscc: String::from("1"), because: None })
+        );
         let brackets = link(name, &[one("1", 99, &[Reason::Marks])]).unwrap();
         assert!(brackets.because.is_some_and(|because| because.zh.contains("仅括号")));
         let same = [Reason::Identical, Reason::SeveralSubjects(2)];
