@@ -8,7 +8,7 @@ use sea_orm::{
     Value,
     sea_query::ArrayType,
     sqlx::{
-        self, ConnectOptions as _,
+        self, ConnectOptions as _, Connection as _,
         postgres::{PgConnectOptions, PgPoolOptions},
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
     },
@@ -58,6 +58,9 @@ pub struct Mark {
     appended: Option<Position>,
 }
 
+// A connection that was idle for longer may have been cut meanwhile.
+const RESTED: Duration = Duration::from_secs(1);
+
 /// Where a service's data lives.
 pub struct Place<'a> {
     /// The service's name, which names the file or fills `{service}` in the URL.
@@ -95,6 +98,8 @@ impl Store {
         let named = || format!("the SQLite file {}", file.display());
         let write = SqlitePoolOptions::new()
             .max_connections(1)
+            // A file does not break off; to ask before each statement whether it is there costs as much as the statement.
+            .test_before_acquire(false)
             .connect_with(
                 options
                     .clone()
@@ -109,7 +114,9 @@ impl Store {
             .max_connections(4)
             .min_connections(0)
             .idle_timeout(Duration::from_secs(60))
-            .connect_lazy_with(options.read_only(true));
+            .test_before_acquire(false)
+            // Whenever the writer commits, a reader forgets the pages that it holds: mapped, they need not be fetched again one by one.
+            .connect_lazy_with(options.read_only(true).pragma("mmap_size", "268435456"));
         Ok(Self::of(
             SqlxSqliteConnector::from_sqlx_sqlite_pool(read),
             SqlxSqliteConnector::from_sqlx_sqlite_pool(write),
@@ -123,6 +130,16 @@ impl Store {
         let pool = PgPoolOptions::new()
             .max_connections(16)
             .acquire_timeout(Duration::from_secs(10))
+            // A connection that was in use a moment ago is there still; only one that rested is asked before it is given out.
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > RESTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_with(options)
             .await
             .context("PostgreSQL does not answer")?;

@@ -18,7 +18,11 @@ use tokio::sync::{
     oneshot::{self, error::TryRecvError},
 };
 
-use crate::{Credit, outcomes, subjects, usage};
+use crate::{
+    Credit, outcomes,
+    subjects::{self, Met},
+    usage,
+};
 
 /// A look that is allowed and has not been taken yet.
 pub struct Asked {
@@ -26,6 +30,10 @@ pub struct Asked {
     pub subject: api::Subject,
     // What for; none where the subject looks at itself, which asks for no purpose and is nobody's concern.
     purpose: Option<String>,
+    /// The edition of the catalogue when it was asked.
+    pub edition: i64,
+    /// Whether the subject ever made a grant.
+    pub any_grants: bool,
     // The grants that open something to it.
     grants: BTreeSet<String>,
 }
@@ -53,7 +61,8 @@ pub async fn ask(app: &Arc<Credit>, context: &Context, uscc: &str, purpose: &str
         own if own == code.as_str() => None,
         _ => return Err(outcomes::not_for_enterprises()),
     };
-    Ok(Asked { subject: subjects::require(&app.store, &code).await?, purpose, grants: BTreeSet::new() })
+    let Met { subject, edition, grants } = subjects::meet(&app.store, &code).await?;
+    Ok(Asked { subject, purpose, edition, any_grants: grants, grants: BTreeSet::new() })
 }
 
 /// Looks on their way into the log. Those that wait while others are written go down together, in one transaction: a commit waits for the

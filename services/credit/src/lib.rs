@@ -360,6 +360,13 @@ impl EvaluationLists for Calls {
     ) -> Answered<api::ImportEvaluationResultsResponse> {
         mutate(&self.0, r, evaluations::import).await
     }
+    async fn upload_evaluation_results(
+        &self,
+        r: Request<Streaming<api::UploadEvaluationResultsRequest>>,
+    ) -> Answered<api::ImportEvaluationResultsResponse> {
+        let (context, parts) = call::open_stream(r)?;
+        call::answer(&context, evaluations::upload(&self.0, &context, parts).await)
+    }
 }
 
 #[async_trait]

@@ -56,6 +56,9 @@ impl Granted {
 /// What a subject has granted to who asks, for the purpose of asking. The credit office is a department like the others; a service of the suite
 /// is none.
 pub async fn granted(app: &Credit, context: &Context, asked: &Asked) -> Answer<Granted> {
+    if !asked.any_grants {
+        return Ok(Granted::default());
+    }
     let department = context.caller.department();
     for_reading(app, department, asked.purpose(), &[&asked.subject.uscc], context.today()).await
 }

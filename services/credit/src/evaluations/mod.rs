@@ -2,6 +2,7 @@
 mod results;
 mod rows;
 mod rules;
+mod upload;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,6 +22,7 @@ use identifiers::{Department, Domain};
 use serde_json::json;
 
 pub use results::import;
+pub use upload::upload;
 
 use crate::{
     Credit, accesses,

@@ -29,9 +29,21 @@ pub async fn import(
     request: api::ImportEvaluationResultsRequest,
 ) -> Answer<api::ImportEvaluationResultsResponse> {
     office_only(context)?;
-    let id = request.evaluation_list_id.as_str();
+    let rows = request.results.into_iter().map(Ok).collect();
+    take(app, context, tx, &request.evaluation_list_id, rows).await
+}
+
+/// Takes results of a list in, those of a file that could not be read among them.
+pub async fn take(
+    app: &Credit,
+    context: &Context,
+    tx: &Tx,
+    id: &str,
+    results: Vec<Result<api::EvaluationResultInput, Violation>>,
+) -> Answer<api::ImportEvaluationResultsResponse> {
     let mut list = rows::get_for_update(tx, id).await?.ok_or_else(|| missing(id))?;
-    let judged: Vec<_> = request.results.iter().map(|result| rules::judge(result, context.today())).collect();
+    let judge = |result: Result<_, _>| result.and_then(|result| rules::judge(&result, context.today()));
+    let judged: Vec<_> = results.into_iter().map(judge).collect();
     let judged = graded(context, tx, &mut list, judged).await?;
     let mut intake = Intake { context, tx, list: &list, seen: HashMap::new(), corrected: 0 };
     let mut verdicts = Vec::with_capacity(judged.len());

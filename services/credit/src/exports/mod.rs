@@ -34,8 +34,9 @@ const SHEET_MOST: u64 = 1_048_575;
 
 /// The items whose records a caller may take away as a file: those that its audience sees, but for what needs the subject's grant. Grants are
 /// given for single looks, not for files.
-async fn visible(app: &Credit, context: &Context) -> Answer<Vec<Item>> {
-    let items = profiles::visible(app, profiles::audience(context, ""), "", &Granted::default()).await?;
+async fn visible(app: &Credit, context: &Context) -> Answer<Vec<Arc<Item>>> {
+    let items = app.catalogue.in_force(&app.store).await?;
+    let items = profiles::visible(&items, profiles::audience(context, ""), "", &Granted::default());
     Ok(items.into_iter().filter(|item| item.body.nature() != items::Nature::Authorized).collect())
 }
 
@@ -235,7 +236,7 @@ fn given_up() -> Fault {
 
 struct Records {
     filter: Filter,
-    items: Vec<Item>,
+    items: Vec<Arc<Item>>,
     one: Option<api::CatalogueItem>,
     what: String,
     after: (String, String),

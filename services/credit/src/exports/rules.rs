@@ -1,4 +1,6 @@
 //! Which records an export asks for.
+use std::sync::Arc;
+
 use chassis::fault::Violation;
 use contract::credit::v1 as api;
 use identifiers::Region;
@@ -8,7 +10,11 @@ use super::rows::Filter;
 use crate::items::Item;
 
 /// Reads the filters of a request, of items that the caller may see.
-pub fn filter(request: &api::ExportRecordsRequest, items: &[Item], today: Date) -> Result<Filter, Violation> {
+pub fn filter(
+    request: &api::ExportRecordsRequest,
+    items: &[Arc<Item>],
+    today: Date,
+) -> Result<Filter, Violation> {
     let region = match request.region.trim() {
         "" => String::new(),
         given => Region::parse(given)

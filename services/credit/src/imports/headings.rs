@@ -7,15 +7,18 @@ pub struct Target {
     required: bool,
 }
 
-const fn wanted(name: &'static str, aliases: &'static [&'static str]) -> Target {
+/// A target that rows can't do without.
+pub const fn wanted(name: &'static str, aliases: &'static [&'static str]) -> Target {
     Target { name, aliases, required: true }
 }
 
-const fn optional(name: &'static str, aliases: &'static [&'static str]) -> Target {
+/// A target that rows may have.
+pub const fn optional(name: &'static str, aliases: &'static [&'static str]) -> Target {
     Target { name, aliases, required: false }
 }
 
-const USCC: Target = wanted(
+/// The code of an enterprise.
+pub const USCC: Target = wanted(
     "uscc",
     &[
         "uscc",
@@ -137,6 +140,11 @@ impl Target {
         self.aliases.iter().find_map(|alias| squashed.iter().position(|heading| heading == alias))
     }
 
+    /// Its headings, squashed.
+    pub fn headings(&self) -> impl Iterator<Item = String> + use<> {
+        self.aliases.iter().map(|alias| (*alias).to_owned())
+    }
+
     /// The name of a target that rows can't do without.
     pub fn missing(&self) -> Option<(&'static str, &'static str)> {
         let chinese = self.aliases.iter().copied().find(|alias| !alias.is_ascii());
@@ -147,7 +155,7 @@ impl Target {
 /// Every heading that is known, squashed.
 pub fn known() -> impl Iterator<Item = String> {
     let targets = SUBJECTS.iter().chain(RECORDS);
-    targets.flat_map(|target| target.aliases).map(|alias| (*alias).to_owned())
+    targets.flat_map(Target::headings)
 }
 
 /// A field's heading without its unit, and whether the unit is ten thousands of yuan.

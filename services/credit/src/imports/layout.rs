@@ -9,7 +9,7 @@ use super::{
     plan::Plan,
     templates::{self, Rows, Template},
 };
-use crate::{items::Item, outcomes::shown};
+use crate::{items::Items, outcomes::shown};
 
 /// A column that holds a field of an item.
 #[derive(Clone)]
@@ -48,12 +48,7 @@ pub type Missing = (&'static str, &'static str);
 
 impl Layout {
     /// Finds out what each column is, or names the first that is missing.
-    pub fn find(
-        plan: &Plan,
-        given: &[String],
-        items: HashMap<String, Item>,
-        language: Language,
-    ) -> Result<Self, Missing> {
+    pub fn find(plan: &Plan, given: &[String], items: Items, language: Language) -> Result<Self, Missing> {
         let squashed: Vec<String> = given.iter().map(|heading| squash(heading)).collect();
         let personal: BTreeSet<usize> =
             (0..given.len()).filter(|&column| templates::personal(&squashed[column])).collect();
@@ -91,11 +86,7 @@ impl Layout {
     }
 
     // The columns that the template knows, each with its standard heading where nothing is taken from it.
-    fn by_template(
-        &mut self,
-        squashed: &[String],
-        items: &HashMap<String, Item>,
-    ) -> BTreeMap<usize, Option<&'static str>> {
+    fn by_template(&mut self, squashed: &[String], items: &Items) -> BTreeMap<usize, Option<&'static str>> {
         let mut claimed = BTreeMap::new();
         let Some(template) = self.template else { return claimed };
         if self.item.is_empty() {
@@ -129,7 +120,7 @@ impl Layout {
     fn by_fields(
         &mut self,
         squashed: &[String],
-        items: &HashMap<String, Item>,
+        items: &Items,
         claimed: &BTreeMap<usize, Option<&'static str>>,
     ) {
         let wanted = items.iter().filter(|(name, _)| self.item.is_empty() || self.item == **name);
@@ -266,7 +257,7 @@ impl Layout {
 }
 
 /// Every heading that could be one, squashed, so that a title above the headings is not taken for them.
-pub fn known_headings(items: &HashMap<String, Item>) -> HashSet<String> {
+pub fn known_headings(items: &Items) -> HashSet<String> {
     let fields = items.values().flat_map(|item| &item.body.fields);
     let fields = fields.flat_map(|field| [squash(&field.key), squash(&field.name)]);
     let mut known: HashSet<String> = headings::known().chain(templates::headings()).chain(fields).collect();
@@ -276,9 +267,12 @@ pub fn known_headings(items: &HashMap<String, Item>) -> HashSet<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
 
-    fn items() -> HashMap<String, Item> {
+    use super::*;
+    use crate::items::Item;
+
+    fn items() -> Items {
         let rows: Vec<serde_json::Value> =
             serde_json::from_str(include_str!("../../data/items.json")).unwrap();
         let field = |field: &serde_json::Value| api::CatalogueField {
@@ -293,7 +287,8 @@ mod tests {
                 fields: row["fields"].as_array().unwrap().iter().map(field).collect(),
                 ..Default::default()
             };
-            (body.item.clone(), Item { version: 1, owner: String::new(), built_in: true, body })
+            let item = Item { version: 1, owner: String::new(), built_in: true, body };
+            (item.body.item.clone(), Arc::new(item))
         };
         rows.iter().map(item).collect()
     }

@@ -27,9 +27,13 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 use tonic::Streaming;
 
+pub use headings::{Target, USCC, optional, squash, wanted};
 pub use rejects::download as download_rejects;
+pub use sheet::{Line, whole as table};
 pub use spreadsheet::Spreadsheet;
+pub use values::{date, value};
 pub use withdrawal::withdraw;
+pub use work::column_missing;
 
 use crate::{
     Credit, authorizations, changes, items,
@@ -151,12 +155,7 @@ impl<'a> Intake<'a> {
             self.inspect().await?;
             return Ok((self.format, ""));
         }
-        let encoding = self.census.encoding().ok_or_else(|| {
-            plan::unreadable(
-                "the file is not text; send a CSV file in UTF-8, GB18030, or UTF-16 with a byte order mark",
-                "文件不是文本；请提交 UTF-8、GB18030 或带字节序标记的 UTF-16 编码的 CSV 文件",
-            )
-        })?;
+        let encoding = self.census.encoding().ok_or_else(plan::no_text)?;
         Ok((self.format, encoding.name()))
     }
 

@@ -179,6 +179,14 @@ pub fn tell_format(head: &[u8], announced: &str) -> Answer<&'static str> {
     }
 }
 
+/// The refusal of bytes that are neither a workbook nor text.
+pub fn no_text() -> Fault {
+    unreadable(
+        "the file is not text; send a CSV file in UTF-8, GB18030, or UTF-16 with a byte order mark",
+        "文件不是文本；请提交 UTF-8、GB18030 或带字节序标记的 UTF-16 编码的 CSV 文件",
+    )
+}
+
 /// A file that can't be read as what it claims to be.
 pub fn unreadable(en: &str, zh: &str) -> Fault {
     Fault::invalid(api::ErrorReason::FileUnreadable.as_str_name(), en, zh).at("file")

@@ -91,6 +91,31 @@ pub fn open(
     taken
 }
 
+/// A table out of a file that is held whole, at most of so many rows as it has: its headings and everything below them.
+pub fn whole(file: Vec<u8>, known: HashSet<String>) -> Answer<(Head, Vec<Line>)> {
+    let mut census = encoding::Census::default();
+    census.look(&file);
+    let workbook = plan::tell_format(&file, "")? == plan::WORKBOOK;
+    let (mut head, mut lines) = (None, Vec::new());
+    let mut rows = Rows::new(Arc::new(known), 0, |part| {
+        match part {
+            Part::Headings(found) => head = Some(found),
+            Part::Rows(more) => lines.extend(more),
+            Part::End => {}
+        }
+        true
+    });
+    if workbook {
+        workbook::read(file, "", &mut rows)?;
+    } else {
+        let encoding = census.encoding().ok_or_else(plan::no_text)?;
+        let mut file = Some(file);
+        text(Text::new(move || Ok(file.take()), encoding), &mut rows)?;
+    }
+    drop(rows);
+    Ok((head.unwrap_or_default(), lines))
+}
+
 /// Rows on their way from a reader to the work: headings found, batches filled.
 pub struct Rows<F> {
     known: Arc<HashSet<String>>,

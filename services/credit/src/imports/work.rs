@@ -228,11 +228,14 @@ impl Run<'_> {
             .collect();
         rows::note_records(&tx, &self.job.id, &accepted).await?;
         let mut refused = Vec::new();
-        let mut tally = Tally::default();
+        let records = self.plan.records;
+        let mut tally = if records { Tally::default() } else { Tally::of_subjects(&taken.verdicts) };
         let ends = taken.verdicts.into_iter().zip(&taken.linked);
         for (row, (line, (verdict, linked))) in lines.iter().zip(ends).enumerate() {
             let item = batch::item(&taken.inputs, taken.places[row]).unwrap_or(&layout.item);
-            tally.add(item, (&verdict).into());
+            if records {
+                tally.add(item, (&verdict).into());
+            }
             self.count(layout, line, (&verdict, linked.as_ref()), next);
             if let Verdict::Refused(violation) = verdict {
                 let kept = cells::kept(layout, &line.cells, &violation);
@@ -244,10 +247,7 @@ impl Run<'_> {
             next.position = position.to_string();
         }
         self.job.progress(&tx, &self.metadata(next), &next.encode_to_vec()).await?;
-        // What departments send is counted by records; a register of subjects is none.
-        if self.plan.records {
-            usage::count(&tx, self.app.clock.now(), &self.plan.submitter().department, &tally).await?;
-        }
+        usage::count(&tx, self.app.clock.now(), &self.plan.submitter().department, &tally).await?;
         tx.commit().await
     }
 
@@ -333,7 +333,7 @@ fn rare(language: chassis::language::Language) -> String {
     .to_owned()
 }
 
-fn column_missing((name, heading): Missing, headings: &[String]) -> Fault {
+pub fn column_missing((name, heading): Missing, headings: &[String]) -> Fault {
     let shown: Vec<String> = headings.iter().take(40).map(|heading| outcomes::shown(heading)).collect();
     Fault::invalid(
         api::ErrorReason::ColumnMissing.as_str_name(),

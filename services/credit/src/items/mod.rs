@@ -19,7 +19,7 @@ use serde_json::json;
 #[cfg(test)]
 pub use built_in::items as built_in;
 pub use contract::credit::v1::catalogue_item::Nature;
-pub use rows::{Item, in_force, named};
+pub use rows::{EDITION, Item, in_force, named};
 
 use crate::{
     Credit, changes,
@@ -38,12 +38,19 @@ pub async fn seed(store: &Store, now: Timestamp) -> anyhow::Result<()> {
 /// The catalogue in force as it was last read. A look costs one count; it is read again when a wording was put since, here or by another
 /// replica.
 #[derive(Default)]
-pub struct Catalogue(RwLock<(i64, Arc<HashMap<String, Item>>)>);
+pub struct Catalogue(RwLock<(i64, Arc<Items>)>);
+
+/// The items in force, by name.
+pub type Items = HashMap<String, Arc<Item>>;
 
 impl Catalogue {
-    /// The catalogue in force, by name.
-    pub async fn in_force(&self, store: &Store) -> Answer<Arc<HashMap<String, Item>>> {
-        let edition = rows::edition(store.read()).await?;
+    /// The catalogue in force.
+    pub async fn in_force(&self, store: &Store) -> Answer<Arc<Items>> {
+        self.of_edition(store, rows::edition(store.read()).await?).await
+    }
+
+    /// The same, for who knows which edition is there now.
+    pub async fn of_edition(&self, store: &Store, edition: i64) -> Answer<Arc<Items>> {
         {
             let (read, items) = &*self.0.read().unwrap_or_else(PoisonError::into_inner);
             if *read == edition {

@@ -1,5 +1,5 @@
 //! The catalogue in its table.
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use chassis::{
     Answer, Tx,
@@ -147,10 +147,14 @@ pub async fn seed(tx: &Tx, now: Timestamp, items: Vec<api::CatalogueItem>) -> An
     Ok(())
 }
 
-/// A number that changes with every wording that is put: their count, since none is ever removed.
+/// A number that changes with every wording that is put: their count, since none is ever removed. A query of one value.
+pub const EDITION: &str = "SELECT COUNT(*) FROM items";
+
+/// The edition of the catalogue that is there now.
 pub async fn edition(db: &impl ConnectionTrait) -> Answer<i64> {
-    let row = db.query_one_raw(sql(db, "SELECT COUNT(*) AS wordings FROM items", [])).await?;
-    Ok(row.map_or(Ok(0), |row| row.try_get("", "wordings"))?)
+    let text = format!("SELECT ({EDITION}) AS edition");
+    let row = db.query_one_raw(sql(db, &text, [])).await?;
+    Ok(row.map_or(Ok(0), |row| row.try_get("", "edition"))?)
 }
 
 /// Ends the wording in force and begins a new one.
@@ -180,9 +184,9 @@ pub async fn named(db: &impl ConnectionTrait, names: &[&str]) -> Answer<HashMap<
 }
 
 /// The whole catalogue, by name.
-pub async fn in_force(db: &impl ConnectionTrait) -> Answer<HashMap<String, Item>> {
+pub async fn in_force(db: &impl ConnectionTrait) -> Answer<HashMap<String, Arc<Item>>> {
     let items = select(db, "", Vec::new()).await?;
-    Ok(items.into_iter().map(|item| (item.body.item.clone(), item)).collect())
+    Ok(items.into_iter().map(|item| (item.body.item.clone(), Arc::new(item))).collect())
 }
 
 /// A page of the catalogue, in the order of the names.

@@ -12,7 +12,7 @@ use sea_orm::ConnectionTrait;
 
 pub use rules::{Found, keys, link};
 
-use crate::{Credit, outcomes, subjects};
+use crate::{Credit, outcomes, subjects, usage};
 
 // Of one key; a name that more subjects share is left for a person anyway.
 const OF_A_KEY_MOST: usize = 500;
@@ -29,6 +29,7 @@ pub async fn match_subjects(
     }
     let names: Vec<&str> = request.names.iter().map(String::as_str).collect();
     let found = look_up(app.store.read(), &names).await?;
+    usage::matched(&app.store, context, names.len()).await?;
     let results = request.names.into_iter().map(|name| {
         let found = found.get(&name).map_or(&[][..], Vec::as_slice);
         rules::wire(name, found, request.include_doubtful, context.language)

@@ -1,7 +1,10 @@
 //! Profiles 信用档案: what is known about a subject, cut to what the audience may see today.
 pub mod sections;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use chassis::{Answer, Context};
 use contract::credit::v1::{self as api, profile::Audience};
@@ -11,10 +14,10 @@ use crate::{
     Credit, accesses,
     authorizations::{self, Granted},
     filings,
-    items::Item,
+    items::{Item, Items},
     outcomes,
     records::{self, Shown, rules::may_see},
-    subjects,
+    subjects::{self, Met},
 };
 
 const RECORDS_MOST: u64 = 1_000;
@@ -31,13 +34,12 @@ pub fn audience(context: &Context, uscc: &str) -> Audience {
     }
 }
 
-/// The items of a subject that an audience may see.
-pub async fn visible(app: &Credit, audience: Audience, uscc: &str, granted: &Granted) -> Answer<Vec<Item>> {
-    let items = app.catalogue.in_force(&app.store).await?;
+/// Of the catalogue, what an audience may see of a subject.
+pub fn visible(items: &Items, audience: Audience, uscc: &str, granted: &Granted) -> Vec<Arc<Item>> {
     let visible = items
         .values()
         .filter(|item| may_see(&item.body, audience, granted.of(uscc, &item.body.item).is_some()));
-    Ok(visible.cloned().collect())
+    visible.cloned().collect()
 }
 
 /// Gives a profile for the caller's audience.
@@ -53,8 +55,9 @@ pub async fn get(
         known_at: records::known_at(&request.known_at, context.now)?,
     };
     let granted = authorizations::granted(app, context, &asked).await?;
-    let items = visible(app, audience, &asked.subject.uscc, &granted).await?;
-    asked.under(granted.used(&asked.subject.uscc, &items));
+    let items = app.catalogue.of_edition(&app.store, asked.edition).await?;
+    let items = visible(&items, audience, &asked.subject.uscc, &granted);
+    asked.under(granted.used(&asked.subject.uscc, items.iter().map(Arc::as_ref)));
     let what = format!("profile{}", records::told(at.known_at));
     // Both are done before the answer; reading need not wait for the disk.
     let (profile, ()) = tokio::try_join!(
@@ -70,8 +73,10 @@ pub async fn get_public(
     context: &Context,
     request: api::GetPublicProfileRequest,
 ) -> Answer<api::Profile> {
-    let subject = subjects::require(&app.store, &outcomes::code_asked(&request.uscc)?).await?;
-    let items = visible(app, Audience::Public, &subject.uscc, &Granted::default()).await?;
+    let Met { subject, edition, .. } =
+        subjects::meet(&app.store, &outcomes::code_asked(&request.uscc)?).await?;
+    let items = app.catalogue.of_edition(&app.store, edition).await?;
+    let items = visible(&items, Audience::Public, &subject.uscc, &Granted::default());
     cut(app, context, subject, Audience::Public, &items).await
 }
 
@@ -99,7 +104,7 @@ pub async fn cut(
     context: &Context,
     subject: api::Subject,
     audience: Audience,
-    items: &[Item],
+    items: &[Arc<Item>],
 ) -> Answer<api::Profile> {
     cut_at(app, context, subject, audience, items, At::default()).await
 }
@@ -110,7 +115,7 @@ async fn cut_at(
     context: &Context,
     subject: api::Subject,
     audience: Audience,
-    items: &[Item],
+    items: &[Arc<Item>],
     at: At,
 ) -> Answer<api::Profile> {
     let today = context.today();
@@ -127,7 +132,11 @@ async fn cut_at(
     if let Some(at) = at.known_at {
         filings::mark_as_at(app.store.read(), &subject.uscc, at, &mut records).await?;
     }
-    let counts = records::counts(app.store.read(), &shown).await?;
+    let counts = if (records.len() as u64) < RECORDS_MOST {
+        counted(&records)
+    } else {
+        records::counts(app.store.read(), &shown).await?
+    };
     let by_name: HashMap<&str, &api::CatalogueItem> =
         items.iter().map(|item| (item.body.item.as_str(), &item.body)).collect();
     let counts = counts.into_iter().filter_map(|(name, count)| {
@@ -146,4 +155,13 @@ async fn cut_at(
         known_at: at.known_at.map(|at| at.to_string()).unwrap_or_default(),
         subject: Some(subject),
     })
+}
+
+// How many there are of each item, where all of them are here.
+fn counted(records: &[api::Record]) -> Vec<(String, i64)> {
+    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+    for record in records {
+        *counts.entry(&record.item).or_default() += 1;
+    }
+    counts.into_iter().map(|(item, count)| (item.to_owned(), count)).collect()
 }

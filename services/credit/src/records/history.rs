@@ -56,8 +56,8 @@ pub async fn get(
     }
     let granted = authorizations::granted(app, context, &asked).await?;
     let audience = profiles::audience(context, &record.uscc);
-    let item = one_item(app, &record.item, audience, &record.uscc, &granted).await?;
-    asked.under(granted.used(&record.uscc, [&item]));
+    let item = one_item(app, &asked, &record.item, audience, &granted).await?;
+    asked.under(granted.used(&record.uscc, [item.as_ref()]));
     accesses::log(app, context, &asked, &format!("record:{}{}", record.record, told(at))).await?;
     if let Some(at) = at {
         filings::mark_as_at(app.store.read(), &asked.subject.uscc, at, [&mut record]).await?;
@@ -86,8 +86,8 @@ pub async fn list_versions(
     }
     let granted = authorizations::granted(app, context, &asked).await?;
     let audience = profiles::audience(context, &record.uscc);
-    let item = one_item(app, &record.item, audience, &record.uscc, &granted).await?;
-    asked.under(granted.used(&record.uscc, [&item]));
+    let item = one_item(app, &asked, &record.item, audience, &granted).await?;
+    asked.under(granted.used(&record.uscc, [item.as_ref()]));
     accesses::log(app, context, &asked, &format!("versions:{}", record.record)).await?;
     let mut versions = Vec::new();
     if record.version < below {

@@ -211,11 +211,11 @@ pub async fn copy(
     judged: &mut [Result<Judged, Violation>],
     count: impl FnOnce(&[Result<Judged, Violation>], &[Verdict]) -> Tally,
 ) -> Answer<Option<(Vec<Verdict>, Position)>> {
-    if judged.iter().flatten().any(|row| row.under_grant) {
+    if store.is_sqlite() || judged.iter().flatten().any(|row| row.under_grant) {
         return Ok(None);
     }
     name(now, judged)?;
-    if store.is_sqlite() || !known(store.read(), submitter, judged).await?.is_empty() {
+    if !known(store.read(), submitter, judged).await?.is_empty() {
         return Ok(None);
     }
     let Some(mut bulk) = store.bulk().await? else { return Ok(None) };
@@ -359,10 +359,13 @@ pub async fn list(
     let granted = authorizations::granted(app, context, &asked).await?;
     let known_at = history::known_at(&request.known_at, context.now)?;
     let visible = match request.item.as_str() {
-        "" => profiles::visible(app, audience, &asked.subject.uscc, &granted).await?,
-        item => vec![one_item(app, item, audience, &asked.subject.uscc, &granted).await?],
+        "" => {
+            let items = app.catalogue.of_edition(&app.store, asked.edition).await?;
+            profiles::visible(&items, audience, &asked.subject.uscc, &granted)
+        }
+        item => vec![one_item(app, &asked, item, audience, &granted).await?],
     };
-    asked.under(granted.used(&asked.subject.uscc, &visible));
+    asked.under(granted.used(&asked.subject.uscc, visible.iter().map(Arc::as_ref)));
     let mut what =
         if request.item.is_empty() { String::from("records") } else { format!("records:{}", request.item) };
     what.push_str(&history::told(known_at));
@@ -386,14 +389,15 @@ pub async fn list(
 // An item, if an audience may see what is recorded of a subject under it.
 async fn one_item(
     app: &Arc<Credit>,
+    asked: &accesses::Asked,
     item: &str,
     audience: api::profile::Audience,
-    uscc: &str,
     granted: &Granted,
-) -> Answer<Item> {
-    let item = items::require(&app.store, item).await?;
-    if rules::may_see(&item.body, audience, granted.of(uscc, &item.body.item).is_some()) {
-        return Ok(item);
+) -> Answer<Arc<Item>> {
+    let items = app.catalogue.of_edition(&app.store, asked.edition).await?;
+    let item = items.get(item).ok_or_else(|| items::unknown(item).at("item"))?;
+    if rules::may_see(&item.body, audience, granted.of(&asked.subject.uscc, &item.body.item).is_some()) {
+        return Ok(item.clone());
     }
     Err(authorizations::required(&item.body))
 }

@@ -1,5 +1,8 @@
 //! Records in their tables.
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use chassis::{
     Answer, Context, Tx,
@@ -297,7 +300,7 @@ pub struct Shown<'a> {
     /// The subject.
     pub uscc: &'a str,
     /// Of these items only.
-    pub items: &'a [Item],
+    pub items: &'a [Arc<Item>],
     /// The day of looking, whose rules say for how long each is published.
     pub today: Date,
     /// Whether only what may be shown to everybody today is asked for.
@@ -457,7 +460,7 @@ pub async fn shown(
         "SELECT {READ} FROM {source} WHERE {condition} ORDER BY occurred_on DESC, record DESC LIMIT {limit}"
     );
     let items: HashMap<&str, &Item> =
-        shown.items.iter().map(|item| (item.body.item.as_str(), item)).collect();
+        shown.items.iter().map(|item| (item.body.item.as_str(), item.as_ref())).collect();
     let rows = Row::find_by_statement(sql(db, &text, bound.0)).all(db).await?;
     let records = rows.into_iter().map(|row| {
         let mut record = Present::try_from(row)?.record;

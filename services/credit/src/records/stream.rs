@@ -29,9 +29,12 @@ use crate::{
 };
 
 /// Batches that were read and not yet acknowledged; the sender waits beyond.
-const IN_FLIGHT: usize = 4;
+const IN_FLIGHT: usize = 8;
 /// A stream's share of the database's connections at most.
 const LANES_MAX: usize = 4;
+/// On SQLite so many batches go down in one commit, if they wait while others are written: rows of subjects in no order touch most pages of
+/// an index, and each commit writes out every page that it touched.
+const TOGETHER: usize = 4;
 
 /// Takes batches in until the sender ends the stream or one can't be taken.
 pub fn stream(
@@ -191,8 +194,9 @@ struct Ready {
 
 // A lane ends with its sender, or after a fault: what comes later for the same subjects must not overtake.
 fn lane(app: Arc<Credit>, submitter: Arc<Submitter>) -> mpsc::Sender<Part> {
+    let together = if app.store.is_sqlite() { TOGETHER } else { 1 };
     let (parts, mut to_judge) = mpsc::channel::<Part>(1);
-    let (ready, mut to_write) = mpsc::channel::<Ready>(1);
+    let (ready, mut to_write) = mpsc::channel::<Ready>(together);
     let (judging, judge_as) = (app.clone(), submitter.clone());
     tokio::spawn(async move {
         while let Some(Part { rows, taken }) = to_judge.recv().await {
@@ -206,14 +210,30 @@ fn lane(app: Arc<Credit>, submitter: Arc<Submitter>) -> mpsc::Sender<Part> {
         }
     });
     tokio::spawn(async move {
-        while let Some(Ready { now, judged, refused, taken }) = to_write.recv().await {
-            let outcome = match judged {
-                Ok(judged) => write(&app, &submitter, now, judged, &refused).await,
-                Err(fault) => Err(fault),
-            };
-            let failed = outcome.is_err();
-            let _ = taken.send(outcome);
-            if failed {
+        let mut found = Vec::with_capacity(together);
+        while to_write.recv_many(&mut found, together).await > 0 {
+            let (mut batches, mut waiting, mut fault) = (Vec::new(), Vec::new(), None);
+            for Ready { now, judged, refused, taken } in found.drain(..) {
+                waiting.push(taken);
+                match judged {
+                    Ok(judged) => batches.push(Batch { now, judged, refused }),
+                    Err(unjudged) => {
+                        fault = Some(unjudged);
+                        break;
+                    }
+                }
+            }
+            let mut waiting = waiting.into_iter();
+            match write(&app, &submitter, batches).await {
+                Ok(written) => {
+                    for one in written {
+                        let _ = waiting.next().map(|taken| taken.send(Ok(one)));
+                    }
+                }
+                Err(unwritten) => fault = Some(unwritten),
+            }
+            if let Some(fault) = fault {
+                let _ = waiting.next().map(|taken| taken.send(Err(fault)));
                 return;
             }
         }
@@ -248,23 +268,33 @@ fn items<'a>(
     })
 }
 
-async fn write(
-    app: &Credit,
-    submitter: &Submitter,
+/// A judged batch.
+struct Batch {
     now: Timestamp,
-    mut judged: Vec<Result<Judged, Violation>>,
-    refused: &[String],
-) -> Answer<Taken> {
-    let count = |judged: &[_], verdicts: &[Verdict]| tally(items(judged, refused), verdicts);
-    if let Some((verdicts, position)) = copy(&app.store, now, submitter, &mut judged, count).await? {
-        return Ok(Taken { verdicts, position: Some(position) });
+    judged: Vec<Result<Judged, Violation>>,
+    refused: Vec<String>,
+}
+
+// Writes batches in their order, in one transaction.
+async fn write(app: &Credit, submitter: &Submitter, mut batches: Vec<Batch>) -> Answer<Vec<Taken>> {
+    if let [Batch { now, judged, refused }] = &mut batches[..] {
+        let count = |judged: &[_], verdicts: &[Verdict]| tally(items(judged, refused), verdicts);
+        if let Some((verdicts, position)) = copy(&app.store, *now, submitter, judged, count).await? {
+            return Ok(vec![Taken { verdicts, position: Some(position) }]);
+        }
     }
-    let names: Vec<String> = items(&judged, refused).map(str::to_owned).collect();
+    if batches.is_empty() {
+        return Ok(Vec::new());
+    }
     let tx = app.store.begin().await?;
-    let verdicts = put(&tx, now, submitter, judged).await?;
-    let counted = tally(names.iter().map(String::as_str), &verdicts);
-    usage::count(&tx, now, &submitter.department, &counted).await?;
-    let position = tx.position();
+    let mut written = Vec::with_capacity(batches.len());
+    for Batch { now, judged, refused } in batches {
+        let names: Vec<String> = items(&judged, &refused).map(str::to_owned).collect();
+        let verdicts = put(&tx, now, submitter, judged).await?;
+        let counted = tally(names.iter().map(String::as_str), &verdicts);
+        usage::count(&tx, now, &submitter.department, &counted).await?;
+        written.push(Taken { verdicts, position: tx.position() });
+    }
     tx.commit().await?;
-    Ok(Taken { verdicts, position })
+    Ok(written)
 }

@@ -43,7 +43,7 @@ async fn look(
     context: &Context,
     subject: api::Subject,
     audience: Audience,
-    items: &[Item],
+    items: &[Arc<Item>],
 ) -> Answer<api::Profile> {
     profiles::cut(app, context, subject, audience, items).await
 }
@@ -57,8 +57,9 @@ pub async fn draft(
     let mut asked = accesses::ask(app, context, &request.uscc, &request.purpose).await?;
     let audience = profiles::audience(context, &asked.subject.uscc);
     let granted = authorizations::granted(app, context, &asked).await?;
-    let items = profiles::visible(app, audience, &asked.subject.uscc, &granted).await?;
-    asked.under(granted.used(&asked.subject.uscc, &items));
+    let items = app.catalogue.of_edition(&app.store, asked.edition).await?;
+    let items = profiles::visible(&items, audience, &asked.subject.uscc, &granted);
+    asked.under(granted.used(&asked.subject.uscc, items.iter().map(Arc::as_ref)));
     let profile = look(app, context, asked.subject.clone(), audience, &items).await?;
     let wording: HashMap<&str, &api::CatalogueItem> =
         items.iter().map(|item| (item.body.item.as_str(), &item.body)).collect();
@@ -142,14 +143,14 @@ async fn again(app: &Arc<Credit>, context: &Context, report_id: &str, purpose: &
     let mut asked = accesses::ask(app, context, &report.uscc, purpose).await?;
     // What was shown under a grant is shown again under one that is in force now, and to no one else but the subject.
     let granted = authorizations::granted(app, context, &asked).await?;
-    let items = app.catalogue.in_force(&app.store).await?;
+    let items = app.catalogue.of_edition(&app.store, asked.edition).await?;
     let mut used = Vec::new();
     for item in rules::items(report).into_iter().filter_map(|item| items.get(item)) {
         let opened = granted.of(&report.uscc, &item.body.item).is_some();
         if !may_see(&item.body, profiles::audience(context, &report.uscc), opened) {
             return Err(authorizations::required(&item.body));
         }
-        used.push(item);
+        used.push(item.as_ref());
     }
     asked.under(granted.used(&report.uscc, used));
     accesses::log(app, context, &asked, &format!("report:{}", report.number)).await?;
@@ -176,7 +177,8 @@ pub async fn verify(
             let granted =
                 authorizations::for_reading(app, department, &report.purpose, &codes, context.today())
                     .await?;
-            let items = profiles::visible(app, audience, &report.uscc, &granted).await?;
+            let items = app.catalogue.in_force(&app.store).await?;
+            let items = profiles::visible(&items, audience, &report.uscc, &granted);
             let now = look(app, context, subject, audience, &items).await?;
             rules::shown_digest(&now) == shown_digest
         }

@@ -11,12 +11,13 @@ use identifiers::Uscc;
 use jiff::Timestamp;
 
 pub use registered::{Registered, strangers};
-pub use rows::{keyless, lock, names, put_keys, search as search_rows, within};
+pub use rows::{Met, keyless, lock, names, put_keys, search as search_rows, within};
 pub use rules::{Filter, day, filter, past_day, region_prefix};
 
 use crate::{
     Credit, changes,
     outcomes::{self, Submitter, Verdict},
+    usage::{self, Tally},
 };
 
 /// Takes subjects in or brings them up to date.
@@ -26,8 +27,9 @@ pub async fn batch_upsert(
     tx: &Tx,
     request: api::BatchUpsertSubjectsRequest,
 ) -> Answer<api::BatchUpsertSubjectsResponse> {
-    Submitter::of(context)?;
+    let submitter = Submitter::of(context)?;
     let verdicts = take(tx, context.now, &request.subjects).await?;
+    usage::count(tx, context.now, &submitter.department, &Tally::of_subjects(&verdicts)).await?;
     let position = changes::position(&app.store, tx).await?;
     Ok(api::BatchUpsertSubjectsResponse { outcomes: outcomes::wire(verdicts, context.language), position })
 }
@@ -78,16 +80,23 @@ pub async fn by_code(store: &Store, code: &str) -> Answer<Option<api::Subject>> 
 
 /// The subject of a code, or the refusal that names it.
 pub async fn require(store: &Store, code: &Uscc) -> Answer<api::Subject> {
-    rows::get(store.read(), code.as_str()).await?.ok_or_else(|| {
-        Fault::missing(
-            api::ErrorReason::SubjectUnknown.as_str_name(),
-            format!(
-                "no subject {code} is registered here; check the code, or register it by subjects:batchUpsert"
-            ),
-            format!("本平台未登记主体{code}；请核对代码，或先通过 subjects:batchUpsert 登记"),
-        )
-        .with("uscc", code)
-    })
+    rows::get(store.read(), code.as_str()).await?.ok_or_else(|| unknown(code))
+}
+
+/// The subject of a code, met for a look at what is recorded of it, or the same refusal.
+pub async fn meet(store: &Store, code: &Uscc) -> Answer<Met> {
+    rows::meet(store.read(), code.as_str()).await?.ok_or_else(|| unknown(code))
+}
+
+fn unknown(code: &Uscc) -> Fault {
+    Fault::missing(
+        api::ErrorReason::SubjectUnknown.as_str_name(),
+        format!(
+            "no subject {code} is registered here; check the code, or register it by subjects:batchUpsert"
+        ),
+        format!("本平台未登记主体{code}；请核对代码，或先通过 subjects:batchUpsert 登记"),
+    )
+    .with("uscc", code)
 }
 
 /// Lists subjects.

@@ -13,7 +13,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Value};
 use serde::{Deserialize, Serialize};
 
 use super::rules::Filter;
-use crate::matching;
+use crate::{items::EDITION, matching};
 
 const COLUMNS: [&str; 12] = [
     "uscc",
@@ -208,6 +208,31 @@ pub async fn get(db: &impl ConnectionTrait, code: &str) -> Answer<Option<api::Su
     let text = format!("SELECT {} FROM subjects WHERE uscc = $1", COLUMNS.join(", "));
     let row = Row::find_by_statement(sql(db, &text, [code.into()])).one(db).await?;
     Ok(row.map(api::Subject::from))
+}
+
+/// A subject, with what every look at it has to know besides.
+pub struct Met {
+    /// The subject.
+    pub subject: api::Subject,
+    /// The edition of the catalogue that is there now.
+    pub edition: i64,
+    /// Whether it ever made a grant.
+    pub grants: bool,
+}
+
+/// The subject of a code and what a look at it has to know, in one statement: a trip to the database costs more than what it fetches.
+pub async fn meet(db: &impl ConnectionTrait, code: &str) -> Answer<Option<Met>> {
+    let text = format!(
+        "SELECT {}, ({EDITION}) AS edition, EXISTS (SELECT 1 FROM authorizations WHERE uscc = $1) AS grants \
+         FROM subjects WHERE uscc = $1",
+        COLUMNS.join(", ")
+    );
+    let Some(found) = db.query_one_raw(sql(db, &text, [code.into()])).await? else { return Ok(None) };
+    Ok(Some(Met {
+        subject: Row::from_query_result(&found, "")?.into(),
+        edition: found.try_get("", "edition")?,
+        grants: found.try_get("", "grants")?,
+    }))
 }
 
 /// A page of those that a filter lets through, in the order of their codes.

@@ -36,6 +36,10 @@ pub enum Kind {
     Others,
     /// A change delivered by the feed.
     Feed,
+    /// A registration taken in.
+    Subjects,
+    /// A name looked up.
+    Matches,
 }
 
 impl Kind {
@@ -49,6 +53,8 @@ impl Kind {
             Self::Reports => "REPORTS",
             Self::Others => "OTHERS",
             Self::Feed => "FEED",
+            Self::Subjects => "SUBJECTS",
+            Self::Matches => "MATCHES",
         }
     }
 
@@ -81,6 +87,16 @@ impl Tally {
     /// Counts one more.
     pub fn add(&mut self, item: &str, kind: Kind) {
         self.add_many(item, kind, 1);
+    }
+
+    /// So many registrations and nothing else.
+    pub fn of_subjects(verdicts: &[Verdict]) -> Self {
+        let taken = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Accepted(_))).count();
+        let mut tally = Self::default();
+        if taken > 0 {
+            tally.add_many("", Kind::Subjects, i64::try_from(taken).unwrap_or(i64::MAX));
+        }
+        tally
     }
 
     fn add_many(&mut self, item: &str, kind: Kind, count: i64) {
@@ -236,6 +252,13 @@ impl Drop for Delivered {
             }
         });
     }
+}
+
+/// Counts names that a caller looked up.
+pub async fn matched(store: &Store, context: &Context, names: usize) -> Answer<()> {
+    let mut tally = Tally::default();
+    tally.add_many("", Kind::Matches, i64::try_from(names).unwrap_or(i64::MAX));
+    write(store, context.now, department(context), &tally).await
 }
 
 async fn write(store: &Store, now: Timestamp, department: &str, tally: &Tally) -> Answer<()> {

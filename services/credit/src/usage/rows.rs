@@ -43,6 +43,8 @@ struct Row {
     reports: i64,
     others: i64,
     feed: i64,
+    subjects: i64,
+    matches: i64,
 }
 
 /// Which counts are asked for; what is empty asks nothing.
@@ -69,6 +71,8 @@ pub async fn list(db: &impl ConnectionTrait, filter: &Filter<'_>, page: &Page) -
         ("REPORTS", "reports"),
         ("OTHERS", "others"),
         ("FEED", "feed"),
+        ("SUBJECTS", "subjects"),
+        ("MATCHES", "matches"),
     ];
     let sums: Vec<String> = kinds
         .iter()
@@ -119,6 +123,8 @@ impl From<Row> for api::UsageRow {
             reports: row.reports,
             others: row.others,
             feed: row.feed,
+            subjects: row.subjects,
+            matches: row.matches,
         }
     }
 }

@@ -419,3 +419,75 @@ async fn many_enterprises_stand_on_one_list() {
     let again = import(&world, &given, (1..5_501).map(|serial| result(serial, "B")).collect()).await;
     assert_eq!(again.duplicates, 5_500);
 }
+
+#[tokio::test]
+async fn results_come_as_a_file_too() {
+    let world = World::open(MORNING).await;
+    world.register(1..5).await;
+    let given = create(&world, list(1..5)).await;
+    let upload = async |file: Vec<u8>, period: &str| {
+        let pieces = file.chunks(100).map(|data| api::UploadEvaluationResultsRequest {
+            evaluation_list_id: given.evaluation_list_id.clone(),
+            period: period.to_owned(),
+            file: Some(contract::google::api::HttpBody { data: data.to_vec(), ..Default::default() }),
+        });
+        let mut pieces: Vec<_> = pieces.collect();
+        if pieces.is_empty() {
+            pieces.push(api::UploadEvaluationResultsRequest {
+                evaluation_list_id: given.evaluation_list_id.clone(),
+                ..Default::default()
+            });
+        }
+        let mut lists = world.evaluation_lists(&world.office());
+        lists.upload_evaluation_results(futures::stream::iter(pieces)).await.map(tonic::Response::into_inner)
+    };
+    // A title above the headings, the brackets of a spreadsheet round a code, days as departments write them; in GB18030.
+    let text = format!(
+        "公共信用综合评价结果\n序号,统一社会信用代码,主体名称,评价等级,评价得分,评价日期\n1,\"=\"\"{}\"\"\",虚构,A,91.5,2026年1月20日\n2,{},虚构,B,,2026/1/20\n\
+         3,{},虚构,E,80,2026/1/20\n4,{},虚构,C,许多,2026/1/20\n",
+        code(1),
+        code(2),
+        code(3),
+        code(4)
+    );
+    let (bytes, _, _) = encoding_rs::GB18030.encode(&text);
+    let answer = upload(bytes.into_owned(), "2025").await.unwrap();
+    assert_eq!((answer.accepted, answer.rejected), (2, 2));
+    let refused: Vec<_> = answer.outcomes.iter().map(|outcome| outcome.index).collect();
+    assert_eq!(refused, [2, 3], "only what was refused is told, by its row");
+    assert_eq!(ends(&answer.outcomes), ["EVALUATION_GRADE_UNKNOWN", "FIELD_INVALID"]);
+    let answered = entries(&world, &world.office(), &given, Some(true)).await.unwrap();
+    let told: Vec<_> = answered.entries.iter().map(|entry| entry.results[0].clone()).collect();
+    assert_eq!((told[0].grade.as_str(), told[0].period.as_str()), ("A", "2025"));
+    assert_eq!(told[0].evaluated_on, "2026-01-20");
+    // The same file again.
+    let (bytes, _, _) = encoding_rs::GB18030.encode(&text);
+    let again = upload(bytes.into_owned(), "2025").await.unwrap();
+    assert_eq!((again.accepted, again.duplicates, again.rejected), (0, 2, 2));
+    // What is no such file says so and takes nothing in.
+    for (file, wanted) in [
+        (Vec::new(), "FIELD_INVALID"),
+        (b"%PDF-1.7".to_vec(), "FILE_UNREADABLE"),
+        (vec![0; 500], "FILE_UNREADABLE"),
+        ("统一社会信用代码,得分\n".into(), "COLUMN_MISSING"),
+        (b"PK\x03\x04 no workbook".to_vec(), "FILE_UNREADABLE"),
+    ] {
+        let status = upload(file, "2025").await.unwrap_err();
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::InvalidArgument, wanted), "{status:?}");
+    }
+    let many = vec![b'x'; 17 << 20];
+    let pieces = many.chunks(1 << 20).map(|data| api::UploadEvaluationResultsRequest {
+        evaluation_list_id: given.evaluation_list_id.clone(),
+        file: Some(contract::google::api::HttpBody { data: data.to_vec(), ..Default::default() }),
+        ..Default::default()
+    });
+    let mut lists = world.evaluation_lists(&world.office());
+    let status =
+        lists.upload_evaluation_results(futures::stream::iter(pieces.collect::<Vec<_>>())).await.unwrap_err();
+    assert_eq!(reason(&status), "BODY_TOO_LARGE");
+    // The office alone.
+    let mut lists = world.evaluation_lists(&world.department("transport"));
+    let one = api::UploadEvaluationResultsRequest::default();
+    let status = lists.upload_evaluation_results(futures::stream::iter([one])).await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
+}
