@@ -90,7 +90,11 @@ fn cut_off() -> sqlx::Error {
     sqlx::Error::Protocol(String::from("the transaction is gone: a COPY of it was not waited for"))
 }
 
-async fn send(connection: &mut sqlx::PgConnection, text: &str, parts: Vec<Vec<u8>>) -> Result<(), sqlx::Error> {
+async fn send(
+    connection: &mut sqlx::PgConnection,
+    text: &str,
+    parts: Vec<Vec<u8>>,
+) -> Result<(), sqlx::Error> {
     let mut into = connection.copy_in_raw(text).await?;
     for part in parts {
         into.send(part).await?;
@@ -236,7 +240,8 @@ impl ConnectionTrait for BulkTx {
         match &self.0 {
             Inner::Copying(transaction, _) => {
                 let mut transaction = transaction.lock().await;
-                let done = transaction.open().map_err(told)?.execute(sqlx::AssertSqlSafe(text.to_owned())).await;
+                let done =
+                    transaction.open().map_err(told)?.execute(sqlx::AssertSqlSafe(text.to_owned())).await;
                 Ok(done.map_err(told)?.into())
             }
             Inner::Inserting(tx) => tx.execute_unprepared(text).await,
