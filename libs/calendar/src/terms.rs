@@ -16,6 +16,8 @@ static TERMS: LazyLock<Vec<LegalTerm>> = LazyLock::new(|| {
 pub enum Procedure {
     /// An objection 异议 is to be decided.
     Objection,
+    /// An objection to a grade 等级异议 is to be decided.
+    GradeObjection,
     /// A repair 信用修复 is to be decided.
     Repair,
     /// What an annulled decision published is to be withdrawn 撤回公示.
@@ -40,6 +42,7 @@ impl LegalTerm {
         let mut columns = line.splitn(5, ',');
         let procedure = match columns.next()? {
             "OBJECTION" => Procedure::Objection,
+            "GRADE_OBJECTION" => Procedure::GradeObjection,
             "REPAIR" => Procedure::Repair,
             "REVOCATION" => Procedure::Revocation,
             _ => return None,
@@ -87,6 +90,7 @@ mod tests {
             (term.last_day, term.provisional)
         };
         assert_eq!(ends(Procedure::Objection), (date(2026, 3, 2), false));
+        assert_eq!(ends(Procedure::GradeObjection), (date(2026, 3, 2), false));
         assert_eq!(ends(Procedure::Repair), (date(2026, 3, 5), false));
         assert_eq!(ends(Procedure::Revocation), (date(2026, 2, 25), false));
         assert_eq!(LegalTerm::of(Procedure::Repair, date(1899, 12, 31)), None);

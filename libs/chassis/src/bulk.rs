@@ -14,12 +14,12 @@ use tokio::sync::Mutex;
 use crate::{
     fault::{Answer, Fault},
     feed::Position,
-    storage::{Cells, Committed, Store, Tx, insert_rows},
+    storage::{Cells, Committed, Store, Tx, insert_rows, undisturbed},
 };
 
 /// A transaction that copies rows in.
 pub struct Bulk {
-    inner: sqlx::Transaction<'static, Postgres>,
+    inner: Held,
     committed: Arc<Committed>,
     appended: Option<Position>,
 }
@@ -31,9 +31,76 @@ impl Store {
     /// Begins a transaction that copies; none on SQLite, whose INSERT is as fast.
     pub async fn bulk(&self) -> Answer<Option<Bulk>> {
         let Some((pool, committed)) = self.postgres() else { return Ok(None) };
-        let inner = pool.begin().await.map_err(Fault::internal)?;
+        let pool = pool.clone();
+        let begun = undisturbed(async move { pool.begin().await }).await?;
+        let inner = Held(Some(begun.map_err(Fault::internal)?));
         Ok(Some(Bulk { inner, committed, appended: None }))
     }
+}
+
+// A transaction; it is gone while a COPY is sent, and for good where who waited for that was cut off.
+struct Held(Option<sqlx::Transaction<'static, Postgres>>);
+
+impl Held {
+    fn open(&mut self) -> Result<&mut sqlx::PgConnection, sqlx::Error> {
+        self.0.as_deref_mut().ok_or_else(cut_off)
+    }
+
+    async fn copy<T>(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        rows: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(T, &mut Row<'_>),
+    ) -> Answer<bool> {
+        let text = format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", columns.join(", "));
+        let mut parts = Vec::new();
+        let mut part = Vec::with_capacity(PART + PART / 4);
+        // The signature, no flags, no extension.
+        part.extend_from_slice(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0");
+        for row in rows {
+            Row::write(columns.len(), &mut part, |cells| write(row, cells))?;
+            if part.len() >= PART {
+                parts.push(std::mem::replace(&mut part, Vec::with_capacity(PART + PART / 4)));
+            }
+        }
+        part.extend_from_slice(&(-1_i16).to_be_bytes());
+        parts.push(part);
+        let mut transaction = self.0.take().ok_or_else(cut_off).map_err(Fault::internal)?;
+        let sending = async move {
+            let copied = send(&mut transaction, &text, parts).await;
+            (transaction, copied)
+        };
+        let (transaction, copied) = undisturbed(sending).await?;
+        self.0 = Some(transaction);
+        match copied {
+            Ok(()) => Ok(true),
+            Err(error) if error.as_database_error().is_some_and(|e| e.is_unique_violation()) => Ok(false),
+            Err(error) => Err(Fault::internal(error)),
+        }
+    }
+
+    async fn commit(self) -> Answer<()> {
+        let transaction = self.0.ok_or_else(cut_off).map_err(Fault::internal)?;
+        transaction.commit().await.map_err(Fault::internal)
+    }
+}
+
+fn cut_off() -> sqlx::Error {
+    sqlx::Error::Protocol(String::from("the transaction is gone: a COPY of it was not waited for"))
+}
+
+async fn send(
+    connection: &mut sqlx::PgConnection,
+    text: &str,
+    parts: Vec<Vec<u8>>,
+) -> Result<(), sqlx::Error> {
+    let mut into = connection.copy_in_raw(text).await?;
+    for part in parts {
+        into.send(part).await?;
+    }
+    into.finish().await?;
+    Ok(())
 }
 
 impl Bulk {
@@ -45,7 +112,7 @@ impl Bulk {
         rows: impl IntoIterator<Item = T>,
         write: impl FnMut(T, &mut Row<'_>),
     ) -> Answer<bool> {
-        copy(&mut self.inner, table, columns, rows, write).await
+        self.inner.copy(table, columns, rows, write).await
     }
 
     /// Appends changes to the outbox, each told by `tell`; gives the position of the last.
@@ -55,13 +122,13 @@ impl Bulk {
         mut tell: impl FnMut(T, Telling<'_, '_>),
     ) -> Answer<Position> {
         let xid: i64 = sqlx::query_scalar("SELECT pg_current_xact_id()::text::bigint")
-            .fetch_one(&mut *self.inner)
+            .fetch_one(self.inner.open().map_err(Fault::internal)?)
             .await
             .map_err(Fault::internal)?;
         let columns = ["xid", "subject", "payload"];
         self.copy("outbox", &columns, changes, |change, row| tell(change, Telling { xid, row })).await?;
         let last = sqlx::query("SELECT currval(pg_get_serial_sequence('outbox', 'seq'))")
-            .fetch_one(&mut *self.inner)
+            .fetch_one(self.inner.open().map_err(Fault::internal)?)
             .await
             .map_err(Fault::internal)?;
         let position = Position::new(xid, last.try_get(0).map_err(Fault::internal)?);
@@ -75,43 +142,15 @@ impl Bulk {
         for value in values {
             query = query.bind(*value);
         }
-        query.execute(&mut *self.inner).await.map_err(Fault::internal)?;
+        query.execute(self.inner.open().map_err(Fault::internal)?).await.map_err(Fault::internal)?;
         Ok(())
     }
 
     /// Commits, and wakes who follows.
     pub async fn commit(self) -> Answer<()> {
-        self.inner.commit().await.map_err(Fault::internal)?;
+        self.inner.commit().await?;
         self.committed.tell(self.appended);
         Ok(())
-    }
-}
-
-async fn copy<T>(
-    transaction: &mut sqlx::Transaction<'static, Postgres>,
-    table: &str,
-    columns: &[&str],
-    rows: impl IntoIterator<Item = T>,
-    mut write: impl FnMut(T, &mut Row<'_>),
-) -> Answer<bool> {
-    let text = format!("COPY {table} ({}) FROM STDIN (FORMAT binary)", columns.join(", "));
-    let mut into = transaction.copy_in_raw(&text).await.map_err(Fault::internal)?;
-    let mut part = Vec::with_capacity(PART + PART / 4);
-    // The signature, no flags, no extension.
-    part.extend_from_slice(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0");
-    for row in rows {
-        Row::write(columns.len(), &mut part, |cells| write(row, cells))?;
-        if part.len() >= PART {
-            into.send(part.as_slice()).await.map_err(Fault::internal)?;
-            part.clear();
-        }
-    }
-    part.extend_from_slice(&(-1_i16).to_be_bytes());
-    into.send(part.as_slice()).await.map_err(Fault::internal)?;
-    match into.finish().await {
-        Ok(_) => Ok(true),
-        Err(error) if error.as_database_error().is_some_and(|e| e.is_unique_violation()) => Ok(false),
-        Err(error) => Err(Fault::internal(error)),
     }
 }
 
@@ -120,7 +159,7 @@ pub struct BulkTx(Inner);
 
 enum Inner {
     // A statement needs the connection to itself.
-    Copying(Mutex<sqlx::Transaction<'static, Postgres>>, Arc<Committed>),
+    Copying(Mutex<Held>, Arc<Committed>),
     Inserting(Tx),
 }
 
@@ -142,9 +181,8 @@ impl BulkTx {
         }
         match &self.0 {
             Inner::Copying(transaction, _) => {
-                if copy(&mut *transaction.lock().await, table, columns, rows, |row, cells| cells.values(&row))
-                    .await?
-                {
+                let mut transaction = transaction.lock().await;
+                if transaction.copy(table, columns, rows, |row, cells| cells.values(&row)).await? {
                     return Ok(());
                 }
                 Err(Fault::internal(anyhow::anyhow!("rows for {table} were there already")))
@@ -160,7 +198,7 @@ impl BulkTx {
     pub async fn commit(self) -> Answer<()> {
         match self.0 {
             Inner::Copying(transaction, committed) => {
-                transaction.into_inner().commit().await.map_err(Fault::internal)?;
+                transaction.into_inner().commit().await?;
                 committed.tell(None);
                 Ok(())
             }
@@ -192,7 +230,7 @@ impl ConnectionTrait for BulkTx {
                 let (text, values) = arguments(statement);
                 let mut transaction = transaction.lock().await;
                 let query = sqlx::query_with(sqlx::AssertSqlSafe(text), values);
-                Ok(query.execute(&mut **transaction).await.map_err(told)?.into())
+                Ok(query.execute(transaction.open().map_err(told)?).await.map_err(told)?.into())
             }
             Inner::Inserting(tx) => tx.execute_raw(statement).await,
         }
@@ -202,7 +240,8 @@ impl ConnectionTrait for BulkTx {
         match &self.0 {
             Inner::Copying(transaction, _) => {
                 let mut transaction = transaction.lock().await;
-                let done = transaction.execute(sqlx::AssertSqlSafe(text.to_owned())).await;
+                let done =
+                    transaction.open().map_err(told)?.execute(sqlx::AssertSqlSafe(text.to_owned())).await;
                 Ok(done.map_err(told)?.into())
             }
             Inner::Inserting(tx) => tx.execute_unprepared(text).await,
@@ -215,7 +254,7 @@ impl ConnectionTrait for BulkTx {
                 let (text, values) = arguments(statement);
                 let mut transaction = transaction.lock().await;
                 let query = sqlx::query_with(sqlx::AssertSqlSafe(text), values);
-                let row = query.fetch_optional(&mut **transaction).await.map_err(told)?;
+                let row = query.fetch_optional(transaction.open().map_err(told)?).await.map_err(told)?;
                 Ok(row.map(QueryResult::from))
             }
             Inner::Inserting(tx) => tx.query_one_raw(statement).await,
@@ -228,7 +267,7 @@ impl ConnectionTrait for BulkTx {
                 let (text, values) = arguments(statement);
                 let mut transaction = transaction.lock().await;
                 let query = sqlx::query_with(sqlx::AssertSqlSafe(text), values);
-                let rows = query.fetch_all(&mut **transaction).await.map_err(told)?;
+                let rows = query.fetch_all(transaction.open().map_err(told)?).await.map_err(told)?;
                 Ok(rows.into_iter().map(QueryResult::from).collect())
             }
             Inner::Inserting(tx) => tx.query_all_raw(statement).await,

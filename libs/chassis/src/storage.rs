@@ -169,16 +169,21 @@ impl Store {
 
     /// A view of the data as they stand at its first read, whatever is written meanwhile. It holds a connection: let it go soon.
     pub async fn view(&self) -> Answer<DatabaseTransaction> {
-        if self.is_sqlite() {
-            return Ok(self.read.begin().await?);
-        }
-        let whole = Some(IsolationLevel::RepeatableRead);
-        Ok(self.read.begin_with_config(whole, Some(AccessMode::ReadOnly)).await?)
+        let (read, sqlite) = (self.read.clone(), self.is_sqlite());
+        let begun = undisturbed(async move {
+            if sqlite {
+                return read.begin().await;
+            }
+            let whole = Some(IsolationLevel::RepeatableRead);
+            read.begin_with_config(whole, Some(AccessMode::ReadOnly)).await
+        });
+        Ok(begun.await??)
     }
 
     /// Begins a transaction that writes.
     pub async fn begin(&self) -> Answer<Tx> {
-        let inner = self.write.begin().await?;
+        let write = self.write.clone();
+        let inner = undisturbed(async move { write.begin().await }).await??;
         Ok(Tx { inner, committed: self.committed.clone(), appended: std::sync::Mutex::new(None) })
     }
 
@@ -214,6 +219,15 @@ impl Store {
             let _ = self.write.close_by_ref().await;
         }
     }
+}
+
+/// Does something with a connection to its end, whatever becomes of who waits for it. The driver leaves a connection in a state that it
+/// does not know of where it is cut off between `BEGIN` or `COPY` and the answer; its next user would find itself in a transaction that
+/// nobody commits. Here it gets its answer, and what is dropped then is a transaction that the driver knows and rolls back.
+pub(crate) async fn undisturbed<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Answer<T> {
+    tokio::spawn(work).await.map_err(Fault::internal)
 }
 
 async fn create_database(options: &PgConnectOptions) -> anyhow::Result<()> {

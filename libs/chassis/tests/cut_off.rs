@@ -1,0 +1,163 @@
+//! Work with the database is cut off wherever it waits, as it is when a caller hangs up or a worker stops: no connection comes back to the pool
+//! in the middle of a transaction, or of an answer.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::atomic::{AtomicI64, Ordering},
+    task::Poll,
+    time::Duration,
+};
+
+use chassis::{
+    Answer, Store,
+    storage::{Place, migrations, sql},
+    trial::Postgres,
+};
+use futures::{FutureExt as _, future::BoxFuture};
+use sea_orm::ConnectionTrait;
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+struct Tables;
+
+impl MigratorTrait for Tables {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        migrations(&[("things", "CREATE TABLE things (id BIGINT PRIMARY KEY, text TEXT NOT NULL);")])
+    }
+}
+
+static NEXT: AtomicI64 = AtomicI64::new(1);
+
+fn fresh() -> i64 {
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+// What is cut off, and how many rows it adds where it is not.
+type Kind = (&'static str, i64, fn(&Store) -> BoxFuture<'_, Answer<()>>);
+
+const KINDS: [Kind; 4] = [
+    ("a transaction", 1, |store| transaction(store).boxed()),
+    ("statements and copies", 301, |store| mixed(store).boxed()),
+    ("copies", 300, |store| copies(store).boxed()),
+    ("a view", 0, |store| view(store).boxed()),
+];
+
+async fn transaction(store: &Store) -> Answer<()> {
+    let tx = store.begin().await?;
+    tx.execute_raw(sql(&tx, "INSERT INTO things (id, text) VALUES ($1, '')", [fresh().into()])).await?;
+    tx.commit().await
+}
+
+async fn mixed(store: &Store) -> Answer<()> {
+    let tx = store.begin_bulk().await?;
+    tx.execute_raw(sql(&tx, "INSERT INTO things (id, text) VALUES ($1, '')", [fresh().into()])).await?;
+    // More than one message to the database.
+    let rows = (0..300).map(|_| vec![fresh().into(), "x".repeat(2_000).into()]);
+    tx.add("things", &["id", "text"], rows.collect()).await?;
+    tx.commit().await
+}
+
+async fn copies(store: &Store) -> Answer<()> {
+    use chassis::storage::Cells as _;
+    let mut bulk = store.bulk().await?.expect("PostgreSQL");
+    let text = "x".repeat(2_000);
+    let new = bulk
+        .copy("things", &["id", "text"], 0..300, |_, row| {
+            row.bigint(fresh());
+            row.text(&text);
+        })
+        .await?;
+    assert!(new);
+    bulk.commit().await
+}
+
+async fn view(store: &Store) -> Answer<()> {
+    let view = store.view().await?;
+    view.query_all_raw(sql(&view, "SELECT COUNT(*) FROM things", [])).await?;
+    Ok(())
+}
+
+// Drops a future where it waits after so many waits; nothing where it was dropped.
+async fn cut<T>(future: impl Future<Output = T>, mut waits: u32) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if waits == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            waits -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+async fn number(store: &Store, text: &str) -> i64 {
+    let row = store.read().query_one_raw(sql(store.read(), text, [])).await.unwrap().unwrap();
+    row.try_get_by_index(0).unwrap()
+}
+
+// Every connection is good for the next who gets it.
+async fn is_sound(store: &Store, after: &str) {
+    if !store.is_sqlite() {
+        let busy = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' \
+                    AND pid <> pg_backend_pid()";
+        let mut tries = 0;
+        while number(store, busy).await > 0 {
+            tries += 1;
+            assert!(tries < 500, "a connection is left in a transaction after {after}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+    let all = (0..8).map(|_| async {
+        number(store, "SELECT COUNT(*) FROM things").await;
+        transaction(store).await
+    });
+    for done in futures::future::join_all(all).await {
+        done.unwrap_or_else(|fault| panic!("after {after}: {fault}"));
+    }
+}
+
+async fn survives(store: Store) {
+    // SQLite has nothing to copy with.
+    for (name, rows, work) in KINDS.into_iter().filter(|(name, ..)| *name != "copies" || !store.is_sqlite()) {
+        let before = number(&store, "SELECT COUNT(*) FROM things").await;
+        let (mut cuts, mut sound) = (0, 0);
+        for waits in 0..200 {
+            let mut ended = 0;
+            for _ in 0..4 {
+                match cut(work(&store), waits).await {
+                    Some(done) => {
+                        done.unwrap();
+                        ended += 1;
+                    }
+                    None => cuts += 1,
+                }
+            }
+            is_sound(&store, &format!("{name} was cut off at wait {waits}")).await;
+            sound += 8;
+            let added = number(&store, "SELECT COUNT(*) FROM things").await - before - sound;
+            assert_eq!(added % rows.max(1), 0, "{name} is there by halves");
+            if ended == 4 {
+                break;
+            }
+            assert!(waits < 199, "{name} does not end");
+        }
+        assert!(cuts > 0, "{name} was never cut off");
+    }
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_cut_off_leaves_no_transaction_open_on_postgresql() {
+    let postgres = Postgres::start();
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place { service: "things", data_dir: folder.path(), url: &postgres.url("cut") };
+    survives(Store::open::<Tables>(place).await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_cut_off_leaves_no_transaction_open_on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place { service: "things", data_dir: folder.path(), url: "" };
+    survives(Store::open::<Tables>(place).await.unwrap()).await;
+}
