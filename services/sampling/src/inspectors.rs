@@ -83,6 +83,24 @@ fn judge(inspector: &mut api::Inspector) -> Answer<()> {
     }
 }
 
+/// Refuses ids that are not on the register of some departments.
+pub async fn registered(db: &impl ConnectionTrait, ids: &[String], departments: &[String]) -> Answer<()> {
+    let known: Vec<api::Inspector> = register::among(db, TABLE, ids).await?;
+    let of = |id: &String| known.iter().find(|one| one.inspector_id == *id);
+    let ours = |id: &String| of(id).is_some_and(|one| departments.contains(&one.department));
+    match ids.iter().position(|id| !ours(id)) {
+        None => Ok(()),
+        Some(index) => {
+            let (id, listed) = (&ids[index], departments.join(", "));
+            Err(Fault::field(
+                format!("inspectors[{index}]"),
+                format!("\"{id}\" is on no register of {listed}; name inspectors of these departments"),
+                format!("“{id}”不在{listed}的执法检查人员名录库中；请填写这些部门的检查人员"),
+            ))
+        }
+    }
+}
+
 /// Gives an inspector.
 pub async fn get(
     app: &Arc<Sampling>,

@@ -2,6 +2,7 @@
 mod codes;
 mod draws;
 mod effects;
+mod fieldwork;
 mod frequencies;
 mod grading;
 mod inspectors;
@@ -25,6 +26,7 @@ use contract::{
         self as api,
         draws_server::{Draws, DrawsServer},
         effects_server::{Effects, EffectsServer},
+        fieldwork_server::{Fieldwork, FieldworkServer},
         frequencies_server::{Frequencies, FrequenciesServer},
         inspection_items_server::{InspectionItems, InspectionItemsServer},
         inspectors_server::{Inspectors, InspectorsServer},
@@ -34,7 +36,7 @@ use contract::{
 };
 use futures::{FutureExt as _, stream::BoxStream};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
-use tonic::{Request, Response, Status, service::RoutesBuilder};
+use tonic::{Request, Response, Status, Streaming, service::RoutesBuilder};
 
 /// The service.
 struct Sampling {
@@ -56,6 +58,7 @@ impl MigratorTrait for Migrator {
         storage::migrations(&[
             ("sampling_0001_base", include_str!("../migrations/0001_base.sql")),
             ("sampling_0002_caps", include_str!("../migrations/0002_caps.sql")),
+            ("sampling_0003_fieldwork", include_str!("../migrations/0003_fieldwork.sql")),
         ])
     }
 }
@@ -179,6 +182,76 @@ impl Visits for Calls {
 }
 
 #[chassis::async_trait]
+impl Fieldwork for Calls {
+    type DownloadAttachmentStream = BoxStream<'static, Result<HttpBody, Status>>;
+
+    async fn list_assignments(
+        &self,
+        r: Request<api::ListAssignmentsRequest>,
+    ) -> Reply<api::ListAssignmentsResponse> {
+        call(&self.0, r, fieldwork::assignments).await
+    }
+    async fn get_visit(&self, r: Request<api::GetVisitRequest>) -> Reply<api::Visit> {
+        call(&self.0, r, fieldwork::get).await
+    }
+    async fn issue_arrival_code(&self, r: Request<api::IssueArrivalCodeRequest>) -> Reply<api::ArrivalCode> {
+        mutate(&self.0, r, fieldwork::arrivals::issue).await
+    }
+    async fn arrive_at_visit(&self, r: Request<api::ArriveAtVisitRequest>) -> Reply<api::Visit> {
+        mutate(&self.0, r, fieldwork::arrivals::arrive).await
+    }
+    async fn attach_to_visit(
+        &self,
+        r: Request<Streaming<api::AttachToVisitRequest>>,
+    ) -> Reply<api::Attachment> {
+        let (context, parts) = call::open_stream(r)?;
+        call::answer(&context, fieldwork::attachments::attach(&self.0, &context, parts).await)
+    }
+    async fn list_attachments(
+        &self,
+        r: Request<api::ListAttachmentsRequest>,
+    ) -> Reply<api::ListAttachmentsResponse> {
+        call(&self.0, r, fieldwork::attachments::list).await
+    }
+    async fn download_attachment(
+        &self,
+        r: Request<api::DownloadAttachmentRequest>,
+    ) -> Reply<Self::DownloadAttachmentStream> {
+        call(&self.0, r, fieldwork::attachments::download).await
+    }
+    async fn get_record_text(&self, r: Request<api::GetRecordTextRequest>) -> Reply<api::RecordText> {
+        call(&self.0, r, fieldwork::signatures::record_text).await
+    }
+    async fn sign_visit(&self, r: Request<api::SignVisitRequest>) -> Reply<api::Visit> {
+        mutate(&self.0, r, fieldwork::signatures::sign).await
+    }
+    async fn order_rectification(&self, r: Request<api::OrderRectificationRequest>) -> Reply<api::Visit> {
+        mutate(&self.0, r, fieldwork::rectifications::order).await
+    }
+    async fn report_rectification(&self, r: Request<api::ReportRectificationRequest>) -> Reply<api::Visit> {
+        mutate(&self.0, r, fieldwork::rectifications::report).await
+    }
+    async fn recheck_visit(&self, r: Request<api::RecheckVisitRequest>) -> Reply<api::Visit> {
+        mutate(&self.0, r, fieldwork::rectifications::recheck).await
+    }
+    async fn hand_over_visit(&self, r: Request<api::HandOverVisitRequest>) -> Reply<api::CaseSuggestion> {
+        mutate(&self.0, r, fieldwork::suggestions::hand_over).await
+    }
+    async fn list_case_suggestions(
+        &self,
+        r: Request<api::ListCaseSuggestionsRequest>,
+    ) -> Reply<api::ListCaseSuggestionsResponse> {
+        call(&self.0, r, fieldwork::suggestions::list).await
+    }
+    async fn answer_case_suggestion(
+        &self,
+        r: Request<api::AnswerCaseSuggestionRequest>,
+    ) -> Reply<api::CaseSuggestion> {
+        mutate(&self.0, r, fieldwork::suggestions::answer).await
+    }
+}
+
+#[chassis::async_trait]
 impl Frequencies for Calls {
     async fn get_frequency(&self, r: Request<api::GetFrequencyRequest>) -> Reply<api::Frequency> {
         call(&self.0, r, frequencies::get).await
@@ -214,6 +287,7 @@ pub async fn open(boot: &Boot, grading: Upstream, credit: Upstream) -> anyhow::R
         .add_service(PlansServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(DrawsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(VisitsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(FieldworkServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(FrequenciesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(EffectsServer::new(calls).max_decoding_message_size(MESSAGE_MAX));
     let background = vec![visits::returns::run(app, boot.stopping.clone()).boxed()];

@@ -5,6 +5,8 @@ mod calls {
     mod caps;
     mod draws;
     mod fairness;
+    mod fieldwork;
+    mod followup;
     mod orders;
     mod plans;
     mod register;

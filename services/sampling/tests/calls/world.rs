@@ -21,8 +21,9 @@ use contract::{
     },
     sampling::v1::{
         self as api, draws_client::DrawsClient, effects_client::EffectsClient,
-        frequencies_client::FrequenciesClient, inspection_items_client::InspectionItemsClient,
-        inspectors_client::InspectorsClient, plans_client::PlansClient, visits_client::VisitsClient,
+        fieldwork_client::FieldworkClient, frequencies_client::FrequenciesClient,
+        inspection_items_client::InspectionItemsClient, inspectors_client::InspectorsClient,
+        plans_client::PlansClient, visits_client::VisitsClient,
     },
 };
 use http::{HeaderValue, header::AUTHORIZATION};
@@ -211,6 +212,10 @@ impl World {
 
     pub fn frequencies(&self, token: Bearer) -> FrequenciesClient<Authorized> {
         FrequenciesClient::with_interceptor(self.sampling.clone(), token)
+    }
+
+    pub fn fieldwork(&self, token: Bearer) -> FieldworkClient<Authorized> {
+        FieldworkClient::with_interceptor(self.sampling.clone(), token)
     }
 
     /// Measures of the scheme that cap both grades.
