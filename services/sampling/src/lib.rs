@@ -59,6 +59,7 @@ impl MigratorTrait for Migrator {
             ("sampling_0001_base", include_str!("../migrations/0001_base.sql")),
             ("sampling_0002_caps", include_str!("../migrations/0002_caps.sql")),
             ("sampling_0003_fieldwork", include_str!("../migrations/0003_fieldwork.sql")),
+            ("sampling_0004_measures", include_str!("../migrations/0004_measures.sql")),
         ])
     }
 }

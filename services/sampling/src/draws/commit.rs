@@ -153,6 +153,7 @@ pub async fn commit(
         exclusions_digest: if exclusions.is_empty() { exclusions } else { draw::digest(&exclusions) },
         cap_text: caps.text(),
         strata_text: rules::strata_text(&frozen.roster),
+        measures_version: scheme.measures_version,
     };
     refuse_second(&**tx, &plan.plan_id).await?;
     match rows::insert(tx, &draw).await {
@@ -161,7 +162,7 @@ pub async fn commit(
     }
     rosters::insert(tx, &draw.draw_id, &frozen.roster, &frozen.names).await?;
     rosters::insert_exclusions(tx, &draw.draw_id, &frozen.exclusions).await?;
-    let detail = json!({ "plan": draw.plan, "scheme": draw.scheme, "schemeVersion": draw.scheme_version,
+    let detail = json!({ "plan": draw.plan, "scheme": draw.scheme, "schemeVersion": draw.scheme_version, "measuresVersion": draw.measures_version,
         "rosterDigest": draw.roster_digest, "rosterSize": draw.roster_size, "quotaText": draw.quota_text,
         "commitment": draw.commitment, "entropySource": draw.entropy_source, "attempt": draw.attempt,
         "revealNotBefore": reveal_not_before.map(|at| at.to_string()), "capText": draw.cap_text,

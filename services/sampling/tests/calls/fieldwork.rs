@@ -215,11 +215,11 @@ async fn an_enterprises_code_tells_it_nothing_and_lasts_ten_minutes() {
     world.set_clock("2026-03-02T02:00:00Z");
     let stale = show(&visits[0].uscc, "").await.unwrap();
     assert!(!stale.code.contains(&visits[0].visit_id));
-    world.set_clock("2026-03-02T02:10:00Z");
+    world.set_clock("2026-03-02T02:11:00Z");
     let expired = arrive(&world, &visits[0], &stale.code, &visits[0].inspectors).await.unwrap_err();
     assert_eq!(reason(&expired), "ARRIVAL_CODE_EXPIRED");
     let fresh = show(&visits[0].uscc, "").await.unwrap();
-    world.set_clock("2026-03-02T02:19:59Z");
+    world.set_clock("2026-03-02T02:20:50Z");
     arrive(&world, &visits[0], &fresh.code, &visits[0].inspectors).await.unwrap();
 }
 
