@@ -22,7 +22,11 @@ pub async fn put(
     tx: &Tx,
     request: api::PutInspectorRequest,
 ) -> Answer<api::Inspector> {
-    let mut inspector = request.inspector.unwrap_or_default();
+    put_one(context, tx, request.inspector.unwrap_or_default()).await
+}
+
+/// Puts an inspector whom the contract's rules have judged.
+pub async fn put_one(context: &Context, tx: &Tx, mut inspector: api::Inspector) -> Answer<api::Inspector> {
     rights::act_for(context, [inspector.department.as_str()])?;
     if let Some(before) = register::find::<api::Inspector>(&**tx, TABLE, &inspector.inspector_id).await? {
         rights::act_for(context, [before.department.as_str()])?;

@@ -1,4 +1,5 @@
 //! Sampling 双随机抽查: plans, draws as public arithmetic, visits and their results. The table of contents.
+mod annual;
 mod codes;
 mod draws;
 mod effects;
@@ -9,6 +10,7 @@ mod inspectors;
 mod items;
 mod plans;
 mod register;
+mod registers;
 mod rights;
 mod visits;
 
@@ -24,6 +26,7 @@ use contract::{
     google::api::HttpBody,
     sampling::v1::{
         self as api,
+        annual_plans_server::{AnnualPlans, AnnualPlansServer},
         draws_server::{Draws, DrawsServer},
         effects_server::{Effects, EffectsServer},
         fieldwork_server::{Fieldwork, FieldworkServer},
@@ -31,6 +34,7 @@ use contract::{
         inspection_items_server::{InspectionItems, InspectionItemsServer},
         inspectors_server::{Inspectors, InspectorsServer},
         plans_server::{Plans, PlansServer},
+        registers_server::{Registers, RegistersServer},
         visits_server::{Visits, VisitsServer},
     },
 };
@@ -60,6 +64,7 @@ impl MigratorTrait for Migrator {
             ("sampling_0002_caps", include_str!("../migrations/0002_caps.sql")),
             ("sampling_0003_fieldwork", include_str!("../migrations/0003_fieldwork.sql")),
             ("sampling_0004_measures", include_str!("../migrations/0004_measures.sql")),
+            ("sampling_0005_registers", include_str!("../migrations/0005_registers.sql")),
         ])
     }
 }
@@ -123,6 +128,73 @@ impl Plans for Calls {
     }
     async fn preview_plan(&self, r: Request<api::PreviewPlanRequest>) -> Reply<api::PlanPreview> {
         call(&self.0, r, draws::preview).await
+    }
+}
+
+#[chassis::async_trait]
+impl Registers for Calls {
+    type ExportRegisterStream = BoxStream<'static, Result<HttpBody, Status>>;
+
+    async fn import_register(
+        &self,
+        r: Request<Streaming<api::ImportRegisterRequest>>,
+    ) -> Reply<api::RegisterReport> {
+        let (context, parts) = call::open_stream(r)?;
+        call::answer(&context, registers::import(&self.0, &context, parts).await)
+    }
+    async fn export_register(
+        &self,
+        r: Request<api::ExportRegisterRequest>,
+    ) -> Reply<Self::ExportRegisterStream> {
+        call(&self.0, r, registers::export).await
+    }
+    async fn put_object_library(&self, r: Request<api::PutObjectLibraryRequest>) -> Reply<api::ObjectLibrary> {
+        mutate(&self.0, r, registers::libraries::put).await
+    }
+    async fn get_object_library(&self, r: Request<api::GetObjectLibraryRequest>) -> Reply<api::ObjectLibrary> {
+        call(&self.0, r, registers::libraries::get).await
+    }
+    async fn list_object_libraries(
+        &self,
+        r: Request<api::ListObjectLibrariesRequest>,
+    ) -> Reply<api::ListObjectLibrariesResponse> {
+        call(&self.0, r, registers::libraries::list).await
+    }
+}
+
+#[chassis::async_trait]
+impl AnnualPlans for Calls {
+    type ExportAnnualPlanStream = BoxStream<'static, Result<HttpBody, Status>>;
+
+    async fn put_annual_plan(&self, r: Request<api::PutAnnualPlanRequest>) -> Reply<api::AnnualPlan> {
+        mutate(&self.0, r, annual::put).await
+    }
+    async fn approve_annual_plan(&self, r: Request<api::ApproveAnnualPlanRequest>) -> Reply<api::AnnualPlan> {
+        mutate(&self.0, r, annual::approve).await
+    }
+    async fn publish_annual_plan(&self, r: Request<api::PublishAnnualPlanRequest>) -> Reply<api::AnnualPlan> {
+        mutate(&self.0, r, annual::publish).await
+    }
+    async fn get_annual_plan(&self, r: Request<api::GetAnnualPlanRequest>) -> Reply<api::AnnualPlan> {
+        call(&self.0, r, annual::get).await
+    }
+    async fn list_annual_plan_versions(
+        &self,
+        r: Request<api::ListAnnualPlanVersionsRequest>,
+    ) -> Reply<api::ListAnnualPlanVersionsResponse> {
+        call(&self.0, r, annual::versions).await
+    }
+    async fn list_public_annual_plans(
+        &self,
+        r: Request<api::ListPublicAnnualPlansRequest>,
+    ) -> Reply<api::ListPublicAnnualPlansResponse> {
+        call(&self.0, r, annual::public).await
+    }
+    async fn export_annual_plan(
+        &self,
+        r: Request<api::ExportAnnualPlanRequest>,
+    ) -> Reply<Self::ExportAnnualPlanStream> {
+        call(&self.0, r, annual::export).await
     }
 }
 
@@ -288,6 +360,8 @@ pub async fn open(boot: &Boot, grading: Upstream, credit: Upstream) -> anyhow::R
         .add_service(PlansServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(DrawsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(VisitsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(RegistersServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(AnnualPlansServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(FieldworkServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(FrequenciesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(EffectsServer::new(calls).max_decoding_message_size(MESSAGE_MAX));

@@ -12,7 +12,6 @@ mod preview;
 mod rejects;
 mod rows;
 mod sheet;
-mod spreadsheet;
 mod templates;
 mod values;
 mod withdrawal;
@@ -28,7 +27,6 @@ use tokio::sync::Semaphore;
 use tonic::Streaming;
 
 pub use rejects::download as download_rejects;
-pub use spreadsheet::Spreadsheet;
 pub use withdrawal::withdraw;
 
 use crate::{

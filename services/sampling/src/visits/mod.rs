@@ -31,7 +31,7 @@ pub use self::{
     orders::{order, ordered},
     replace::replace,
     rows::{Cursor, Details, Stored, details, find, skipped_always, stream_replacements, stream_selected},
-    staffing::{Opening, drawn, open, team, understaffed, visited, why},
+    staffing::{Opening, Staff, drawn, open, staff, understaffed, visited, why},
 };
 use crate::{
     Sampling, draws,
@@ -169,7 +169,7 @@ pub async fn wires(
         let of = details.remove(&visit.visit_id).unwrap_or_default();
         let site = on_site.remove(&visit.visit_id).unwrap_or_default();
         let shortage =
-            rules::shortage(plan.inspectors_per_visit, of.inspectors.len(), of.skipped.len(), always);
+            rules::shortage(plans::team_size(plan), of.inspectors.len(), of.skipped.len(), always);
         let visit = with_site(context, plan, visit, &of, site);
         api::Visit {
             inspection_items: plan.inspection_items.clone(),
