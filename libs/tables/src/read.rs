@@ -75,7 +75,8 @@ fn text(bytes: &[u8]) -> Result<Vec<(usize, Vec<String>)>, TableFault> {
 // An apostrophe keeps a spreadsheet from taking a text for a formula; it is no part of the text.
 fn trimmed(cell: &str) -> String {
     let cell = cell.trim();
-    let guarded = cell.strip_prefix('\'').filter(|rest| rest.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']));
+    let guarded =
+        cell.strip_prefix('\'').filter(|rest| rest.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']));
     guarded.unwrap_or(cell).to_owned()
 }
 
@@ -157,8 +158,12 @@ mod tests {
     #[test]
     fn text_is_read_in_each_encoding_with_its_lines() {
         let text = "编号,名称\n\n,\ni1,甲\n";
-        let expected = vec![(1, vec!["编号".to_owned(), "名称".to_owned()]), (4, vec!["i1".to_owned(), "甲".to_owned()])];
-        let utf16: Vec<u8> = [0xFF, 0xFE].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        let expected = vec![
+            (1, vec!["编号".to_owned(), "名称".to_owned()]),
+            (4, vec!["i1".to_owned(), "甲".to_owned()]),
+        ];
+        let utf16: Vec<u8> =
+            [0xFF, 0xFE].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
         for bytes in [
             text.as_bytes().to_vec(),
             format!("\u{FEFF}{text}").into_bytes(),

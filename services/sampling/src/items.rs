@@ -21,7 +21,11 @@ pub async fn put(
 }
 
 /// Puts an item that the contract's rules have judged.
-pub async fn put_one(context: &Context, tx: &Tx, mut item: api::InspectionItem) -> Answer<api::InspectionItem> {
+pub async fn put_one(
+    context: &Context,
+    tx: &Tx,
+    mut item: api::InspectionItem,
+) -> Answer<api::InspectionItem> {
     if item.department.is_empty() {
         item.department = context.caller.department().to_owned();
     }

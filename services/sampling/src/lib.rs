@@ -148,10 +148,16 @@ impl Registers for Calls {
     ) -> Reply<Self::ExportRegisterStream> {
         call(&self.0, r, registers::export).await
     }
-    async fn put_object_library(&self, r: Request<api::PutObjectLibraryRequest>) -> Reply<api::ObjectLibrary> {
+    async fn put_object_library(
+        &self,
+        r: Request<api::PutObjectLibraryRequest>,
+    ) -> Reply<api::ObjectLibrary> {
         mutate(&self.0, r, registers::libraries::put).await
     }
-    async fn get_object_library(&self, r: Request<api::GetObjectLibraryRequest>) -> Reply<api::ObjectLibrary> {
+    async fn get_object_library(
+        &self,
+        r: Request<api::GetObjectLibraryRequest>,
+    ) -> Reply<api::ObjectLibrary> {
         call(&self.0, r, registers::libraries::get).await
     }
     async fn list_object_libraries(

@@ -107,7 +107,9 @@ impl Writer {
     fn of(format: &str, form: &Form) -> Answer<Self> {
         let original = format == "original";
         match if original { form.format.as_str() } else { format } {
-            WORKBOOK => Ok(Self::Workbook(Box::new(Spreadsheet::begin("拒收清单").map_err(Fault::internal)?))),
+            WORKBOOK => {
+                Ok(Self::Workbook(Box::new(Spreadsheet::begin("拒收清单").map_err(Fault::internal)?)))
+            }
             "" | TEXT => Ok(Self::Text {
                 delimiter: form.delimiter.bytes().next().filter(|_| original).unwrap_or(b','),
                 encoding: if original { encoding::named(&form.encoding) } else { encoding_rs::UTF_8 },

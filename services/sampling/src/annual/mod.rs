@@ -146,7 +146,8 @@ pub async fn approve(
     if !rows::advance(tx, &plan, State::Draft).await? {
         return Err(overtaken());
     }
-    decide(tx, context, "annualPlan.approved", &plan, json!({ "approvalNumber": plan.approval_number })).await?;
+    decide(tx, context, "annualPlan.approved", &plan, json!({ "approvalNumber": plan.approval_number }))
+        .await?;
     Ok(plan)
 }
 

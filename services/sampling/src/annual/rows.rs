@@ -77,8 +77,7 @@ pub async fn put(tx: &Tx, plan: &AnnualPlan) -> Answer<bool> {
 
 /// Moves a version on; whether it still stood as it was read.
 pub async fn advance(tx: &Tx, plan: &AnnualPlan, before: State) -> Answer<bool> {
-    let text =
-        "UPDATE annual_plans SET state = $3, body = $4 WHERE annual_plan = $1 AND version = $2 AND state = $5";
+    let text = "UPDATE annual_plans SET state = $3, body = $4 WHERE annual_plan = $1 AND version = $2 AND state = $5";
     let values = [
         plan.annual_plan_id.as_str().into(),
         plan.version.into(),

@@ -2,7 +2,9 @@
 use std::collections::BTreeSet;
 
 use chassis::fault::Violation;
-use contract::sampling::v1::{AnnualPlan, AnnualTask, ErrorReason, InspectionItem, Plan, annual_plan::State, annual_task::Level};
+use contract::sampling::v1::{
+    AnnualPlan, AnnualTask, ErrorReason, InspectionItem, Plan, annual_plan::State, annual_task::Level,
+};
 
 const PERCENT_PLACES: usize = 4;
 
@@ -225,7 +227,10 @@ mod tests {
             (AnnualTask { count: 3, ..task() }, "percent"),
             (AnnualTask { percent: 0.0, ..task() }, "percent"),
             (AnnualTask { percent: 0.00001, ..task() }, "percent"),
-            (AnnualTask { partner_departments: vec!["transport".to_owned()], ..task() }, "partnerDepartments[0]"),
+            (
+                AnnualTask { partner_departments: vec!["transport".to_owned()], ..task() },
+                "partnerDepartments[0]",
+            ),
             (AnnualTask { window: window("2026-03-02", "2026-03-01"), ..task() }, "window.to"),
             (AnnualTask { window: window("2025-12-31", "2026-03-01"), ..task() }, "window"),
             (AnnualTask { inspection_items: vec!["x".to_owned()], ..task() }, "inspectionItems[0]"),
@@ -269,8 +274,19 @@ mod tests {
         assert_eq!(
             row,
             [
-                "1", "道路运输企业联合抽查", "<road>", "道路货运企业", "5%", "", "1次/年", "2026-03-01至2026-11-10", "transport", "fire",
-                "市抽县查", "", "2"
+                "1",
+                "道路运输企业联合抽查",
+                "<road>",
+                "道路货运企业",
+                "5%",
+                "",
+                "1次/年",
+                "2026-03-01至2026-11-10",
+                "transport",
+                "fire",
+                "市抽县查",
+                "",
+                "2"
             ]
         );
         assert_eq!(row.len(), HEADINGS.len());

@@ -13,9 +13,7 @@ use chassis::{
 };
 use contract::{
     grading::v1::{ExportGradesRequest, ExportedGrade, Scheme},
-    sampling::v1::{
-        self as api, ErrorReason, draw::State, exclusion::Reason, object_library::Kind,
-    },
+    sampling::v1::{self as api, ErrorReason, draw::State, exclusion::Reason, object_library::Kind},
 };
 use jiff::Timestamp;
 use sea_orm::ConnectionTrait;

@@ -380,7 +380,11 @@ mod tests {
             ("2026-03-02", "", false),
             ("", "2026-02-28", false),
         ] {
-            let dated = InspectionItem { effective_from: from.to_owned(), effective_until: until.to_owned(), ..item() };
+            let dated = InspectionItem {
+                effective_from: from.to_owned(),
+                effective_until: until.to_owned(),
+                ..item()
+            };
             assert_eq!(judge(&plan(), &scheme(), &[dated]).is_empty(), holds, "{from} {until}");
         }
     }

@@ -5,7 +5,12 @@ pub mod sheets;
 
 use std::sync::Arc;
 
-use chassis::{Answer, Context, Fault, Tx, decisions::{self, Decision}, page::Page, validation};
+use chassis::{
+    Answer, Context, Fault, Tx,
+    decisions::{self, Decision},
+    page::Page,
+    validation,
+};
 use contract::{
     google::api::HttpBody,
     sampling::v1::{self as api, ErrorReason},
@@ -83,14 +88,16 @@ pub async fn import(
         }
         next = parts.message().await?;
     }
-    let mut rows = tables::read(&body, &first.format.trim().to_ascii_lowercase()).map_err(unreadable)?.into_iter();
+    let mut rows =
+        tables::read(&body, &first.format.trim().to_ascii_lowercase()).map_err(unreadable)?.into_iter();
     let (_, headings) = rows.next().ok_or_else(|| unreadable(TableFault::NoTable))?;
     let layout = sheets::layout(&headings, register.columns());
     if layout.places.first().is_none_or(Option::is_none) {
         return Err(no_heading(register.columns()[0].heading));
     }
     let tx = app.store.begin().await?;
-    let mut intake = Intake { context, register, members: Vec::new(), report: api::RegisterReport::default() };
+    let mut intake =
+        Intake { context, register, members: Vec::new(), report: api::RegisterReport::default() };
     if register == Register::Objects {
         libraries::own_special(&tx, context, &first.library).await?;
     }
@@ -108,7 +115,8 @@ pub async fn import(
     }
     let detail = json!({ "register": first.register, "library": first.library, "rows": report.rows,
         "accepted": report.accepted, "rejected": report.rejected });
-    let decision = Decision { kind: "register.imported", subject: &first.register, basis: &first.library, detail };
+    let decision =
+        Decision { kind: "register.imported", subject: &first.register, basis: &first.library, detail };
     decisions::record(&tx, context, decision).await?;
     tx.commit().await?;
     Ok(report)
@@ -142,7 +150,9 @@ fn unreadable(fault: TableFault) -> Fault {
 fn no_heading(heading: &str) -> Fault {
     Fault::invalid(
         ErrorReason::FileUnreadable.as_str_name(),
-        format!("the first row has no heading \"{heading}\"; begin with the headings of the register's own export"),
+        format!(
+            "the first row has no heading \"{heading}\"; begin with the headings of the register's own export"
+        ),
         format!("首行没有“{heading}”列；请使用本名录导出文件的表头"),
     )
     .at("file")
@@ -187,7 +197,11 @@ impl Intake<'_> {
 
     async fn item(&self, tx: &Tx, cells: &[String]) -> Answer<()> {
         let item = sheets::item(cells).ok_or_else(|| {
-            Fault::field("category", "is 一般检查事项 or 重点检查事项", "事项类别应为一般检查事项或重点检查事项")
+            Fault::field(
+                "category",
+                "is 一般检查事项 or 重点检查事项",
+                "事项类别应为一般检查事项或重点检查事项",
+            )
         })?;
         let request = api::PutInspectionItemRequest { inspection_item: Some(item), ..Default::default() };
         validation::check(&request)?;
@@ -208,7 +222,8 @@ impl Intake<'_> {
     }
 
     fn object(&mut self, cells: &[String]) -> Answer<()> {
-        let (given, note) = (cells.first().map_or("", String::as_str), cells.get(1).cloned().unwrap_or_default());
+        let (given, note) =
+            (cells.first().map_or("", String::as_str), cells.get(1).cloned().unwrap_or_default());
         let (code, _) = Uscc::parse_tolerant(given).map_err(|fault| rights::code_fault("uscc", &fault))?;
         rights::no_identity_number("note", &note)?;
         self.members.push((code.as_str().to_owned(), note));
@@ -232,7 +247,9 @@ pub async fn export(
     match register {
         Register::Objects => {
             libraries::special(db, &request.library).await?;
-            rows.extend(members(db, &request.library).await?.into_iter().map(|(uscc, note)| vec![uscc, note]));
+            rows.extend(
+                members(db, &request.library).await?.into_iter().map(|(uscc, note)| vec![uscc, note]),
+            );
         }
         Register::Items => {
             let id = |one: &api::InspectionItem| one.inspection_item_id.clone();
@@ -262,7 +279,11 @@ pub fn file(
 ) -> Answer<BoxStream<'static, Result<HttpBody, Status>>> {
     let bytes = tables::write(format, title, rows).map_err(Fault::internal)?;
     let part = |data: &[u8]| {
-        Ok(HttpBody { content_type: format.content_type().to_owned(), data: data.to_vec(), extensions: Vec::new() })
+        Ok(HttpBody {
+            content_type: format.content_type().to_owned(),
+            data: data.to_vec(),
+            extensions: Vec::new(),
+        })
     };
     let parts: Vec<Result<HttpBody, Status>> = bytes.chunks(PART).map(part).collect();
     Ok(stream::iter(parts).boxed())

@@ -44,10 +44,8 @@ pub const INSPECTORS: [Column; 11] = [
 ];
 
 /// The columns of a special library's members 检查对象名录库.
-pub const OBJECTS: [Column; 2] = [
-    column("统一社会信用代码", &["uscc", "代码", "社会信用代码"]),
-    column("备注", &["note", "说明"]),
-];
+pub const OBJECTS: [Column; 2] =
+    [column("统一社会信用代码", &["uscc", "代码", "社会信用代码"]), column("备注", &["note", "说明"])];
 
 // Headings under which files carry natural persons' data; such a column is dropped before a row is looked at.
 const PERSONS: [&str; 16] = [
@@ -82,7 +80,11 @@ pub struct Layout {
 
 fn squashed(heading: &str) -> String {
     let plain = heading.split(['(', '（']).next().unwrap_or_default();
-    plain.chars().filter(|c| !c.is_whitespace() && !matches!(c, '*' | '＊')).collect::<String>().to_lowercase()
+    plain
+        .chars()
+        .filter(|c| !c.is_whitespace() && !matches!(c, '*' | '＊'))
+        .collect::<String>()
+        .to_lowercase()
 }
 
 /// Tells the columns of a file by its headings; the first of two of the same name counts.
@@ -120,8 +122,11 @@ fn several(cell: &str) -> Vec<String> {
 // A day in the forms of spreadsheets, as YYYY-MM-DD; another text as it is, for the rules to refuse.
 fn day(cell: &str) -> String {
     let plain = cell.trim();
-    let parts: Vec<&str> =
-        plain.split(['-', '/', '.', '年', '月', '日']).map(str::trim).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = plain
+        .split(['-', '/', '.', '年', '月', '日'])
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect();
     match parts.as_slice() {
         [year, month, day] if year.len() == 4 => format!("{year}-{month:0>2}-{day:0>2}"),
         [all] if all.len() == 8 && all.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -239,7 +244,8 @@ mod tests {
 
     #[test]
     fn columns_are_told_by_any_of_their_names() {
-        let headings = texts(&["姓名", "执法证号（必填）", "手机号码", " 所属 部门 ", "SKILLS", "星座", "执法证号"]);
+        let headings =
+            texts(&["姓名", "执法证号（必填）", "手机号码", " 所属 部门 ", "SKILLS", "星座", "执法证号"]);
         let layout = layout(&headings, &INSPECTORS);
         assert_eq!(&layout.places[..5], [Some(1), Some(3), None, None, Some(4)]);
         assert_eq!((layout.ignored, layout.dropped), (texts(&["星座", "执法证号"]), 2));

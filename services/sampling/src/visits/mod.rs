@@ -168,8 +168,7 @@ pub async fn wires(
     let wire_of = |visit: Stored| {
         let of = details.remove(&visit.visit_id).unwrap_or_default();
         let site = on_site.remove(&visit.visit_id).unwrap_or_default();
-        let shortage =
-            rules::shortage(plans::team_size(plan), of.inspectors.len(), of.skipped.len(), always);
+        let shortage = rules::shortage(plans::team_size(plan), of.inspectors.len(), of.skipped.len(), always);
         let visit = with_site(context, plan, visit, &of, site);
         api::Visit {
             inspection_items: plan.inspection_items.clone(),

@@ -110,8 +110,11 @@ pub async fn staff(db: &impl ConnectionTrait, plan: &api::Plan) -> Answer<Vec<St
     let items = items::among(db, &plan.inspection_items).await?;
     let mut all = Vec::new();
     for part in plans::parts(plan, &items) {
-        let of_part: Vec<api::InspectionItem> =
-            items.iter().filter(|item| part.inspection_items.contains(&item.inspection_item_id)).cloned().collect();
+        let of_part: Vec<api::InspectionItem> = items
+            .iter()
+            .filter(|item| part.inspection_items.contains(&item.inspection_item_id))
+            .cloned()
+            .collect();
         let team = rules::team(&part, &of_part).ok_or_else(|| corrupt("plan", "its period"))?;
         all.push(Staff { candidates: inspectors::candidates(db, &part).await?, team });
     }

@@ -1,5 +1,8 @@
 //! Annual plans from the draft to a change, and joint tasks between departments.
-use chassis::{access::Claims, trial::{Bearer, reason}};
+use chassis::{
+    access::Claims,
+    trial::{Bearer, reason},
+};
 use contract::{
     grading::v1::scheme::Disclosure,
     sampling::v1::{self as api, annual_plan::State, annual_task::Level},
@@ -64,7 +67,8 @@ async fn approve(world: &World, by: &str, version: i32) -> Result<api::AnnualPla
 }
 
 async fn publish(world: &World) -> Result<api::AnnualPlan, tonic::Status> {
-    let request = api::PublishAnnualPlanRequest { annual_plan: "transport-2026".to_owned(), ..Default::default() };
+    let request =
+        api::PublishAnnualPlanRequest { annual_plan: "transport-2026".to_owned(), ..Default::default() };
     Ok(world.annual_plans(officer(world, "one")).publish_annual_plan(request).await?.into_inner())
 }
 
@@ -72,7 +76,11 @@ async fn publish(world: &World) -> Result<api::AnnualPlan, tonic::Status> {
 async fn city() -> World {
     let world = World::new(Disclosure::Departments).await;
     world.put_item("operation", &[]).await;
-    let fire = api::InspectionItem { department: "fire".into(), name: "消防安全检查".into(), ..super::world::item("fire", &[]) };
+    let fire = api::InspectionItem {
+        department: "fire".into(),
+        name: "消防安全检查".into(),
+        ..super::world::item("fire", &[])
+    };
     let request = api::PutInspectionItemRequest { inspection_item: Some(fire), ..Default::default() };
     world.items(world.office("sampling.write")).put_inspection_item(request).await.unwrap();
     world
@@ -83,7 +91,13 @@ async fn an_annual_plan_is_put_approved_published_and_changed() {
     let world = city().await;
     let public = async || {
         let request = api::ListPublicAnnualPlansRequest { year: 2026, ..Default::default() };
-        world.anybody_annual_plans().list_public_annual_plans(request).await.unwrap().into_inner().annual_plans
+        world
+            .anybody_annual_plans()
+            .list_public_annual_plans(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .annual_plans
     };
     let draft = put(&world, "one", annual("")).await.unwrap();
     assert_eq!((draft.version, draft.state(), draft.put_by.as_str()), (1, State::Draft, "one"));
@@ -110,11 +124,19 @@ async fn an_annual_plan_is_put_approved_published_and_changed() {
     approve(&world, "two", 2).await.unwrap();
     publish(&world).await.unwrap();
     assert_eq!((public().await[0].version, public().await[0].tasks.len()), (2, 2));
-    let request = api::ListAnnualPlanVersionsRequest { annual_plan: "transport-2026".into(), ..Default::default() };
-    let versions = world.annual_plans(world.transport()).list_annual_plan_versions(request).await.unwrap().into_inner().versions;
+    let request =
+        api::ListAnnualPlanVersionsRequest { annual_plan: "transport-2026".into(), ..Default::default() };
+    let versions = world
+        .annual_plans(world.transport())
+        .list_annual_plan_versions(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .versions;
     let states: Vec<(i32, State)> = versions.iter().map(|one| (one.version, one.state())).collect();
     assert_eq!(states, [(2, State::Published), (1, State::Superseded)]);
-    let request = api::GetAnnualPlanRequest { annual_plan: "transport-2026".into(), version: 1, ..Default::default() };
+    let request =
+        api::GetAnnualPlanRequest { annual_plan: "transport-2026".into(), version: 1, ..Default::default() };
     let first = world.annual_plans(world.transport()).get_annual_plan(request).await.unwrap().into_inner();
     assert_eq!(first.tasks.len(), 1, "the version before stays as it was");
 }
@@ -123,7 +145,8 @@ async fn an_annual_plan_is_put_approved_published_and_changed() {
 async fn the_published_plan_goes_out_with_the_columns_of_departments() {
     let world = city().await;
     let ask = async |format: &str| {
-        let request = api::ExportAnnualPlanRequest { annual_plan: "transport-2026".into(), format: format.into() };
+        let request =
+            api::ExportAnnualPlanRequest { annual_plan: "transport-2026".into(), format: format.into() };
         world.anybody_annual_plans().export_annual_plan(request).await
     };
     assert_eq!(ask("csv").await.err().unwrap().code(), Code::NotFound);
@@ -134,7 +157,11 @@ async fn the_published_plan_goes_out_with_the_columns_of_departments() {
     let bytes = parts.map(|part| part.unwrap().data).collect::<Vec<_>>().await.concat();
     let text = String::from_utf8(bytes).unwrap();
     assert!(text.starts_with("\u{FEFF}序号,抽查任务名称,抽查事项,抽查对象范围,抽查比例,抽查数量,抽查频次,抽查时间,发起部门,配合部门,抽查层级,"), "{text}");
-    assert!(text.contains("道路运输经营检查、消防安全检查") && text.contains("≥1次/年,2026-03-01至2026-11-10,transport,fire,市抽市查"), "{text}");
+    assert!(
+        text.contains("道路运输经营检查、消防安全检查")
+            && text.contains("≥1次/年,2026-03-01至2026-11-10,transport,fire,市抽市查"),
+        "{text}"
+    );
     assert!(ask("xlsx").await.is_ok());
     assert_eq!(wrong_fields(&ask("pdf").await.err().unwrap()), ["format"]);
 }
@@ -145,8 +172,14 @@ async fn annual_plans_are_refused_with_their_field() {
     let of = |task: api::AnnualTask| api::AnnualPlan { tasks: vec![task], ..annual("") };
     for (wrong, field) in [
         (of(api::AnnualTask { count: 1, ..task("1") }), "annualPlan.tasks[0].percent"),
-        (of(api::AnnualTask { inspection_items: vec!["x".into()], ..task("1") }), "annualPlan.tasks[0].inspectionItems[0]"),
-        (of(api::AnnualTask { starter_department: String::new(), ..task("1") }), "annualPlan.tasks[0].starterDepartment"),
+        (
+            of(api::AnnualTask { inspection_items: vec!["x".into()], ..task("1") }),
+            "annualPlan.tasks[0].inspectionItems[0]",
+        ),
+        (
+            of(api::AnnualTask { starter_department: String::new(), ..task("1") }),
+            "annualPlan.tasks[0].starterDepartment",
+        ),
         (api::AnnualPlan { tasks: vec![task("1"), task("1")], ..annual("") }, "annualPlan.tasks[1].number"),
         (api::AnnualPlan { year: 1999, ..annual("") }, "annualPlan.year"),
     ] {
@@ -179,12 +212,21 @@ async fn a_joint_task_has_one_visit_with_a_team_of_each_department() {
     publish(&world).await.unwrap();
     for (wrong, field) in [
         (api::Plan { annual_task: "9".into(), ..joint() }, "plan.annualTask"),
-        (api::Plan { departments: vec!["transport".into(), "water".into()], ..joint() }, "plan.departments[1]"),
         (
-            api::Plan { period: Some(api::Period { from: "2026-02-01".into(), to: "2026-06-30".into() }), ..joint() },
+            api::Plan { departments: vec!["transport".into(), "water".into()], ..joint() },
+            "plan.departments[1]",
+        ),
+        (
+            api::Plan {
+                period: Some(api::Period { from: "2026-02-01".into(), to: "2026-06-30".into() }),
+                ..joint()
+            },
             "plan.period",
         ),
-        (api::Plan { annual_plan: String::new(), starter_department: "water".into(), ..joint() }, "plan.starterDepartment"),
+        (
+            api::Plan { annual_plan: String::new(), starter_department: "water".into(), ..joint() },
+            "plan.starterDepartment",
+        ),
     ] {
         assert_eq!(wrong_fields(&world.try_plan(world.transport(), wrong).await.unwrap_err()), [field]);
     }
@@ -199,13 +241,15 @@ async fn a_joint_task_has_one_visit_with_a_team_of_each_department() {
         world.inspectors(world.office("sampling.write")).put_inspector(request).await.unwrap();
     }
     // The partner does not draw.
-    let request = api::CommitPlanRequest { plan: "joint".into(), entropy_source: "dice".into(), ..Default::default() };
+    let request =
+        api::CommitPlanRequest { plan: "joint".into(), entropy_source: "dice".into(), ..Default::default() };
     let partner = world.trial.token("fire", ALL);
     let denied = world.plans(partner.clone()).commit_plan(request).await.unwrap_err();
     assert_eq!(reason(&denied), "OTHER_DEPARTMENT");
     let draw = world.commit("joint").await.unwrap();
     assert!(draw.warnings.is_empty(), "{:?}", draw.warnings);
-    let request = api::RevealDrawRequest { draw: draw.draw_id.clone(), entropy: "1".into(), ..Default::default() };
+    let request =
+        api::RevealDrawRequest { draw: draw.draw_id.clone(), entropy: "1".into(), ..Default::default() };
     let denied = world.draws(partner.clone()).reveal_draw(request).await.unwrap_err();
     assert_eq!(reason(&denied), "OTHER_DEPARTMENT");
     let draw = world.reveal(&draw.draw_id, "3 5 2").await.unwrap();

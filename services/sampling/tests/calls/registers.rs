@@ -18,7 +18,10 @@ fn file(register: &str, text: &[u8]) -> api::ImportRegisterRequest {
     }
 }
 
-async fn import(world: &World, request: api::ImportRegisterRequest) -> Result<api::RegisterReport, tonic::Status> {
+async fn import(
+    world: &World,
+    request: api::ImportRegisterRequest,
+) -> Result<api::RegisterReport, tonic::Status> {
     let request = Request::new(futures::stream::iter([request]));
     Ok(world.registers(world.transport()).import_register(request).await?.into_inner())
 }
@@ -34,7 +37,10 @@ async fn export(world: &World, register: &str, library: &str, format: &str) -> V
     parts.map(|part| part.unwrap().data).collect::<Vec<_>>().await.concat()
 }
 
-async fn put_library(world: &World, library: api::ObjectLibrary) -> Result<api::ObjectLibrary, tonic::Status> {
+async fn put_library(
+    world: &World,
+    library: api::ObjectLibrary,
+) -> Result<api::ObjectLibrary, tonic::Status> {
     let request = api::PutObjectLibraryRequest { object_library: Some(library), ..Default::default() };
     Ok(world.registers(world.transport()).put_object_library(request).await?.into_inner())
 }
@@ -65,18 +71,25 @@ async fn inspectors_come_in_as_a_file_without_their_names() {
     let dry = import(&world, dry).await.unwrap();
     assert_eq!((dry.rows, dry.accepted, dry.rejected), (6, 2, 4));
     let listed = api::ListInspectorsRequest::default();
-    let before = world.inspectors(world.transport()).list_inspectors(listed.clone()).await.unwrap().into_inner();
+    let before =
+        world.inspectors(world.transport()).list_inspectors(listed.clone()).await.unwrap().into_inner();
     assert!(before.inspectors.is_empty(), "nothing was kept");
     let report = import(&world, file("inspectors", text.as_bytes())).await.unwrap();
-    assert_eq!((report.accepted, report.dropped_columns, report.ignored_columns.as_slice()), (2, 1, ["星座".to_owned()].as_slice()));
+    assert_eq!(
+        (report.accepted, report.dropped_columns, report.ignored_columns.as_slice()),
+        (2, 1, ["星座".to_owned()].as_slice())
+    );
     let why: Vec<(i32, &str)> = report.rejects.iter().map(|one| (one.line, one.reason.as_str())).collect();
     assert_eq!(why.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [4, 5, 6, 7]);
     assert_eq!(why[0].1, "OTHER_DEPARTMENT");
-    assert!(why[1].1.starts_with("CODE_") , "{why:?}");
+    assert!(why[1].1.starts_with("CODE_"), "{why:?}");
     let after = world.inspectors(world.transport()).list_inspectors(listed).await.unwrap().into_inner();
     assert_eq!(after.inspectors.len(), 2);
     let one = &after.inspectors[0];
-    assert_eq!((one.certificate_until.as_str(), one.leaves.len(), one.conflicts.as_slice()), ("2027-01-31", 1, [code(7)].as_slice()));
+    assert_eq!(
+        (one.certificate_until.as_str(), one.leaves.len(), one.conflicts.as_slice()),
+        ("2027-01-31", 1, [code(7)].as_slice())
+    );
     assert!(!format!("{after:?}").contains("某甲"));
     // What goes out comes in again, in both formats.
     for format in ["csv", "xlsx"] {
@@ -99,13 +112,19 @@ async fn items_come_in_dated_and_go_out_again() {
     assert_eq!((report.accepted, lines.as_slice()), (2, [4, 5].as_slice()), "{report:?}");
     let request = api::GetInspectionItemRequest { id: "safety".into(), ..Default::default() };
     let got = world.items(world.transport()).get_inspection_item(request).await.unwrap().into_inner();
-    assert_eq!((got.category(), got.department.as_str(), got.effective_until.as_str()), (api::inspection_item::Category::Key, "transport", "2026-05-31"));
+    assert_eq!(
+        (got.category(), got.department.as_str(), got.effective_until.as_str()),
+        (api::inspection_item::Category::Key, "transport", "2026-05-31")
+    );
     let bytes = export(&world, "inspectionItems", "", "xlsx").await;
     assert_eq!(import(&world, file("inspectionItems", &bytes)).await.unwrap().accepted, 2);
     // A plan's period lies within the item's days: this one ends a month after the item.
     let of = |item: &str| api::Plan { inspection_items: vec![item.to_owned()], ..plan(item) };
     let expired = world.try_plan(world.transport(), of("safety")).await.unwrap_err();
-    assert_eq!((reason(&expired).as_str(), wrong_fields(&expired)), ("INSPECTION_ITEM_NOT_IN_FORCE", vec!["plan.inspectionItems[0]".to_owned()]));
+    assert_eq!(
+        (reason(&expired).as_str(), wrong_fields(&expired)),
+        ("INSPECTION_ITEM_NOT_IN_FORCE", vec!["plan.inspectionItems[0]".to_owned()])
+    );
     world.try_plan(world.transport(), of("road")).await.unwrap();
 }
 
@@ -119,7 +138,10 @@ async fn files_are_refused_with_their_reason() {
     let said = api::ImportRegisterRequest { format: "xlsx".into(), ..file("inspectors", b"a,b") };
     assert_eq!(reason(&refused(said).await), "FILE_UNREADABLE");
     assert_eq!(wrong_fields(&refused(file("enterprises", b"a")).await), ["register"]);
-    let lost = api::ImportRegisterRequest { library: "none".into(), ..file("objects", "统一社会信用代码\n".as_bytes()) };
+    let lost = api::ImportRegisterRequest {
+        library: "none".into(),
+        ..file("objects", "统一社会信用代码\n".as_bytes())
+    };
     let lost = refused(lost).await;
     assert_eq!((lost.code(), reason(&lost).as_str()), (Code::NotFound, "OBJECT_LIBRARY_UNKNOWN"));
     let request = Request::new(futures::stream::iter([file("inspectors", b"a")]));
@@ -129,7 +151,11 @@ async fn files_are_refused_with_their_reason() {
         ..world.trial.claims()
     });
     assert_eq!(reason(&world.registers(own).import_register(request).await.unwrap_err()), "NOT_DISCLOSED");
-    let request = api::ExportRegisterRequest { register: "inspectors".into(), format: "pdf".into(), ..Default::default() };
+    let request = api::ExportRegisterRequest {
+        register: "inspectors".into(),
+        format: "pdf".into(),
+        ..Default::default()
+    };
     let wrong = world.registers(world.transport()).export_register(request).await.err().unwrap();
     assert_eq!(wrong_fields(&wrong), ["format"]);
 }
@@ -145,7 +171,8 @@ async fn a_special_library_is_drawn_from_and_strangers_in_it_are_told() {
         text += &format!("{},货运\n", code(serial));
     }
     text += &format!("{},外地\n91640399M000010X5N1,错\n", code(9_000));
-    let request = api::ImportRegisterRequest { library: "haulage".into(), ..file("objects", text.as_bytes()) };
+    let request =
+        api::ImportRegisterRequest { library: "haulage".into(), ..file("objects", text.as_bytes()) };
     let report = import(&world, request).await.unwrap();
     assert_eq!((report.rows, report.accepted, report.rejected), (22, 21, 1), "{report:?}");
     let request = api::GetObjectLibraryRequest { id: "haulage".into(), ..Default::default() };
@@ -164,10 +191,14 @@ async fn a_special_library_is_drawn_from_and_strangers_in_it_are_told() {
     assert!(revealed.selected.len() == 3 && revealed.selected.iter().all(|one| members.contains(&one.uscc)));
     // A new file is the whole list.
     let text = format!("统一社会信用代码\n{}\n", code(3));
-    let request = api::ImportRegisterRequest { library: "haulage".into(), ..file("objects", text.as_bytes()) };
+    let request =
+        api::ImportRegisterRequest { library: "haulage".into(), ..file("objects", text.as_bytes()) };
     import(&world, request).await.unwrap();
     let bytes = export(&world, "objects", "haulage", "csv").await;
-    assert_eq!(String::from_utf8(bytes).unwrap(), format!("\u{FEFF}统一社会信用代码,备注\r\n{},\r\n", code(3)));
+    assert_eq!(
+        String::from_utf8(bytes).unwrap(),
+        format!("\u{FEFF}统一社会信用代码,备注\r\n{},\r\n", code(3))
+    );
 }
 
 #[tokio::test]
@@ -181,7 +212,10 @@ async fn a_library_by_filter_gives_a_plan_its_scope() {
     assert_eq!(made.region, "640302");
     assert_eq!(world.commit("p").await.unwrap().roster_size, 30);
     let both = api::Plan { object_library: "liton".into(), region: "640303".into(), ..plan("q") };
-    assert_eq!(wrong_fields(&world.try_plan(world.transport(), both).await.unwrap_err()), ["plan.objectLibrary"]);
+    assert_eq!(
+        wrong_fields(&world.try_plan(world.transport(), both).await.unwrap_err()),
+        ["plan.objectLibrary"]
+    );
     let none = api::Plan { object_library: "none".into(), ..plan("q") };
     assert_eq!(reason(&world.try_plan(world.transport(), none).await.unwrap_err()), "OBJECT_LIBRARY_UNKNOWN");
 
@@ -192,7 +226,8 @@ async fn a_library_by_filter_gives_a_plan_its_scope() {
     let theirs = api::ObjectLibrary { department: "water".into(), ..filter };
     assert_eq!(reason(&put_library(&world, theirs).await.unwrap_err()), "OTHER_DEPARTMENT");
     let request = api::ListObjectLibrariesRequest { department: "transport".into(), ..Default::default() };
-    let listed = world.registers(world.transport()).list_object_libraries(request).await.unwrap().into_inner();
+    let listed =
+        world.registers(world.transport()).list_object_libraries(request).await.unwrap().into_inner();
     assert_eq!(listed.object_libraries.len(), 1);
     let request = api::GetObjectLibraryRequest { id: "none".into(), ..Default::default() };
     let missing = world.registers(world.transport()).get_object_library(request).await.unwrap_err();

@@ -20,10 +20,10 @@ use contract::{
         self as grading, grades_client::GradesClient, scheme::Disclosure, schemes_client::SchemesClient,
     },
     sampling::v1::{
-        self as api, annual_plans_client::AnnualPlansClient, draws_client::DrawsClient, effects_client::EffectsClient,
-        fieldwork_client::FieldworkClient, frequencies_client::FrequenciesClient,
-        inspection_items_client::InspectionItemsClient, inspectors_client::InspectorsClient,
-        plans_client::PlansClient, registers_client::RegistersClient,
+        self as api, annual_plans_client::AnnualPlansClient, draws_client::DrawsClient,
+        effects_client::EffectsClient, fieldwork_client::FieldworkClient,
+        frequencies_client::FrequenciesClient, inspection_items_client::InspectionItemsClient,
+        inspectors_client::InspectorsClient, plans_client::PlansClient, registers_client::RegistersClient,
         visits_client::VisitsClient,
     },
 };
