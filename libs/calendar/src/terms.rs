@@ -22,6 +22,10 @@ pub enum Procedure {
     Repair,
     /// What an annulled decision published is to be withdrawn 撤回公示.
     Revocation,
+    /// The result of an inspection is to be published 公示抽查检查结果.
+    Publication,
+    /// What was reported as put right is to be checked again 整改复查.
+    Recheck,
 }
 
 /// A term in working days 工作日, and the rule that sets it.
@@ -45,6 +49,8 @@ impl LegalTerm {
             "GRADE_OBJECTION" => Procedure::GradeObjection,
             "REPAIR" => Procedure::Repair,
             "REVOCATION" => Procedure::Revocation,
+            "PUBLICATION" => Procedure::Publication,
+            "RECHECK" => Procedure::Recheck,
             _ => return None,
         };
         Some(Self {
@@ -93,6 +99,8 @@ mod tests {
         assert_eq!(ends(Procedure::GradeObjection), (date(2026, 3, 2), false));
         assert_eq!(ends(Procedure::Repair), (date(2026, 3, 5), false));
         assert_eq!(ends(Procedure::Revocation), (date(2026, 2, 25), false));
+        assert_eq!(ends(Procedure::Recheck), (date(2026, 3, 5), false));
+        assert_eq!(ends(Procedure::Publication), (date(2026, 3, 19), false));
         assert_eq!(LegalTerm::of(Procedure::Repair, date(1899, 12, 31)), None);
     }
 }

@@ -2,9 +2,8 @@
 use chassis::{Answer, Fault, validation::is_decimal};
 use contract::google::api::HttpBody;
 use futures::{Stream, StreamExt, stream, stream::BoxStream};
+use tables::Spreadsheet;
 use tonic::{Response, Status, metadata::MetadataValue};
-
-use crate::imports::Spreadsheet;
 
 /// The form of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +94,7 @@ impl Writer {
     /// Begins a file; `sheet` is the name of a workbook's sheet.
     pub fn begin(format: Format, sheet: &str) -> Answer<Self> {
         Ok(match format {
-            Format::Workbook => Self::Workbook(Box::new(Spreadsheet::begin(sheet)?)),
+            Format::Workbook => Self::Workbook(Box::new(Spreadsheet::begin(sheet).map_err(Fault::internal)?)),
             Format::Csv | Format::Lines => Self::Text,
         })
     }
@@ -123,7 +122,7 @@ impl Writer {
                 }
                 writer.into_inner().map_err(|error| Fault::internal(error.into_error()))
             }
-            Self::Workbook(sheet) => sheet.rows(rows),
+            Self::Workbook(sheet) => sheet.rows(rows).map_err(Fault::internal),
         }
     }
 
@@ -131,7 +130,7 @@ impl Writer {
     pub fn end(self) -> Answer<Vec<u8>> {
         match self {
             Self::Text => Ok(Vec::new()),
-            Self::Workbook(sheet) => sheet.end(),
+            Self::Workbook(sheet) => sheet.end().map_err(Fault::internal),
         }
     }
 }

@@ -22,7 +22,11 @@ pub async fn put(
     tx: &Tx,
     request: api::PutInspectorRequest,
 ) -> Answer<api::Inspector> {
-    let mut inspector = request.inspector.unwrap_or_default();
+    put_one(context, tx, request.inspector.unwrap_or_default()).await
+}
+
+/// Puts an inspector whom the contract's rules have judged.
+pub async fn put_one(context: &Context, tx: &Tx, mut inspector: api::Inspector) -> Answer<api::Inspector> {
     rights::act_for(context, [inspector.department.as_str()])?;
     if let Some(before) = register::find::<api::Inspector>(&**tx, TABLE, &inspector.inspector_id).await? {
         rights::act_for(context, [before.department.as_str()])?;
@@ -78,6 +82,24 @@ fn judge(inspector: &mut api::Inspector) -> Answer<()> {
                 format!("inspector.leaves[{index}].to"),
                 format!("{to} is before from {from}; swap them or correct one"),
                 format!("{to}早于 from {from}；请更正"),
+            ))
+        }
+    }
+}
+
+/// Refuses ids that are not on the register of some departments.
+pub async fn registered(db: &impl ConnectionTrait, ids: &[String], departments: &[String]) -> Answer<()> {
+    let known: Vec<api::Inspector> = register::among(db, TABLE, ids).await?;
+    let of = |id: &String| known.iter().find(|one| one.inspector_id == *id);
+    let ours = |id: &String| of(id).is_some_and(|one| departments.contains(&one.department));
+    match ids.iter().position(|id| !ours(id)) {
+        None => Ok(()),
+        Some(index) => {
+            let (id, listed) = (&ids[index], departments.join(", "));
+            Err(Fault::field(
+                format!("inspectors[{index}]"),
+                format!("\"{id}\" is on no register of {listed}; name inspectors of these departments"),
+                format!("“{id}”不在{listed}的执法检查人员名录库中；请填写这些部门的检查人员"),
             ))
         }
     }

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use chassis::{Answer, Context, Fault, Tx, page::Page};
-use contract::sampling::v1 as api;
+use contract::sampling::v1::{self as api, inspection_item::Category};
 use identifiers::Domain;
 use sea_orm::ConnectionTrait;
 
@@ -17,7 +17,15 @@ pub async fn put(
     tx: &Tx,
     request: api::PutInspectionItemRequest,
 ) -> Answer<api::InspectionItem> {
-    let mut item = request.inspection_item.unwrap_or_default();
+    put_one(context, tx, request.inspection_item.unwrap_or_default()).await
+}
+
+/// Puts an item that the contract's rules have judged.
+pub async fn put_one(
+    context: &Context,
+    tx: &Tx,
+    mut item: api::InspectionItem,
+) -> Answer<api::InspectionItem> {
     if item.department.is_empty() {
         item.department = context.caller.department().to_owned();
     }
@@ -40,6 +48,17 @@ pub async fn put(
             "is empty; name a skill or leave it out",
             "为空；请填写专业要求或删去该项",
         ));
+    }
+    let (from, until) = (&item.effective_from, &item.effective_until);
+    if !from.is_empty() && !until.is_empty() && from > until {
+        return Err(Fault::field(
+            "inspectionItem.effectiveUntil",
+            format!("{until} is before effectiveFrom {from}; swap them or correct one"),
+            format!("{until}早于 effectiveFrom {from}；请更正"),
+        ));
+    }
+    if item.category() == Category::Unspecified {
+        item.category = Category::General as i32;
     }
     register::put(tx, TABLE, &item.inspection_item_id, &item.department, &item).await?;
     Ok(item)

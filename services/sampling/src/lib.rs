@@ -1,13 +1,16 @@
 //! Sampling 双随机抽查: plans, draws as public arithmetic, visits and their results. The table of contents.
+mod annual;
 mod codes;
 mod draws;
 mod effects;
+mod fieldwork;
 mod frequencies;
 mod grading;
 mod inspectors;
 mod items;
 mod plans;
 mod register;
+mod registers;
 mod rights;
 mod visits;
 
@@ -23,18 +26,21 @@ use contract::{
     google::api::HttpBody,
     sampling::v1::{
         self as api,
+        annual_plans_server::{AnnualPlans, AnnualPlansServer},
         draws_server::{Draws, DrawsServer},
         effects_server::{Effects, EffectsServer},
+        fieldwork_server::{Fieldwork, FieldworkServer},
         frequencies_server::{Frequencies, FrequenciesServer},
         inspection_items_server::{InspectionItems, InspectionItemsServer},
         inspectors_server::{Inspectors, InspectorsServer},
         plans_server::{Plans, PlansServer},
+        registers_server::{Registers, RegistersServer},
         visits_server::{Visits, VisitsServer},
     },
 };
 use futures::{FutureExt as _, stream::BoxStream};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
-use tonic::{Request, Response, Status, service::RoutesBuilder};
+use tonic::{Request, Response, Status, Streaming, service::RoutesBuilder};
 
 /// The service.
 struct Sampling {
@@ -56,6 +62,9 @@ impl MigratorTrait for Migrator {
         storage::migrations(&[
             ("sampling_0001_base", include_str!("../migrations/0001_base.sql")),
             ("sampling_0002_caps", include_str!("../migrations/0002_caps.sql")),
+            ("sampling_0003_fieldwork", include_str!("../migrations/0003_fieldwork.sql")),
+            ("sampling_0004_measures", include_str!("../migrations/0004_measures.sql")),
+            ("sampling_0005_registers", include_str!("../migrations/0005_registers.sql")),
         ])
     }
 }
@@ -123,6 +132,79 @@ impl Plans for Calls {
 }
 
 #[chassis::async_trait]
+impl Registers for Calls {
+    type ExportRegisterStream = BoxStream<'static, Result<HttpBody, Status>>;
+
+    async fn import_register(
+        &self,
+        r: Request<Streaming<api::ImportRegisterRequest>>,
+    ) -> Reply<api::RegisterReport> {
+        let (context, parts) = call::open_stream(r)?;
+        call::answer(&context, registers::import(&self.0, &context, parts).await)
+    }
+    async fn export_register(
+        &self,
+        r: Request<api::ExportRegisterRequest>,
+    ) -> Reply<Self::ExportRegisterStream> {
+        call(&self.0, r, registers::export).await
+    }
+    async fn put_object_library(
+        &self,
+        r: Request<api::PutObjectLibraryRequest>,
+    ) -> Reply<api::ObjectLibrary> {
+        mutate(&self.0, r, registers::libraries::put).await
+    }
+    async fn get_object_library(
+        &self,
+        r: Request<api::GetObjectLibraryRequest>,
+    ) -> Reply<api::ObjectLibrary> {
+        call(&self.0, r, registers::libraries::get).await
+    }
+    async fn list_object_libraries(
+        &self,
+        r: Request<api::ListObjectLibrariesRequest>,
+    ) -> Reply<api::ListObjectLibrariesResponse> {
+        call(&self.0, r, registers::libraries::list).await
+    }
+}
+
+#[chassis::async_trait]
+impl AnnualPlans for Calls {
+    type ExportAnnualPlanStream = BoxStream<'static, Result<HttpBody, Status>>;
+
+    async fn put_annual_plan(&self, r: Request<api::PutAnnualPlanRequest>) -> Reply<api::AnnualPlan> {
+        mutate(&self.0, r, annual::put).await
+    }
+    async fn approve_annual_plan(&self, r: Request<api::ApproveAnnualPlanRequest>) -> Reply<api::AnnualPlan> {
+        mutate(&self.0, r, annual::approve).await
+    }
+    async fn publish_annual_plan(&self, r: Request<api::PublishAnnualPlanRequest>) -> Reply<api::AnnualPlan> {
+        mutate(&self.0, r, annual::publish).await
+    }
+    async fn get_annual_plan(&self, r: Request<api::GetAnnualPlanRequest>) -> Reply<api::AnnualPlan> {
+        call(&self.0, r, annual::get).await
+    }
+    async fn list_annual_plan_versions(
+        &self,
+        r: Request<api::ListAnnualPlanVersionsRequest>,
+    ) -> Reply<api::ListAnnualPlanVersionsResponse> {
+        call(&self.0, r, annual::versions).await
+    }
+    async fn list_public_annual_plans(
+        &self,
+        r: Request<api::ListPublicAnnualPlansRequest>,
+    ) -> Reply<api::ListPublicAnnualPlansResponse> {
+        call(&self.0, r, annual::public).await
+    }
+    async fn export_annual_plan(
+        &self,
+        r: Request<api::ExportAnnualPlanRequest>,
+    ) -> Reply<Self::ExportAnnualPlanStream> {
+        call(&self.0, r, annual::export).await
+    }
+}
+
+#[chassis::async_trait]
 impl Draws for Calls {
     type DownloadBundleStream = BoxStream<'static, Result<HttpBody, Status>>;
 
@@ -179,6 +261,76 @@ impl Visits for Calls {
 }
 
 #[chassis::async_trait]
+impl Fieldwork for Calls {
+    type DownloadAttachmentStream = BoxStream<'static, Result<HttpBody, Status>>;
+
+    async fn list_assignments(
+        &self,
+        r: Request<api::ListAssignmentsRequest>,
+    ) -> Reply<api::ListAssignmentsResponse> {
+        call(&self.0, r, fieldwork::assignments).await
+    }
+    async fn get_visit(&self, r: Request<api::GetVisitRequest>) -> Reply<api::Visit> {
+        call(&self.0, r, fieldwork::get).await
+    }
+    async fn issue_arrival_code(&self, r: Request<api::IssueArrivalCodeRequest>) -> Reply<api::ArrivalCode> {
+        mutate(&self.0, r, fieldwork::arrivals::issue).await
+    }
+    async fn arrive_at_visit(&self, r: Request<api::ArriveAtVisitRequest>) -> Reply<api::Visit> {
+        mutate(&self.0, r, fieldwork::arrivals::arrive).await
+    }
+    async fn attach_to_visit(
+        &self,
+        r: Request<Streaming<api::AttachToVisitRequest>>,
+    ) -> Reply<api::Attachment> {
+        let (context, parts) = call::open_stream(r)?;
+        call::answer(&context, fieldwork::attachments::attach(&self.0, &context, parts).await)
+    }
+    async fn list_attachments(
+        &self,
+        r: Request<api::ListAttachmentsRequest>,
+    ) -> Reply<api::ListAttachmentsResponse> {
+        call(&self.0, r, fieldwork::attachments::list).await
+    }
+    async fn download_attachment(
+        &self,
+        r: Request<api::DownloadAttachmentRequest>,
+    ) -> Reply<Self::DownloadAttachmentStream> {
+        call(&self.0, r, fieldwork::attachments::download).await
+    }
+    async fn get_record_text(&self, r: Request<api::GetRecordTextRequest>) -> Reply<api::RecordText> {
+        call(&self.0, r, fieldwork::signatures::record_text).await
+    }
+    async fn sign_visit(&self, r: Request<api::SignVisitRequest>) -> Reply<api::Visit> {
+        mutate(&self.0, r, fieldwork::signatures::sign).await
+    }
+    async fn order_rectification(&self, r: Request<api::OrderRectificationRequest>) -> Reply<api::Visit> {
+        mutate(&self.0, r, fieldwork::rectifications::order).await
+    }
+    async fn report_rectification(&self, r: Request<api::ReportRectificationRequest>) -> Reply<api::Visit> {
+        mutate(&self.0, r, fieldwork::rectifications::report).await
+    }
+    async fn recheck_visit(&self, r: Request<api::RecheckVisitRequest>) -> Reply<api::Visit> {
+        mutate(&self.0, r, fieldwork::rectifications::recheck).await
+    }
+    async fn hand_over_visit(&self, r: Request<api::HandOverVisitRequest>) -> Reply<api::CaseSuggestion> {
+        mutate(&self.0, r, fieldwork::suggestions::hand_over).await
+    }
+    async fn list_case_suggestions(
+        &self,
+        r: Request<api::ListCaseSuggestionsRequest>,
+    ) -> Reply<api::ListCaseSuggestionsResponse> {
+        call(&self.0, r, fieldwork::suggestions::list).await
+    }
+    async fn answer_case_suggestion(
+        &self,
+        r: Request<api::AnswerCaseSuggestionRequest>,
+    ) -> Reply<api::CaseSuggestion> {
+        mutate(&self.0, r, fieldwork::suggestions::answer).await
+    }
+}
+
+#[chassis::async_trait]
 impl Frequencies for Calls {
     async fn get_frequency(&self, r: Request<api::GetFrequencyRequest>) -> Reply<api::Frequency> {
         call(&self.0, r, frequencies::get).await
@@ -214,6 +366,9 @@ pub async fn open(boot: &Boot, grading: Upstream, credit: Upstream) -> anyhow::R
         .add_service(PlansServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(DrawsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(VisitsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(RegistersServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(AnnualPlansServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(FieldworkServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(FrequenciesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(EffectsServer::new(calls).max_decoding_message_size(MESSAGE_MAX));
     let background = vec![visits::returns::run(app, boot.stopping.clone()).boxed()];

@@ -1,13 +1,17 @@
 //! Every call through the real stack, beside the real credit and grading services, on SQLite, and again on PostgreSQL.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 mod calls {
+    mod annual;
     mod bundles;
     mod caps;
     mod draws;
     mod fairness;
+    mod fieldwork;
+    mod followup;
     mod orders;
     mod plans;
     mod register;
+    mod registers;
     mod returns;
     mod visits;
     pub mod world;

@@ -6,13 +6,13 @@ use std::{
 
 use chassis::Answer;
 use proptest::prelude::*;
+use tables::Spreadsheet;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::{
     encoding::{self, Census, Text},
     headings::squash,
     sheet::{self, COLUMNS_MAX, Part, Rows},
-    spreadsheet::Spreadsheet,
     values, workbook,
 };
 

@@ -7,13 +7,13 @@ use contract::{
     google::{api::HttpBody, longrunning::Operation},
 };
 use futures::{StreamExt, stream, stream::BoxStream};
+use tables::Spreadsheet;
 use tonic::Status;
 
 use super::{
     encoding,
     plan::{TEXT, WORKBOOK},
     rows::{self, Form, Reject},
-    spreadsheet::Spreadsheet,
 };
 use crate::Credit;
 
@@ -107,7 +107,9 @@ impl Writer {
     fn of(format: &str, form: &Form) -> Answer<Self> {
         let original = format == "original";
         match if original { form.format.as_str() } else { format } {
-            WORKBOOK => Ok(Self::Workbook(Box::new(Spreadsheet::begin("拒收清单")?))),
+            WORKBOOK => {
+                Ok(Self::Workbook(Box::new(Spreadsheet::begin("拒收清单").map_err(Fault::internal)?)))
+            }
             "" | TEXT => Ok(Self::Text {
                 delimiter: form.delimiter.bytes().next().filter(|_| original).unwrap_or(b','),
                 encoding: if original { encoding::named(&form.encoding) } else { encoding_rs::UTF_8 },
@@ -155,14 +157,14 @@ impl Writer {
                 let text = writer.into_inner().map_err(|error| Fault::internal(error.into_error()))?;
                 Ok(encoding::encode(encoding, String::from_utf8(text).map_err(Fault::internal)?))
             }
-            Self::Workbook(sheet) => sheet.rows(&rows),
+            Self::Workbook(sheet) => sheet.rows(&rows).map_err(Fault::internal),
         }
     }
 
     fn end(self) -> Answer<Vec<u8>> {
         match self {
             Self::Text { .. } => Ok(Vec::new()),
-            Self::Workbook(sheet) => sheet.end(),
+            Self::Workbook(sheet) => sheet.end().map_err(Fault::internal),
         }
     }
 }

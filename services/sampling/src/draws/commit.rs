@@ -1,5 +1,8 @@
 //! A commit 承诺: the roster frozen, the secret committed to; and the look ahead at what it would freeze.
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use chassis::{
     Answer, Context, Fault, Tx,
@@ -10,7 +13,7 @@ use chassis::{
 };
 use contract::{
     grading::v1::{ExportGradesRequest, ExportedGrade, Scheme},
-    sampling::v1::{self as api, ErrorReason, draw::State},
+    sampling::v1::{self as api, ErrorReason, draw::State, exclusion::Reason, object_library::Kind},
 };
 use jiff::Timestamp;
 use sea_orm::ConnectionTrait;
@@ -24,7 +27,7 @@ use super::{
 use crate::{
     Sampling,
     frequencies::{self, Caps, rules::Sieve},
-    plans, rights,
+    plans, registers, rights,
 };
 
 /// What grading answered before the transaction began.
@@ -32,6 +35,7 @@ pub struct Graded {
     plan: api::Plan,
     scheme: Scheme,
     grades: Vec<ExportedGrade>,
+    out_of_scope: Vec<api::Exclusion>,
 }
 
 /// Fetches the grades of everybody in the plan's scope.
@@ -42,7 +46,7 @@ pub async fn freeze(
 ) -> Answer<Graded> {
     let db = app.store.read();
     let plan = plans::find(db, &request.plan).await?.ok_or_else(|| plans::unknown(&request.plan))?;
-    rights::act_for(context, plan.departments.iter().map(String::as_str))?;
+    plans::may_draw(context, &plan)?;
     refuse_second(db, &plan.plan_id).await?;
     graded(app, context, plan, &request.min_position).await
 }
@@ -64,11 +68,36 @@ async fn graded(
         min_position: min_position.to_owned(),
         ..Default::default()
     };
-    let grades = app.grading.export(context, export).await?;
+    let mut grades = app.grading.export(context, export).await?;
+    let out_of_scope = among_members(app.store.read(), &plan, &mut grades).await?;
     if grades.is_empty() {
         return Err(nobody(&plan));
     }
-    Ok(Graded { plan, scheme, grades })
+    Ok(Graded { plan, scheme, grades, out_of_scope })
+}
+
+// Just the members of a special library; those of them who are not in scope are told.
+async fn among_members(
+    db: &impl ConnectionTrait,
+    plan: &api::Plan,
+    grades: &mut Vec<ExportedGrade>,
+) -> Answer<Vec<api::Exclusion>> {
+    let library = match plan.object_library.as_str() {
+        "" => return Ok(Vec::new()),
+        id => registers::libraries::find(db, id).await?.ok_or_else(|| registers::no_library(id))?,
+    };
+    if library.kind() != Kind::Special {
+        return Ok(Vec::new());
+    }
+    let members = registers::members(db, &library.object_library_id).await?;
+    let mut missing: BTreeSet<String> = members.into_iter().map(|(uscc, _)| uscc).collect();
+    grades.retain(|grade| missing.remove(&grade.uscc));
+    let exclusion = |uscc: String| api::Exclusion {
+        uscc,
+        reason: Reason::OutOfScope as i32,
+        detail: format!("of library {}", library.object_library_id),
+    };
+    Ok(missing.into_iter().map(exclusion).collect())
 }
 
 fn not_random(plan: &api::Plan) -> Fault {
@@ -102,7 +131,7 @@ fn second(plan: &str) -> Fault {
 
 // The roster by what the counts and the exemptions say now, and the caps that it keeps to.
 async fn sifted(db: &impl ConnectionTrait, graded: Graded) -> Answer<(Frozen, Caps, api::Plan, Scheme)> {
-    let Graded { plan, scheme, grades } = graded;
+    let Graded { plan, scheme, grades, out_of_scope } = graded;
     let caps = Caps::of(&plan.quotas, &scheme.measures);
     let year = frequencies::year_of(&plan);
     // Where nothing depends on the counts they are not read: there may be millions.
@@ -110,7 +139,9 @@ async fn sifted(db: &impl ConnectionTrait, graded: Graded) -> Answer<(Frozen, Ca
     let histories = if counts { frequencies::histories(db, year).await? } else { HashMap::new() };
     let exemptions = frequencies::exemptions(db, &plan).await?;
     let sieve = Sieve::of(&plan, &caps, &histories, exemptions);
-    let frozen = rules::freeze(grades, &plan.quotas, &sieve).map_err(|fault| corrupt("roster", fault))?;
+    let mut frozen = rules::freeze(grades, &plan.quotas, &sieve).map_err(|fault| corrupt("roster", fault))?;
+    frozen.exclusions.extend(out_of_scope);
+    frozen.exclusions.sort_unstable_by(|one, other| one.uscc.cmp(&other.uscc));
     Ok((frozen, caps, plan, scheme))
 }
 
@@ -153,6 +184,7 @@ pub async fn commit(
         exclusions_digest: if exclusions.is_empty() { exclusions } else { draw::digest(&exclusions) },
         cap_text: caps.text(),
         strata_text: rules::strata_text(&frozen.roster),
+        measures_version: scheme.measures_version,
     };
     refuse_second(&**tx, &plan.plan_id).await?;
     match rows::insert(tx, &draw).await {
@@ -161,7 +193,7 @@ pub async fn commit(
     }
     rosters::insert(tx, &draw.draw_id, &frozen.roster, &frozen.names).await?;
     rosters::insert_exclusions(tx, &draw.draw_id, &frozen.exclusions).await?;
-    let detail = json!({ "plan": draw.plan, "scheme": draw.scheme, "schemeVersion": draw.scheme_version,
+    let detail = json!({ "plan": draw.plan, "scheme": draw.scheme, "schemeVersion": draw.scheme_version, "measuresVersion": draw.measures_version,
         "rosterDigest": draw.roster_digest, "rosterSize": draw.roster_size, "quotaText": draw.quota_text,
         "commitment": draw.commitment, "entropySource": draw.entropy_source, "attempt": draw.attempt,
         "revealNotBefore": reveal_not_before.map(|at| at.to_string()), "capText": draw.cap_text,

@@ -52,7 +52,7 @@ pub fn unknown(draw: &str) -> Fault {
 async fn own(tx: &Tx, context: &Context, draw: &str) -> Answer<(Stored, api::Plan)> {
     let found = find(&**tx, draw).await?.ok_or_else(|| unknown(draw))?;
     let plan = plans::find(&**tx, &found.plan).await?.ok_or_else(|| corrupt("draw", "its plan is gone"))?;
-    rights::act_for(context, plan.departments.iter().map(String::as_str))?;
+    plans::may_draw(context, &plan)?;
     Ok((found, plan))
 }
 

@@ -1,7 +1,7 @@
 //! The outlook of a draw before it is made: who can inspect at all, and what will not work.
 use chassis::{Answer, language::Language, language::Text, storage::corrupt};
 use contract::sampling::v1 as api;
-use draw::{Inspector, Quotas, Team};
+use draw::Quotas;
 use sea_orm::ConnectionTrait;
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
     rows::Stored,
     rules::{self, Frozen, Outlook},
 };
-use crate::{inspectors, visits};
+use crate::visits::{self, Staff};
 
 // So many subjects with too many recusals are looked for on the roster.
 const RECUSED_MOST: usize = 100;
@@ -29,6 +29,17 @@ impl Looked {
         self.warnings.iter().map(|text| text.get(language).to_owned()).collect()
     }
 
+    // What is true of every part is said once.
+    fn add(&mut self, other: Self) {
+        self.able += other.able;
+        self.skipped.extend(other.skipped);
+        for warning in other.warnings {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+    }
+
     /// A draw with what was seen of it.
     pub fn onto(self, draw: api::Draw, language: Language) -> api::Draw {
         api::Draw { warnings: self.said(language), skipped_inspectors: self.skipped, ..draw }
@@ -38,34 +49,35 @@ impl Looked {
 /// The outlook of a committed draw, by the register of inspectors as it is now.
 pub async fn of_draw(db: &impl ConnectionTrait, plan: &api::Plan, draw: &Stored) -> Answer<Looked> {
     let drawn = Quotas::parse(&draw.quota_text).map_err(|fault| corrupt("quota", fault))?;
-    let (candidates, team) = staff(db, plan).await?;
-    let mut recused = Vec::new();
-    for (uscc, left) in draw::impossible(&candidates, &team).into_iter().take(RECUSED_MOST) {
-        if rosters::line(db, &draw.draw_id, &uscc).await?.is_some() {
-            recused.push((uscc, left));
+    let mut looked = Looked { able: 0, skipped: Vec::new(), warnings: Vec::new() };
+    for staff in visits::staff(db, plan).await? {
+        let mut recused = Vec::new();
+        for (uscc, left) in draw::impossible(&staff.candidates, &staff.team).into_iter().take(RECUSED_MOST) {
+            if rosters::line(db, &draw.draw_id, &uscc).await?.is_some() {
+                recused.push((uscc, left));
+            }
         }
+        looked.add(look(plan, &staff, &recused, &draw.strata_text, &drawn));
     }
-    Ok(look(plan, &candidates, &team, &recused, &draw.strata_text, &drawn))
+    Ok(looked)
 }
 
 /// The outlook of a roster that is not committed.
 pub async fn of_roster(db: &impl ConnectionTrait, plan: &api::Plan, frozen: &Frozen) -> Answer<Looked> {
-    let (candidates, team) = staff(db, plan).await?;
     let on_roster = |(uscc, _): &(String, usize)| frozen.roster.stratum_of(uscc).is_some();
-    let recused: Vec<(String, usize)> =
-        draw::impossible(&candidates, &team).into_iter().take(RECUSED_MOST).filter(on_roster).collect();
     let strata_text = rules::strata_text(&frozen.roster);
-    Ok(look(plan, &candidates, &team, &recused, &strata_text, &frozen.quotas))
-}
-
-async fn staff(db: &impl ConnectionTrait, plan: &api::Plan) -> Answer<(Vec<Inspector>, Team)> {
-    Ok((inspectors::candidates(db, plan).await?, visits::team(db, plan).await?))
+    let mut looked = Looked { able: 0, skipped: Vec::new(), warnings: Vec::new() };
+    for staff in visits::staff(db, plan).await? {
+        let impossible = draw::impossible(&staff.candidates, &staff.team).into_iter().take(RECUSED_MOST);
+        let recused: Vec<(String, usize)> = impossible.filter(on_roster).collect();
+        looked.add(look(plan, &staff, &recused, &strata_text, &frozen.quotas));
+    }
+    Ok(looked)
 }
 
 fn look(
     plan: &api::Plan,
-    candidates: &[Inspector],
-    team: &Team,
+    Staff { candidates, team }: &Staff,
     recused: &[(String, usize)],
     strata_text: &str,
     drawn: &Quotas,

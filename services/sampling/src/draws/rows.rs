@@ -40,11 +40,12 @@ pub struct Stored {
     pub exclusions_digest: String,
     pub cap_text: String,
     pub strata_text: String,
+    pub measures_version: i32,
 }
 
 const COLUMNS: &str = "draw_id, plan, scheme, scheme_version, disclosure, state, roster_digest, roster_size, quota_text, \
                        commitment, secret, entropy_source, committed_at, entropy, seed, revealed_at, abandon_reason, reveal_not_before, attempt, excluded, \
-                       exclusions_digest, cap_text, strata_text";
+                       exclusions_digest, cap_text, strata_text, measures_version";
 
 impl Stored {
     /// Where the draw stands.
@@ -91,6 +92,7 @@ impl Stored {
             excluded: self.excluded,
             exclusions_digest: self.exclusions_digest.clone(),
             cap_text: self.cap_text.clone(),
+            measures_version: self.measures_version,
             ..Default::default()
         }
     }
@@ -143,7 +145,7 @@ pub async fn attempts(db: &impl ConnectionTrait, plan: &str) -> Answer<i32> {
 
 /// Inserts a draw; a violated index comes back as it is.
 pub async fn insert(tx: &Tx, draw: &Stored) -> Result<(), DbErr> {
-    let text = format!("INSERT INTO draws ({COLUMNS}) VALUES ({})", placeholders(1, 23));
+    let text = format!("INSERT INTO draws ({COLUMNS}) VALUES ({})", placeholders(1, 24));
     let values = [
         draw.draw_id.as_str().into(),
         draw.plan.as_str().into(),
@@ -168,6 +170,7 @@ pub async fn insert(tx: &Tx, draw: &Stored) -> Result<(), DbErr> {
         draw.exclusions_digest.as_str().into(),
         draw.cap_text.as_str().into(),
         draw.strata_text.as_str().into(),
+        draw.measures_version.into(),
     ];
     tx.execute_raw(sql(&**tx, &text, values)).await?;
     Ok(())

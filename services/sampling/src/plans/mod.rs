@@ -14,14 +14,14 @@ use chassis::{
 };
 use contract::{
     grading::v1::{Scheme, scheme::State},
-    sampling::v1::{self as api, ErrorReason},
+    sampling::v1::{self as api, ErrorReason, object_library::Kind},
     r#type::v1::ErrorReason as Common,
 };
 use serde_json::json;
 
 pub use self::rows::{find, of_draws};
-pub use self::rules::{UNGRADED, is_random};
-use crate::{Sampling, items, rights};
+pub use self::rules::{UNGRADED, is_random, parts, team_size};
+use crate::{Sampling, annual, items, registers, rights};
 
 /// Asks grading for the plan's scheme, before the transaction begins.
 pub async fn scheme_of(
@@ -77,6 +77,8 @@ pub async fn create(
         plan.departments = vec![theirs.unwrap_or(context.caller.department()).to_owned()];
     }
     rights::act_for(context, plan.departments.iter().map(String::as_str))?;
+    annual::carry_out(tx, &mut plan).await?;
+    from_library(tx, &mut plan).await?;
     let scheme = in_force(scheme, &plan.scheme)?;
     let mut violations = rules::complete(&mut plan, &scheme);
     violations.extend(rules::exempt(&mut plan));
@@ -97,10 +99,40 @@ pub async fn create(
     let quotas: Vec<_> =
         plan.quotas.iter().map(|quota| json!([quota.grade, quota.percent, quota.at_least])).collect();
     let detail = json!({ "kind": plan.kind().as_str_name(), "scheme": plan.scheme, "schemeVersion": scheme.version, "departments": plan.departments,
-        "quotas": quotas });
+        "quotas": quotas, "annualPlan": plan.annual_plan, "annualPlanVersion": plan.annual_plan_version });
     let decision = Decision { kind: "plan.created", subject: &plan.plan_id, basis: &plan.title, detail };
     decisions::record(tx, context, decision).await?;
     Ok(plan)
+}
+
+// A library by filter gives the plan its region and industries, as they are now.
+async fn from_library(tx: &Tx, plan: &mut api::Plan) -> Answer<()> {
+    if plan.object_library.is_empty() {
+        return Ok(());
+    }
+    let library = registers::libraries::find(&**tx, &plan.object_library).await?;
+    let library =
+        library.ok_or_else(|| registers::no_library(&plan.object_library).at("plan.objectLibrary"))?;
+    if library.kind() == Kind::Special {
+        return Ok(());
+    }
+    if !plan.region.is_empty() || !plan.industries.is_empty() {
+        return Err(Fault::field(
+            "plan.objectLibrary",
+            "gives the plan its region and industries; leave these out, or the library",
+            "已规定区域和行业；请删去计划中的区域和行业，或不引用名录库",
+        ));
+    }
+    (plan.region, plan.industries) = (library.region, library.industries);
+    Ok(())
+}
+
+/// Who draws: the department that starts a joint plan or, where none is named, any that takes part; the credit office for all.
+pub fn may_draw(context: &Context, plan: &api::Plan) -> Answer<()> {
+    if plan.starter_department.is_empty() {
+        return rights::act_for(context, plan.departments.iter().map(String::as_str));
+    }
+    rights::act_for(context, [plan.starter_department.as_str()])
 }
 
 async fn insert(tx: &Tx, plan: &api::Plan) -> Answer<()> {

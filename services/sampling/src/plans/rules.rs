@@ -50,7 +50,7 @@ pub fn judge(plan: &Plan, scheme: &Scheme, known: &[InspectionItem]) -> Vec<Viol
     let mut violations = Vec::new();
     judge_departments(&plan.departments, &mut violations);
     judge_scope(plan, &mut violations);
-    judge_items(&plan.inspection_items, known, &mut violations);
+    judge_items(plan, known, &mut violations);
     judge_period(plan, &mut violations);
     if plan.inspectors_per_visit < INSPECTORS_FEWEST {
         violations.push(Violation::new(
@@ -62,7 +62,43 @@ pub fn judge(plan: &Plan, scheme: &Scheme, known: &[InspectionItem]) -> Vec<Viol
     judge_quotas(&plan.quotas, scheme, &mut violations);
     judge_frequencies(&plan.quotas, &scheme.measures, &mut violations);
     judge_kind(plan, &mut violations);
+    if !plan.starter_department.is_empty() && !plan.departments.contains(&plan.starter_department) {
+        let starter = &plan.starter_department;
+        violations.push(Violation::new(
+            "plan.starterDepartment",
+            format!("\"{starter}\" is not one of the plan's departments; add it there, or name one of them"),
+            format!("“{starter}”不在计划的检查部门中；请补入或改填其中之一"),
+        ));
+    }
     violations
+}
+
+/// The parts of a plan that inspectors are drawn for: one, or of a joint plan one of each department with its own items 部门联合抽查. Items of
+/// nobody who takes part are the starter's, or else the first department's.
+pub fn parts(plan: &Plan, items: &[InspectionItem]) -> Vec<Plan> {
+    if !plan.team_of_each_department {
+        return vec![plan.clone()];
+    }
+    let first = plan.departments.first().cloned().unwrap_or_default();
+    let rest = if plan.starter_department.is_empty() { first } else { plan.starter_department.clone() };
+    let owner = |item: &InspectionItem| {
+        if plan.departments.contains(&item.department) { item.department.clone() } else { rest.clone() }
+    };
+    let part = |department: &String| {
+        let own = items.iter().filter(|item| owner(item) == *department);
+        Plan {
+            departments: vec![department.clone()],
+            inspection_items: own.map(|item| item.inspection_item_id.clone()).collect(),
+            ..plan.clone()
+        }
+    };
+    plan.departments.iter().map(part).collect()
+}
+
+/// How many inspectors a visit of the plan has.
+pub fn team_size(plan: &Plan) -> i32 {
+    let teams = if plan.team_of_each_department { plan.departments.len() } else { 1 };
+    plan.inspectors_per_visit.saturating_mul(i32::try_from(teams).unwrap_or(i32::MAX))
 }
 
 /// Whether a plan's subjects are drawn; one from before there were kinds is.
@@ -162,11 +198,22 @@ fn judge_scope(plan: &Plan, violations: &mut Vec<Violation>) {
     }
 }
 
-fn judge_items(items: &[String], known: &[InspectionItem], violations: &mut Vec<Violation>) {
+fn judge_items(plan: &Plan, known: &[InspectionItem], violations: &mut Vec<Violation>) {
     let mut seen = BTreeSet::new();
-    for (index, item) in items.iter().enumerate() {
+    for (index, item) in plan.inspection_items.iter().enumerate() {
         let field = format!("plan.inspectionItems[{index}]");
-        if !known.iter().any(|known| known.inspection_item_id == *item) {
+        let on_file = known.iter().find(|known| known.inspection_item_id == *item);
+        if let Some(expired) = on_file.filter(|known| !in_force(known, plan)) {
+            let (from, until) = (&expired.effective_from, &expired.effective_until);
+            violations.push(Violation {
+                reason: ErrorReason::InspectionItemNotInForce.as_str_name(),
+                ..Violation::new(
+                    field,
+                    format!("\"{item}\" is in force from \"{from}\" to \"{until}\", not over the whole period; leave it out or move the period"),
+                    format!("抽查事项“{item}”的施行期为“{from}”至“{until}”，未覆盖整个计划期限；请删去或调整期限"),
+                )
+            });
+        } else if on_file.is_none() {
             violations.push(Violation {
                 reason: ErrorReason::InspectionItemUnknown.as_str_name(),
                 ..Violation::new(
@@ -181,6 +228,15 @@ fn judge_items(items: &[String], known: &[InspectionItem], violations: &mut Vec<
             violations.push(twice(field, item));
         }
     }
+}
+
+// An item binds from its first day to its last; an open end is none.
+fn in_force(item: &InspectionItem, plan: &Plan) -> bool {
+    let (from, until) = (item.effective_from.as_str(), item.effective_until.as_str());
+    // Dates of this form compare as texts.
+    plan.period.as_ref().is_none_or(|period| {
+        from <= period.from.as_str() && (until.is_empty() || period.to.as_str() <= until)
+    })
 }
 
 fn judge_period(plan: &Plan, violations: &mut Vec<Violation>) {
@@ -314,6 +370,48 @@ mod tests {
         for (plan, field) in cases {
             assert_eq!(fields(&plan), [field]);
         }
+    }
+
+    #[test]
+    fn an_item_binds_from_its_first_day_to_its_last() {
+        for (from, until, holds) in [
+            ("", "", true),
+            ("2026-03-01", "2026-03-01", true),
+            ("2026-03-02", "", false),
+            ("", "2026-02-28", false),
+        ] {
+            let dated = InspectionItem {
+                effective_from: from.to_owned(),
+                effective_until: until.to_owned(),
+                ..item()
+            };
+            assert_eq!(judge(&plan(), &scheme(), &[dated]).is_empty(), holds, "{from} {until}");
+        }
+    }
+
+    #[test]
+    fn each_department_sends_a_team_for_its_own_items() {
+        let of = |id: &str, department: &str| InspectionItem {
+            inspection_item_id: id.to_owned(),
+            department: department.to_owned(),
+            ..Default::default()
+        };
+        let items = [of("road", "transport"), of("fire", "fire"), of("other", "nobody")];
+        let joint = Plan {
+            departments: vec!["transport".to_owned(), "fire".to_owned()],
+            starter_department: "fire".to_owned(),
+            team_of_each_department: true,
+            ..plan()
+        };
+        let found: Vec<(Vec<String>, Vec<String>)> =
+            parts(&joint, &items).into_iter().map(|part| (part.departments, part.inspection_items)).collect();
+        let texts = |some: &[&str]| some.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            found,
+            [(texts(&["transport"]), texts(&["road"])), (texts(&["fire"]), texts(&["fire", "other"]))]
+        );
+        assert_eq!((team_size(&joint), team_size(&plan())), (4, 2));
+        assert_eq!(parts(&plan(), &items), [plan()]);
     }
 
     #[test]

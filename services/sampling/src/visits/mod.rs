@@ -3,10 +3,10 @@ mod orders;
 mod replace;
 pub mod returns;
 mod rows;
-mod rules;
+pub mod rules;
 mod staffing;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chassis::{
     Answer, Context, Fault, Tx,
@@ -26,14 +26,18 @@ use jiff::civil::Date;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
+use self::rules::Bounds;
 pub use self::{
     orders::{order, ordered},
     replace::replace,
-    rows::{Cursor, Stored, skipped_always, stream_replacements, stream_selected},
-    staffing::{Opening, drawn, open, team, understaffed, visited, why},
+    rows::{Cursor, Details, Stored, details, find, skipped_always, stream_replacements, stream_selected},
+    staffing::{Opening, Staff, drawn, open, staff, understaffed, visited, why},
 };
-use self::{rows::Details, rules::Bounds};
-use crate::{Sampling, draws, plans, rights};
+use crate::{
+    Sampling, draws,
+    fieldwork::{self, OnSite},
+    plans, rights,
+};
 
 /// Who was drawn in a draw, and who took whose place when.
 pub struct OfDraw {
@@ -138,7 +142,8 @@ impl Details {
             .to_owned()
     }
 
-    fn findings(&self) -> Vec<api::Finding> {
+    /// The findings as the contract says them.
+    pub fn findings(&self) -> Vec<api::Finding> {
         let wire = |one: &rows::StoredFinding| api::Finding {
             inspection_item: one.inspection_item.clone(),
             result_code: one.result_code.clone(),
@@ -148,8 +153,8 @@ impl Details {
     }
 }
 
-// Visits of one draw as the contract's messages.
-async fn wires(
+/// Visits of one draw or order as the contract's messages.
+pub async fn wires(
     db: &impl ConnectionTrait,
     context: &Context,
     plan: &api::Plan,
@@ -158,12 +163,14 @@ async fn wires(
     let Some(draw) = visits.first().map(|visit| visit.draw.clone()) else { return Ok(Vec::new()) };
     let always = rows::skipped_always(db, &draw).await?.len();
     let mut details = rows::details(db, &visits).await?;
+    let ids: Vec<&str> = visits.iter().map(|visit| visit.visit_id.as_str()).collect();
+    let mut on_site = fieldwork::of_visits(db, &ids).await?;
     let wire_of = |visit: Stored| {
         let of = details.remove(&visit.visit_id).unwrap_or_default();
-        let shortage =
-            rules::shortage(plan.inspectors_per_visit, of.inspectors.len(), of.skipped.len(), always);
+        let site = on_site.remove(&visit.visit_id).unwrap_or_default();
+        let shortage = rules::shortage(plans::team_size(plan), of.inspectors.len(), of.skipped.len(), always);
+        let visit = with_site(context, plan, visit, &of, site);
         api::Visit {
-            overdue: rules::overdue(visit.status(), &visit.publish_due_on, context.today()),
             inspection_items: plan.inspection_items.clone(),
             shortage: shortage.map(|text| text.get(context.language).to_owned()).unwrap_or_default(),
             findings: of.findings(),
@@ -171,31 +178,89 @@ async fn wires(
             credit_error: of.refusal(),
             inspectors: of.inspectors,
             skipped_inspectors: of.skipped,
-            published_at: (visit.published_at > 0).then(|| wire(from_micros(visit.published_at))),
-            visit_id: visit.visit_id,
-            draw: visit.draw,
-            uscc: visit.uscc,
-            name: visit.name,
-            status: visit.status,
-            inspected_on: visit.inspected_on,
-            publish_due_on: visit.publish_due_on,
-            position: visit.position,
-            replaces: visit.replaces,
-            kind: visit.kind,
-            order_reason: visit.order_reason,
-            over_cap: visit.over_cap,
+            ..visit
         }
     };
     Ok(visits.into_iter().map(wire_of).collect())
 }
 
-async fn wire_one(tx: &Tx, context: &Context, plan: &api::Plan, visit: Stored) -> Answer<api::Visit> {
+// What the visit's own row says, and what happened on the spot.
+fn with_site(
+    context: &Context,
+    plan: &api::Plan,
+    visit: Stored,
+    of: &Details,
+    mut site: OnSite,
+) -> api::Visit {
+    if !site.signatures.is_empty() {
+        let digest = fieldwork::signatures::record_of(&visit, plan, of, &site).digest;
+        for signature in &mut site.signatures {
+            signature.current = signature.digest == digest;
+        }
+    }
+    if let Some(rectification) = &mut site.rectification {
+        rectification.overdue = fieldwork::rules::is_overdue(rectification, &context.today().to_string());
+    }
+    api::Visit {
+        overdue: rules::overdue(visit.status(), &visit.publish_due_on, context.today()),
+        published_at: (visit.published_at > 0).then(|| wire(from_micros(visit.published_at))),
+        visit_id: visit.visit_id,
+        draw: visit.draw,
+        uscc: visit.uscc,
+        name: visit.name,
+        status: visit.status,
+        inspected_on: visit.inspected_on,
+        publish_due_on: visit.publish_due_on,
+        publish_basis: visit.publish_basis,
+        position: visit.position,
+        replaces: visit.replaces,
+        kind: visit.kind,
+        order_reason: visit.order_reason,
+        over_cap: visit.over_cap,
+        arrived_at: (site.arrived_at > 0).then(|| wire(from_micros(site.arrived_at))),
+        arrived_inspectors: site.present,
+        attachments: i32::try_from(site.attachments.len()).unwrap_or(i32::MAX),
+        signatures: site.signatures,
+        rectification: site.rectification,
+        ..Default::default()
+    }
+}
+
+/// Visits of any draws and orders, by their ids in order.
+pub async fn wires_of(
+    db: &impl ConnectionTrait,
+    context: &Context,
+    ids: &[String],
+) -> Answer<Vec<api::Visit>> {
+    let mut of_draw: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
+    for visit in rows::among(db, ids).await? {
+        of_draw.entry(visit.draw.clone()).or_default().push(visit);
+    }
+    let draws: Vec<&str> = of_draw.keys().map(String::as_str).collect();
+    let plans = plans::of_draws(db, &draws).await?;
+    let mut all = Vec::with_capacity(ids.len());
+    for (draw, visits) in of_draw {
+        let plan = plans.get(&draw).ok_or_else(|| corrupt("visit", "its plan is gone"))?;
+        all.extend(wires(db, context, plan, visits).await?);
+    }
+    all.sort_unstable_by(|one, other| one.visit_id.cmp(&other.visit_id));
+    Ok(all)
+}
+
+/// One visit as the contract's message.
+pub async fn wire_one(tx: &Tx, context: &Context, plan: &api::Plan, visit: Stored) -> Answer<api::Visit> {
     let mut wired = wires(&**tx, context, plan, vec![visit]).await?;
     wired.pop().ok_or_else(|| corrupt("visit", "it is gone"))
 }
 
-// A visit and its plan, for who may act on it.
-async fn own(tx: &Tx, context: &Context, visit: &str) -> Answer<(Stored, api::Plan)> {
+/// The inspectors drawn for a visit.
+pub async fn team_of(tx: &Tx, visit: &Stored) -> Answer<Vec<String>> {
+    let of = rows::details(&**tx, std::slice::from_ref(visit)).await?.remove(&visit.visit_id);
+    Ok(of.unwrap_or_default().inspectors)
+}
+
+/// A visit and its plan, for who may act on it.
+pub async fn own(tx: &Tx, context: &Context, visit: &str) -> Answer<(Stored, api::Plan)> {
     let found =
         rows::find(&**tx, visit).await?.ok_or_else(|| Fault::not_found("visit", "检查任务", visit))?;
     let plan = plans::of_draws(&**tx, &[&found.draw]).await?.remove(&found.draw);
@@ -204,8 +269,8 @@ async fn own(tx: &Tx, context: &Context, visit: &str) -> Answer<(Stored, api::Pl
     Ok((found, plan))
 }
 
-// Refuses a step that the visit's state does not allow, and says which it is in.
-fn in_state(visit: &Stored, allowed: &[Status], todo_en: &str, todo_zh: &str) -> Answer<()> {
+/// Refuses a step that the visit's state does not allow, and says which it is in.
+pub fn in_state(visit: &Stored, allowed: &[Status], todo_en: &str, todo_zh: &str) -> Answer<()> {
     if allowed.contains(&visit.status()) {
         return Ok(());
     }
@@ -218,7 +283,8 @@ fn in_state(visit: &Stored, allowed: &[Status], todo_en: &str, todo_zh: &str) ->
     .with("status", status))
 }
 
-fn overtaken() -> Fault {
+/// The refusal of a step that another call was quicker with.
+pub fn overtaken() -> Fault {
     Fault::aborted(
         Common::ConcurrentChange.as_str_name(),
         "the visit was changed by another call in the same moment; read it again",
@@ -251,10 +317,21 @@ pub async fn record(
     let drawn_on = business_day(from_micros(since));
     let bounds = Bounds { plan: &plan, drawn_on, today: context.today() };
     let codes = rules::judge(inspected_on, &request.findings, &bounds).map_err(Fault::fields)?;
+    if plan.proof_on_site
+        && !fieldwork::of_visits(&**tx, &[&visit.visit_id]).await?.values().any(OnSite::arrived)
+    {
+        return Err(proof_missing(
+            "no inspectors have arrived by a code yet; note it with :arrive",
+            "检查人员尚未扫码入企；请先通过 :arrive 登记",
+        ));
+    }
+    let due = rules::publish_due(inspected_on, &plan.region);
+    let (due, basis) = due.ok_or_else(|| corrupt("term", "none is in force"))?;
     let before = visit.status();
     visit.status = Status::Recorded as i32;
     visit.inspected_on = request.inspected_on;
-    visit.publish_due_on = rules::publish_due(inspected_on, &plan.region).last_day.to_string();
+    visit.publish_due_on = due.last_day.to_string();
+    visit.publish_basis = basis;
     visit.found = codes.iter().any(|code| code.found);
     if !rows::update(tx, &visit, before).await? {
         return Err(overtaken());
@@ -270,13 +347,23 @@ pub async fn record(
         context,
         "visit.recorded",
         &visit,
-        json!({ "inspectedOn": visit.inspected_on, "findings": findings }),
+        json!({ "inspectedOn": visit.inspected_on, "findings": findings, "publishDueOn": visit.publish_due_on,
+            "publishBasis": visit.publish_basis }),
     )
     .await?;
     wire_one(tx, context, &plan, visit).await
 }
 
-async fn decide(
+fn proof_missing(en: &str, zh: &str) -> Fault {
+    Fault::precondition(
+        ErrorReason::ProofMissing.as_str_name(),
+        format!("the plan asks for proof from the spot: {en}"),
+        format!("本计划要求现场留痕：{zh}"),
+    )
+}
+
+/// Keeps the decision of a step.
+pub async fn decide(
     tx: &Tx,
     context: &Context,
     kind: &str,
@@ -303,6 +390,16 @@ pub async fn publish(
         "only a visit that is recorded and not yet published can be published",
         "只有已录入结果而未公示的任务可以公示",
     )?;
+    if plan.proof_on_site {
+        let as_it_is = wire_one(tx, context, &plan, visit.clone()).await?;
+        if fieldwork::rules::unsigned(&as_it_is.signatures) {
+            return Err(proof_missing(
+                "the record as it is now needs the signatures of two inspectors and of the enterprise's representative, or the note that it refused; \
+                 note them with :sign",
+                "现有笔录须有两名检查人员及企业代表签字，或注明拒签；请通过 :sign 登记",
+            ));
+        }
+    }
     visit.status = Status::Published as i32;
     visit.published_at = micros(context.now);
     if !rows::update(tx, &visit, Status::Recorded).await? {
@@ -340,7 +437,12 @@ pub async fn list_public(
     draws.dedup();
     let plans = plans::of_draws(db, &draws).await?;
     let details = rows::details(db, &visits).await?;
+    let ids: Vec<&str> = visits.iter().map(|visit| visit.visit_id.as_str()).collect();
+    let on_site = fieldwork::of_visits(db, &ids).await?;
+    let put_right = |visit: &str| on_site.get(visit).and_then(|of| of.rectification.as_ref());
     let result = |visit: Stored| api::PublicResult {
+        rectification: put_right(&visit.visit_id).map(|of| of.state).unwrap_or_default(),
+        corrected_on: put_right(&visit.visit_id).map(fieldwork::corrected_on).unwrap_or_default(),
         departments: plans.get(&visit.draw).map(|plan| plan.departments.clone()).unwrap_or_default(),
         findings: details.get(&visit.visit_id).map(Details::findings).unwrap_or_default(),
         published_at: Some(wire(from_micros(visit.published_at))),

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Sampling, draws,
     frequencies::{self, Bump, Caps},
-    rights,
+    plans, rights,
 };
 
 /// Replaces a visit.
@@ -32,6 +32,7 @@ pub async fn replace(
         draws::lock(tx, &before.draw).await?;
     }
     let (mut visit, plan) = own(tx, context, &request.visit).await?;
+    plans::may_draw(context, &plan)?;
     in_state(
         &visit,
         &[Status::Planned],

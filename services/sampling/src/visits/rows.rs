@@ -31,9 +31,10 @@ pub struct Stored {
     pub kind: i32,
     pub order_reason: String,
     pub over_cap: bool,
+    pub publish_basis: String,
 }
 
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 20] = [
     "visit_id",
     "draw",
     "place",
@@ -53,6 +54,7 @@ const COLUMNS: [&str; 19] = [
     "kind",
     "order_reason",
     "over_cap",
+    "publish_basis",
 ];
 
 impl Stored {
@@ -82,6 +84,7 @@ impl Stored {
             self.kind.into(),
             self.order_reason.as_str().into(),
             self.over_cap.into(),
+            self.publish_basis.as_str().into(),
         ]
     }
 }
@@ -94,6 +97,15 @@ async fn select(db: &impl ConnectionTrait, rest: &str, values: Vec<Value>) -> An
 /// A visit.
 pub async fn find(db: &impl ConnectionTrait, visit: &str) -> Answer<Option<Stored>> {
     Ok(select(db, "WHERE visit_id = $1", vec![visit.into()]).await?.pop())
+}
+
+/// Those of the ids that are there; at most a page of them.
+pub async fn among(db: &impl ConnectionTrait, ids: &[String]) -> Answer<Vec<Stored>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rest = format!("WHERE visit_id IN ({})", placeholders(1, ids.len()));
+    select(db, &rest, ids.iter().map(|id| id.as_str().into()).collect()).await
 }
 
 /// All visits of a draw, in their order.
@@ -186,7 +198,7 @@ pub async fn insert(tx: &Tx, visits: &[Stored]) -> Answer<()> {
 
 /// Writes what a record or a publication changed; whether the visit still stood as it was read.
 pub async fn update(tx: &Tx, visit: &Stored, before: Status) -> Answer<bool> {
-    let text = "UPDATE visits SET status = $3, inspected_on = $4, publish_due_on = $5, found = $6, published_at = $7 \
+    let text = "UPDATE visits SET status = $3, inspected_on = $4, publish_due_on = $5, found = $6, published_at = $7, publish_basis = $8 \
                 WHERE visit_id = $1 AND status = $2";
     let values = [
         visit.visit_id.as_str().into(),
@@ -196,6 +208,7 @@ pub async fn update(tx: &Tx, visit: &Stored, before: Status) -> Answer<bool> {
         visit.publish_due_on.as_str().into(),
         visit.found.into(),
         visit.published_at.into(),
+        visit.publish_basis.as_str().into(),
     ];
     Ok(tx.execute_raw(sql(&**tx, text, values)).await?.rows_affected() == 1)
 }

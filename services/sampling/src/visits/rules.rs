@@ -1,14 +1,14 @@
 //! What a visit needs, what its record must say, and until when it is published. Pure.
-use calendar::{Calendar, Term};
+use calendar::{Calendar, LegalTerm, Procedure, Term};
 use chassis::{fault::Violation, language::Text};
 use contract::sampling::v1::{ErrorReason, Finding, InspectionItem, Plan, visit::Status};
 use draw::Team;
 use jiff::civil::Date;
 
-use crate::codes::{self, ResultCode};
-
-/// 国发〔2019〕5号; 食品生产经营监督检查管理办法 39: results are published within twenty working days.
-const PUBLISH_WITHIN_WORKING_DAYS: u16 = 20;
+use crate::{
+    codes::{self, ResultCode},
+    fieldwork::rules as fieldwork,
+};
 
 /// What the visits of a plan need; nothing where the plan's period can't be read.
 pub fn team(plan: &Plan, items: &[InspectionItem]) -> Option<Team> {
@@ -25,8 +25,10 @@ pub fn team(plan: &Plan, items: &[InspectionItem]) -> Option<Team> {
     })
 }
 
-/// The last day to publish what a visit of a day found. A region's own holidays are not worked there.
-pub fn publish_due(inspected_on: Date, region: &str) -> Term {
+/// The last day to publish what a visit of a day found, and the rule (国发〔2019〕5号; 食品生产经营监督检查管理办法 39). A region's own holidays are
+/// not worked there. Nothing where no term was in force on that day.
+pub fn publish_due(inspected_on: Date, region: &str) -> Option<(Term, String)> {
+    let term = LegalTerm::of(Procedure::Publication, inspected_on)?;
     let regional;
     let calendar = if region.is_empty() {
         Calendar::national()
@@ -34,7 +36,7 @@ pub fn publish_due(inspected_on: Date, region: &str) -> Term {
         regional = Calendar::of_region(region);
         &regional
     };
-    calendar.add_working_days(inspected_on, PUBLISH_WITHIN_WORKING_DAYS)
+    Some((term.end(calendar, inspected_on), fieldwork::basis(term)))
 }
 
 /// Whether the findings are overdue for publication on a day.
@@ -65,7 +67,8 @@ pub fn judge(
     for (index, finding) in findings.iter().enumerate() {
         let item = &finding.inspection_item;
         if !bounds.plan.inspection_items.contains(item) {
-            violations.push(foreign_item(index, item, &bounds.plan.inspection_items));
+            let field = format!("findings[{index}].inspectionItem");
+            violations.push(foreign_item(field, item, &bounds.plan.inspection_items));
         }
         match codes::find(&finding.result_code) {
             Some(code) => codes.push(code),
@@ -106,12 +109,13 @@ fn misdated(inspected_on: Date, bounds: &Bounds<'_>) -> Option<Violation> {
     })
 }
 
-fn foreign_item(index: usize, item: &str, planned: &[String]) -> Violation {
+/// What is said of an item that is not of the plan.
+pub fn foreign_item(field: impl Into<String>, item: &str, planned: &[String]) -> Violation {
     let listed = planned.join(", ");
     Violation {
         reason: ErrorReason::InspectionItemUnknown.as_str_name(),
         ..Violation::new(
-            format!("findings[{index}].inspectionItem"),
+            field,
             format!("\"{item}\" is not of this plan; its items are {listed}"),
             format!("“{item}”不是本计划的抽查事项；可用事项为 {listed}"),
         )
@@ -213,8 +217,9 @@ mod tests {
     #[test]
     fn publication_is_due_after_twenty_working_days() {
         // 2026-03-02 is a Monday; 清明节 takes 2026-04-06 out.
-        assert_eq!(publish_due(date(2026, 3, 2), "").last_day, date(2026, 3, 30));
-        assert_eq!(publish_due(date(2026, 3, 9), "").last_day, date(2026, 4, 7));
+        let due = |inspected_on: Date| publish_due(inspected_on, "").map(|(term, _)| term.last_day);
+        assert_eq!(due(date(2026, 3, 2)), Some(date(2026, 3, 30)));
+        assert_eq!(due(date(2026, 3, 9)), Some(date(2026, 4, 7)));
         assert!(!overdue(Status::Recorded, "2026-03-30", date(2026, 3, 30)));
         assert!(overdue(Status::Recorded, "2026-03-30", date(2026, 3, 31)));
         assert!(!overdue(Status::Published, "2026-03-30", date(2026, 3, 31)));

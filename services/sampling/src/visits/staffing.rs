@@ -3,14 +3,14 @@ use std::collections::{HashMap, HashSet};
 
 use chassis::{Answer, Context, Tx, ids, language::Text, storage::corrupt};
 use contract::sampling::v1::{self as api, plan::Kind, skipped_inspector::Reason, visit::Status};
-use draw::{Assignment, Drawn, Roster, Seed, Selected, Skip, Team};
+use draw::{Assignment, Drawn, Inspector, Roster, Seed, Selected, Skip, Team};
 use sea_orm::ConnectionTrait;
 
 use super::{
     rows::{self, Passed, Stored},
     rules,
 };
-use crate::{inspectors, items};
+use crate::{inspectors, items, plans};
 
 /// Whom a draw visits, each with its stratum: the selection, where some had to be replaced at once.
 pub fn visited(drawn: &Drawn) -> Vec<(&str, &str)> {
@@ -99,10 +99,26 @@ fn names_of<'a>(selected: &[Selected], roster: &'a Roster, names: &'a str) -> Ha
     lines.filter(|(uscc, _)| drawn.contains(uscc)).collect()
 }
 
-/// What the visits of a plan need.
-pub async fn team(db: &impl ConnectionTrait, plan: &api::Plan) -> Answer<Team> {
+/// Who can be drawn for a part of a plan, and what its visits need.
+pub struct Staff {
+    pub candidates: Vec<Inspector>,
+    pub team: Team,
+}
+
+/// The staff of a plan: one or, where each department sends a team of its own, one of each.
+pub async fn staff(db: &impl ConnectionTrait, plan: &api::Plan) -> Answer<Vec<Staff>> {
     let items = items::among(db, &plan.inspection_items).await?;
-    rules::team(plan, &items).ok_or_else(|| corrupt("plan", "its period"))
+    let mut all = Vec::new();
+    for part in plans::parts(plan, &items) {
+        let of_part: Vec<api::InspectionItem> = items
+            .iter()
+            .filter(|item| part.inspection_items.contains(&item.inspection_item_id))
+            .cloned()
+            .collect();
+        let team = rules::team(&part, &of_part).ok_or_else(|| corrupt("plan", "its period"))?;
+        all.push(Staff { candidates: inspectors::candidates(db, &part).await?, team });
+    }
+    Ok(all)
 }
 
 /// Visits to open.
@@ -118,10 +134,9 @@ pub struct Opening<'a> {
 /// Opens visits, in the order given: draws the inspectors of those that are to be made and writes all of it.
 pub async fn open(tx: &Tx, context: &Context, plan: &api::Plan, opening: Opening<'_>) -> Answer<Vec<Stored>> {
     let Opening { id, seed, mut visits } = opening;
-    let team = team(&**tx, plan).await?;
-    let mut candidates = inspectors::candidates(&**tx, plan).await?;
+    let mut parts = staff(&**tx, plan).await?;
     let workload = rows::workload(&**tx, id).await?;
-    for candidate in &mut candidates {
+    for candidate in parts.iter_mut().flat_map(|part| &mut part.candidates) {
         candidate.workload = workload.get(&candidate.id).copied().unwrap_or_default();
     }
     for visit in &mut visits {
@@ -130,14 +145,18 @@ pub async fn open(tx: &Tx, context: &Context, plan: &api::Plan, opening: Opening
     }
     rows::insert(tx, &visits).await?;
     let made: Vec<&Stored> = visits.iter().filter(|visit| visit.status() == Status::Planned).collect();
-    let assigned = draw::assign(seed, made.iter().map(|visit| visit.uscc.as_str()), &candidates, &team);
-    let teams: Vec<(&str, &[String])> = made
-        .iter()
-        .zip(&assigned)
-        .map(|(visit, of)| (visit.visit_id.as_str(), of.inspectors.as_slice()))
-        .collect();
-    rows::insert_inspectors(tx, &teams).await?;
-    rows::insert_skipped(tx, id, &passed(&made, &assigned)).await?;
+    // A department's inspectors are its own, so that the teams of a joint visit are drawn one beside another.
+    let mut teams: Vec<Vec<String>> = vec![Vec::new(); made.len()];
+    for Staff { candidates, team } in &parts {
+        let assigned = draw::assign(seed, made.iter().map(|visit| visit.uscc.as_str()), candidates, team);
+        rows::insert_skipped(tx, id, &passed(&made, &assigned)).await?;
+        for (team, of) in teams.iter_mut().zip(assigned) {
+            team.extend(of.inspectors);
+        }
+    }
+    let drawn: Vec<(&str, &[String])> =
+        made.iter().zip(&teams).map(|(visit, team)| (visit.visit_id.as_str(), team.as_slice())).collect();
+    rows::insert_inspectors(tx, &drawn).await?;
     Ok(visits)
 }
 
@@ -178,7 +197,7 @@ pub async fn understaffed(
     plan: &api::Plan,
     skipped_always: usize,
 ) -> Answer<Option<Text>> {
-    let wanted = plan.inspectors_per_visit;
+    let wanted = plans::team_size(plan);
     let visits = rows::understaffed(db, draw, wanted).await?;
     Ok((visits > 0).then(|| {
         Text::new(

@@ -66,6 +66,10 @@ async fn the_yearly_cap_holds_under_draws_of_all_departments_at_once() {
     // 15 of the 48 As and 6 of the 12 Bs each, so that six draws ask for more than there are.
     let committed = join_all(plans.iter().map(|plan| commit(&world, plan))).await;
     assert!(committed.iter().all(|draw| draw.quota_text == "A,15\nB,6\n" && draw.cap_text == "A,1\nB,1\n"));
+    assert!(
+        committed.iter().all(|draw| draw.measures_version == 1),
+        "the caps are of the measures' first version"
+    );
     let revealed = join_all(committed.iter().map(|draw| reveal(&world, &draw.draw_id))).await;
 
     let mut visits: BTreeMap<String, i32> = BTreeMap::new();

@@ -219,8 +219,12 @@ async fn the_effect_tells_whether_grades_foretell() {
         world.record(&visit.visit_id, "2026-03-02", result).await.unwrap();
     }
     let effect = async |scheme: &str, from: &str, to: &str| {
-        let request =
-            api::GetEffectRequest { scheme: scheme.to_owned(), from: from.to_owned(), to: to.to_owned() };
+        let request = api::GetEffectRequest {
+            scheme: scheme.to_owned(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+            ..Default::default()
+        };
         world.effects(world.transport()).get_effect(request).await.map(|answer| answer.into_inner().strata)
     };
     let strata = effect("s", "", "").await.unwrap();
@@ -235,4 +239,46 @@ async fn the_effect_tells_whether_grades_foretell() {
     let unknown = effect("none", "", "").await.unwrap_err();
     assert_eq!((unknown.code(), reason(&unknown).as_str()), (Code::NotFound, "SCHEME_UNKNOWN"));
     assert_eq!(wrong_fields(&effect("s", "2026-03-03", "2026-03-02").await.unwrap_err()), ["to"]);
+}
+
+#[tokio::test]
+async fn the_effect_is_told_against_a_uniform_sample_and_by_version() {
+    let world = World::new(Disclosure::Departments).await;
+    let draw = world.drawn(plan("p")).await;
+    let visits = world.visits_of(&draw.draw_id).await;
+    // One A of three and three Bs of four are found; the roster has 48 As and 12 Bs.
+    for (visit, result) in visits.iter().zip(["R01", "R06", "R02", "R08", "R08", "R03", "R01"]) {
+        world.record(&visit.visit_id, "2026-03-02", result).await.unwrap();
+    }
+    let effect = async |version: i32| {
+        let request =
+            api::GetEffectRequest { scheme: "s".into(), scheme_version: version, ..Default::default() };
+        world.effects(world.transport()).get_effect(request).await.unwrap().into_inner()
+    };
+    let all = effect(0).await;
+    let interval: Vec<_> = all.strata.iter().map(|one| (one.members, one.rate_low, one.rate_high)).collect();
+    assert_eq!(interval, [(48, 0.0615, 0.7923), (12, 0.3006, 0.9544)]);
+    let total = all.total.unwrap();
+    assert_eq!((total.visited, total.found, total.rate), (7, 4, 0.5714));
+    // 0.8 x 1/3 + 0.2 x 3/4 = 5/12; 4/7 over that; 4 finds take 9.6 visits.
+    assert_eq!((total.uniform_rate, total.lift, total.visits_saved), (Some(0.4167), Some(1.3714), Some(3)));
+    assert_eq!(all.versions.len(), 1);
+    assert_eq!((all.versions[0].scheme_version, all.versions[0].total), (draw.scheme_version, Some(total)));
+    assert_eq!(all.burdens, [api::Burden { visits: 1, enterprises: 7 }]);
+    let same = effect(draw.scheme_version).await;
+    assert_eq!((same.total, same.burdens), (Some(total), all.burdens));
+    let none = effect(draw.scheme_version + 1).await;
+    assert_eq!((none.strata.len(), none.versions.len(), none.burdens.len()), (0, 0, 0));
+
+    // A visit that was ordered is a burden, and no find of the draw.
+    let directed = api::Plan { kind: api::plan::Kind::Complaint as i32, quotas: Vec::new(), ..plan("c") };
+    world.create_plan(directed).await;
+    let subjects = vec![api::OrderedSubject { uscc: visits[0].uscc.clone(), reason: "投诉单1号".into() }];
+    let request = api::OrderVisitsRequest { plan: "c".into(), subjects, ..Default::default() };
+    let order = world.visits(world.transport()).order_visits(request).await.unwrap().into_inner();
+    world.record(&order.visits[0].visit_id, "2026-03-02", "R03").await.unwrap();
+    let after = effect(0).await;
+    assert_eq!(after.total, Some(total));
+    let burdens = [(2, 1), (1, 6)].map(|(visits, enterprises)| api::Burden { visits, enterprises });
+    assert_eq!(after.burdens, burdens);
 }

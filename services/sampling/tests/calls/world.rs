@@ -20,9 +20,11 @@ use contract::{
         self as grading, grades_client::GradesClient, scheme::Disclosure, schemes_client::SchemesClient,
     },
     sampling::v1::{
-        self as api, draws_client::DrawsClient, effects_client::EffectsClient,
+        self as api, annual_plans_client::AnnualPlansClient, draws_client::DrawsClient,
+        effects_client::EffectsClient, fieldwork_client::FieldworkClient,
         frequencies_client::FrequenciesClient, inspection_items_client::InspectionItemsClient,
-        inspectors_client::InspectorsClient, plans_client::PlansClient, visits_client::VisitsClient,
+        inspectors_client::InspectorsClient, plans_client::PlansClient, registers_client::RegistersClient,
+        visits_client::VisitsClient,
     },
 };
 use http::{HeaderValue, header::AUTHORIZATION};
@@ -211,6 +213,23 @@ impl World {
 
     pub fn frequencies(&self, token: Bearer) -> FrequenciesClient<Authorized> {
         FrequenciesClient::with_interceptor(self.sampling.clone(), token)
+    }
+
+    pub fn fieldwork(&self, token: Bearer) -> FieldworkClient<Authorized> {
+        FieldworkClient::with_interceptor(self.sampling.clone(), token)
+    }
+
+    pub fn registers(&self, token: Bearer) -> RegistersClient<Authorized> {
+        RegistersClient::with_interceptor(self.sampling.clone(), token)
+    }
+
+    pub fn annual_plans(&self, token: Bearer) -> AnnualPlansClient<Authorized> {
+        AnnualPlansClient::with_interceptor(self.sampling.clone(), token)
+    }
+
+    /// Without any token.
+    pub fn anybody_annual_plans(&self) -> AnnualPlansClient<Upstream> {
+        AnnualPlansClient::new(self.sampling.clone())
     }
 
     /// Measures of the scheme that cap both grades.

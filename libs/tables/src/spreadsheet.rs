@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use chassis::{Answer, Fault};
 use zip::{
     ZipWriter,
     write::{SimpleFileOptions, StreamWriter},
@@ -49,7 +48,7 @@ pub struct Spreadsheet {
 
 impl Spreadsheet {
     /// Begins one whose sheet has a name.
-    pub fn begin(sheet: &str) -> Answer<Self> {
+    pub fn begin(sheet: &str) -> io::Result<Self> {
         let mut name = String::new();
         escape(sheet, &mut name);
         let workbook = WORKBOOK.replace("{sheet}", &name);
@@ -63,14 +62,14 @@ impl Spreadsheet {
             ("xl/styles.xml", STYLES),
             ("xl/worksheets/sheet1.xml", SHEET),
         ] {
-            zip.start_file(name, SimpleFileOptions::default()).map_err(Fault::internal)?;
-            zip.write_all(content.as_bytes()).map_err(Fault::internal)?;
+            zip.start_file(name, SimpleFileOptions::default())?;
+            zip.write_all(content.as_bytes())?;
         }
         Ok(Self { written, zip, row: 0 })
     }
 
     /// Writes rows; gives what is ready to be sent.
-    pub fn rows(&mut self, rows: &[Vec<String>]) -> Answer<Vec<u8>> {
+    pub fn rows(&mut self, rows: &[Vec<String>]) -> io::Result<Vec<u8>> {
         let mut text = String::new();
         for row in rows {
             self.row += 1;
@@ -87,14 +86,14 @@ impl Spreadsheet {
             }
             text.push_str("</row>");
         }
-        self.zip.write_all(text.as_bytes()).map_err(Fault::internal)?;
+        self.zip.write_all(text.as_bytes())?;
         Ok(self.written.take())
     }
 
     /// Ends it; gives the rest.
-    pub fn end(mut self) -> Answer<Vec<u8>> {
-        self.zip.write_all(b"</sheetData></worksheet>").map_err(Fault::internal)?;
-        self.zip.finish().map_err(Fault::internal)?;
+    pub fn end(mut self) -> io::Result<Vec<u8>> {
+        self.zip.write_all(b"</sheetData></worksheet>")?;
+        self.zip.finish()?;
         Ok(self.written.take())
     }
 }
