@@ -208,7 +208,7 @@ impl Postgres {
             .arg(bin.join("postgres"))
             .arg("-D")
             .arg(&data)
-            .args(["-c", "listen_addresses=", "-c", "max_connections=200"])
+            .args(["-c", "listen_addresses=", "-c", "max_connections=500"])
             .args(settings)
             .arg("-k")
             .arg(&folder)

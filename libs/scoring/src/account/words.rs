@@ -28,7 +28,7 @@ fn names<'r>(records: impl ExactSizeIterator<Item = &'r str>) -> Bilingual {
 pub(super) fn record(record: &RecordAccount) -> Bilingual {
     let RecordAccount { record: name, occurred_on, percent, since, until, then, share, .. } = record;
     let (mut en, mut zh) = (
-        format!("record {name} of {occurred_on} counts by {percent}% since {since}"),
+        format!("Record {name} of {occurred_on} counts by {percent}% since {since}"),
         format!("记录{name}（{}）自{}起按{percent}%计", day(*occurred_on), day(*since)),
     );
     if let Some(share) = share {
@@ -117,7 +117,7 @@ fn with_score(grade: &str, score: Option<Decimal>) -> Bilingual {
 pub(super) fn whole(account: &Account) -> Vec<Bilingual> {
     let mut told = vec![standing(account)];
     told.extend(account.vetoes.iter().map(|veto| veto.told.clone()));
-    told.extend(account.indicators.iter().filter(|own| !own.records.is_empty()).map(|own| own.told.clone()));
+    account.indicators.iter().filter(|own| !own.records.is_empty()).for_each(|own| counting(own, &mut told));
     for item in &account.ungranted {
         told.push(Bilingual::new(
             format!("Records of {item} do not count: no grant to the department covers them on this day."),
@@ -126,6 +126,20 @@ pub(super) fn whole(account: &Account) -> Vec<Bilingual> {
     }
     outlook(account, &mut told);
     told
+}
+
+// What an indicator comes to, and of which records: since when each counts, and until when.
+fn counting(indicator: &IndicatorAccount, told: &mut Vec<Bilingual>) {
+    told.push(indicator.told.clone());
+    told.extend(indicator.records.iter().take(NAMED).map(|record| record.told.clone()));
+    let more = indicator.records.len().saturating_sub(NAMED);
+    if more > 0 {
+        let name = &indicator.name;
+        told.push(Bilingual::new(
+            format!("{more} more records count in {name}; all of them are named with the indicator."),
+            format!("{name}另计入{more}条记录，全部记录见该指标明细。"),
+        ));
+    }
 }
 
 fn standing(account: &Account) -> Bilingual {

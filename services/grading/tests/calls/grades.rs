@@ -133,7 +133,7 @@ async fn a_scheme_grades_its_domain_and_who_is_not_classified() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_national_result_stands_beside_the_local_one_or_for_it() {
+async fn the_national_result_stands_beside_the_local_one_or_for_it_or_counts_in_it() {
     let city = City::at(NOW).await;
     city.publish(scheme("local")).await;
     let direct = api::Scheme {
@@ -142,6 +142,12 @@ async fn the_national_result_stands_beside_the_local_one_or_for_it() {
         ..scheme("national")
     };
     city.publish(direct).await;
+    let mut weighed =
+        api::Scheme { national_result: api::scheme::NationalResult::Indicator as i32, ..scheme("weighed") };
+    let indicator = &mut weighed.model.as_mut().unwrap().indicators[3];
+    indicator.items = vec!["national-evaluation".to_owned()];
+    indicator.grade_points = [("优".to_owned(), 5.0), ("良".to_owned(), -12.5)].into();
+    city.publish(weighed).await;
     let registered = city.register(vec![subject(1, &["D09"])]).await;
     assert_eq!(city.graded(&code(1), "national", &registered).await, ("UNGRADED".to_owned(), None));
     assert_eq!(city.look(&code(1), "").await.national_grade, "");
@@ -156,7 +162,7 @@ async fn the_national_result_stands_beside_the_local_one_or_for_it() {
     let seen = city.look(&code(1), &position).await;
     assert_eq!(seen.national_grade, "良");
     let ids: Vec<_> = seen.grades.iter().map(|g| (g.scheme.as_str(), g.grade.as_str(), g.score)).collect();
-    assert_eq!(ids, [("local", "A", Some(100.0)), ("national", "良", None)]);
+    assert_eq!(ids, [("local", "A", Some(100.0)), ("national", "良", None), ("weighed", "B", Some(87.5))]);
     let explained = city.explain(&code(1), "national", "2025-11-30").await.unwrap();
     assert_eq!((explained.grade.as_str(), explained.indicators[0].records.len()), ("优", 1));
 }

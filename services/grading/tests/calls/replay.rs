@@ -191,10 +191,11 @@ async fn an_enterprise_reads_its_grade_in_its_own_language() {
     let chinese = |text: &String| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
     assert!(!said[0].is_empty() && said[0].len() == said[1].len(), "{said:?}");
     assert!(said[1].iter().all(chinese) && !said[0].iter().all(chinese), "{said:?}");
-    for (sentences, day) in said.iter().zip(["2027-01-10", "2027年1月10日"]) {
+    let days = [["2026-01-10", "2027-01-10"], ["2026年1月10日", "2027年1月10日"]];
+    for (sentences, [since, until]) in said.iter().zip(days) {
         let whole = sentences.join(" ");
-        // The grade, the score, and the day from which on the penalty counts half.
-        for part in ["B", "85", day] {
+        // The grade, the score, since when the penalty counts, and the day from which on it counts half.
+        for part in ["B", "85", since, until] {
             assert!(whole.contains(part), "{part} in {whole}");
         }
     }
