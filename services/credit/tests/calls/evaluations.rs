@@ -455,7 +455,9 @@ async fn results_come_as_a_file_too() {
     assert_eq!((answer.accepted, answer.rejected), (2, 2));
     let refused: Vec<_> = answer.outcomes.iter().map(|outcome| outcome.index).collect();
     assert_eq!(refused, [2, 3], "only what was refused is told, by its row");
-    assert_eq!(ends(&answer.outcomes), ["EVALUATION_GRADE_UNKNOWN", "FIELD_INVALID"]);
+    let why = |outcome: &api::Outcome| outcome.error.as_ref().unwrap().reason.clone();
+    let reasons: Vec<String> = answer.outcomes.iter().map(why).collect();
+    assert_eq!(reasons, ["EVALUATION_GRADE_UNKNOWN", "FIELD_INVALID"]);
     let answered = entries(&world, &world.office(), &given, Some(true)).await.unwrap();
     let told: Vec<_> = answered.entries.iter().map(|entry| entry.results[0].clone()).collect();
     assert_eq!((told[0].grade.as_str(), told[0].period.as_str()), ("A", "2025"));

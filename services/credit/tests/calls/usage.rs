@@ -108,6 +108,11 @@ async fn looks_are_counted_by_day_and_in_total_and_listed_in_pages() {
     world.profiles(&world.enterprise(&code(1))).get_profile(own).await.unwrap();
     world.at("2026-02-14T01:00:00Z");
     look(&transport).await;
+    let names = api::MatchSubjectsRequest {
+        names: vec![String::from("虚构甲有限公司"), String::from("虚构乙有限公司")],
+        ..Default::default()
+    };
+    world.subjects(&transport).match_subjects(names).await.unwrap();
     let changes = world.changes(&transport, "").await.len();
     assert_eq!(changes, 3);
 
@@ -123,16 +128,21 @@ async fn looks_are_counted_by_day_and_in_total_and_listed_in_pages() {
     }
     let of = |item: &str| counted.iter().find(|row| row.item == item).unwrap();
     assert_eq!((looks(of("")), of("").feed), ([2, 2, 2, 2], 2));
+    assert_eq!((of("").matches, of("").subjects), (2, 0));
     assert_eq!((looks(of(PENALTY)), of(PENALTY).feed, of(PENALTY).accepted), ([0, 2, 0, 0], 1, 1));
     assert!(counted.iter().all(|row| row.day.is_empty()));
     let daily = api::ListUsageRequest { daily: true, ..Default::default() };
     let days = rows(&world, &world.office(), daily.clone()).await;
+    // Who registers subjects is counted for it.
+    let registrar = days.iter().find(|row| row.department == "market-regulation").unwrap();
+    assert_eq!((registrar.subjects, registrar.accepted, registrar.matches), (2, 0, 0));
     let keys: Vec<[&str; 3]> = days.iter().map(|row| [&*row.day, &*row.department, &*row.item]).collect();
     assert_eq!(
         keys,
         [
             ["2026-02-13", "credit-office", ""],
             ["2026-02-13", "credit-office", PENALTY],
+            ["2026-02-13", "market-regulation", ""],
             ["2026-02-13", "transport", ""],
             ["2026-02-13", "transport", PENALTY],
             ["2026-02-14", "transport", ""],

@@ -192,7 +192,7 @@ async fn a_finding_is_handed_over_as_a_suggestion() {
             .into_inner()
             .suggestions
     };
-    assert_eq!(list("market", case_suggestion::State::Unspecified).await, [made.clone()]);
+    assert_eq!(list("market", case_suggestion::State::Unspecified).await, std::slice::from_ref(&made));
     assert_eq!(list("", case_suggestion::State::Open).await.len(), 2);
     let answer = |taken: bool, number: &str| api::AnswerCaseSuggestionRequest {
         suggestion: made.suggestion_id.clone(),
