@@ -9,12 +9,12 @@ use chassis::{
     page::Page,
     storage::{insert_rows, sql},
 };
-use contract::discipline::v1::{self as api, ErrorReason};
+use contract::discipline::v1::{self as api, ErrorReason, application::Outcome};
 use jiff::civil::Date;
-use sea_orm::FromQueryResult;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::json;
 
-use crate::{Discipline, directory, listings, looks, measures, personal};
+use crate::{Discipline, bases, directory, listings, looks, measures, personal};
 
 /// Reports an application.
 pub async fn create(
@@ -25,6 +25,19 @@ pub async fn create(
 ) -> Answer<api::Application> {
     let mut application = request.application.unwrap_or_default();
     personal::refuse([("application.text", application.text.as_str())])?;
+    application.outcome = match application.outcome() {
+        Outcome::NotApplied if application.text.trim().is_empty() => {
+            return Err(Fault::field(
+                "application.text",
+                "is required where the measure was not applied: say why",
+                "未实施的，须说明原因",
+            ));
+        }
+        Outcome::NotApplied => Outcome::NotApplied.into(),
+        Outcome::Applied | Outcome::Unspecified => Outcome::Applied.into(),
+    };
+    application.lifted_on.clear();
+    application.lift_text.clear();
     let found = listings::stored(&**tx, &application.listing).await?;
     let row = found.ok_or_else(|| Fault::not_found("listing", "列入记录", &application.listing))?;
     let list = directory::version::<api::List>(&**tx, &row.list_id, row.list_version).await?;
@@ -40,10 +53,67 @@ pub async fn create(
     application.create_time = Some(wire(from_micros(micros(context.now))));
     insert(tx, context, &application, &list_id).await?;
     let detail = json!({ "application": application.application_id, "listing": application.listing,
-                         "measure": application.measure, "on": application.applied_on });
+                         "measure": application.measure, "on": application.applied_on,
+                         "outcome": application.outcome().as_str_name() });
     let basis = format!("{list_id}@{}", application.measure);
     let decision = Decision { kind: "measure.applied", subject: &application.uscc, basis: &basis, detail };
     decisions::record(tx, context, decision).await?;
+    Ok(application)
+}
+
+/// Confirms that a measure was lifted.
+pub async fn lift(
+    _: &Arc<Discipline>,
+    context: &Context,
+    tx: &Tx,
+    request: api::LiftApplicationRequest,
+) -> Answer<api::Application> {
+    let text = format!("SELECT {COLUMNS} FROM applications a WHERE a.application_id = $1");
+    let found =
+        Row::find_by_statement(sql(&**tx, &text, [request.application.as_str().into()])).one(&**tx).await?;
+    let row = found.ok_or_else(|| Fault::not_found("application", "措施实施反馈", &request.application))?;
+    let theirs = !row.department.is_empty() && context.caller.department() == row.department;
+    if !theirs && !context.caller.is_office() {
+        return Err(Fault::denied(
+            ErrorReason::NotOfDepartment.as_str_name(),
+            format!(
+                "the measure was applied by {}; only that department or the credit office lifts it",
+                row.department
+            ),
+            format!("该措施由{}实施；只有该部门或信用联办可以登记解除", row.department),
+        ));
+    }
+    personal::refuse([("text", request.text.as_str())])?;
+    let today = context.today();
+    let on: Date = if request.on.is_empty() { today } else { request.on.parse().map_err(Fault::internal)? };
+    if on > today || on.to_string() < row.applied_on {
+        return Err(Fault::field(
+            "on",
+            format!("lies between {} and {today}", row.applied_on),
+            format!("应在{}至{today}之间", row.applied_on),
+        ));
+    }
+    let update = "UPDATE applications SET lifted_on = $2, lifted_by = $3, lift_text = $4 \
+                  WHERE application_id = $1 AND outcome = 1 AND lifted_on = ''";
+    let values = [
+        row.application_id.as_str().into(),
+        on.to_string().into(),
+        context.caller.name().into(),
+        request.text.as_str().into(),
+    ];
+    if tx.execute_raw(sql(&**tx, update, values)).await?.rows_affected() != 1 {
+        return Err(Fault::precondition(
+            ErrorReason::NothingToLift.as_str_name(),
+            "the measure was never applied, or is lifted already",
+            "该措施未实施，或已登记解除",
+        ));
+    }
+    let detail = json!({ "application": row.application_id, "listing": row.listing, "measure": row.measure, "on": on.to_string() });
+    let decision = Decision { kind: "measure.lifted", subject: &row.uscc, basis: &row.measure, detail };
+    decisions::record(tx, context, decision).await?;
+    let mut application = api::Application::from(row);
+    application.lifted_on = on.to_string();
+    application.lift_text = request.text;
     Ok(application)
 }
 
@@ -59,6 +129,7 @@ async fn refuse_measure(context: &Context, tx: &Tx, list: &api::List, id: &str) 
         )
         .at("application.measure"));
     };
+    bases::refuse_unusable(&measure.wording, context.today())?;
     if context.caller.is_office() || measures::binds(&measure.wording, context.caller.department()) {
         return Ok(());
     }
@@ -107,6 +178,7 @@ async fn insert(tx: &Tx, context: &Context, application: &api::Application, list
         "department",
         "list_id",
         "created_at",
+        "outcome",
     ];
     let row = vec![
         application.application_id.as_str().into(),
@@ -118,6 +190,7 @@ async fn insert(tx: &Tx, context: &Context, application: &api::Application, list
         application.department.as_str().into(),
         list_id.into(),
         micros(context.now).into(),
+        application.outcome.into(),
     ];
     insert_rows(&**tx, "applications", &columns, vec![row], "").await?;
     Ok(())
@@ -133,7 +206,16 @@ struct Row {
     uscc: String,
     department: String,
     created_at: i64,
+    outcome: i32,
+    lifted_on: String,
+    lift_text: String,
 }
+
+const COLUMNS: &str = "a.application_id, a.listing, a.measure, a.applied_on, a.text, a.uscc, a.department, a.created_at, a.outcome, \
+                       a.lifted_on, a.lift_text";
+
+/// What holds of an application `a` of a listing `l` that is to be lifted by a day, `$1`, and is not.
+pub const TO_LIFT: &str = "a.outcome = 1 AND a.lifted_on = '' AND (l.state NOT IN (1, 2) OR (l.until_on <> '' AND l.until_on < $1))";
 
 /// Lists applications, the latest first.
 pub async fn list(
@@ -143,14 +225,21 @@ pub async fn list(
 ) -> Answer<api::ListApplicationsResponse> {
     let purpose = context.purpose(&request.purpose)?;
     let page = Page::of(request.page_size, &request.page_token)?;
+    let to_lift = if request.to_lift { TO_LIFT } else { "$1 = $1" };
     let text = format!(
-        "SELECT application_id, listing, measure, applied_on, text, uscc, department, created_at FROM applications \
-         WHERE ($1 = '' OR listing = $1) AND ($2 = '' OR application_id < $2) AND ($3 = '' OR uscc = $3) \
-         ORDER BY application_id DESC LIMIT {}",
+        "SELECT {COLUMNS} FROM applications a JOIN listings l ON l.case_id = a.listing WHERE {to_lift} \
+         AND ($2 = '' OR a.listing = $2) AND ($3 = '' OR a.application_id < $3) AND ($4 = '' OR a.uscc = $4) \
+         AND ($5 = '' OR a.department = $5) ORDER BY a.application_id DESC LIMIT {}",
         page.fetch()
     );
     // An enterprise's own client sees what was applied on it.
-    let values = [request.listing.into(), page.after.as_str().into(), context.caller.enterprise().into()];
+    let values = [
+        context.today().to_string().into(),
+        request.listing.into(),
+        page.after.as_str().into(),
+        context.caller.enterprise().into(),
+        request.department.into(),
+    ];
     let db = app.store.read();
     let mut rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
     let next_page_token = page.cut(&mut rows, |row| row.application_id.clone());
@@ -171,6 +260,9 @@ impl From<Row> for api::Application {
             uscc: row.uscc,
             department: row.department,
             create_time: Some(wire(from_micros(row.created_at))),
+            outcome: row.outcome,
+            lifted_on: row.lifted_on,
+            lift_text: row.lift_text,
         }
     }
 }

@@ -5,14 +5,15 @@ use chassis::{
     Answer, Context, Fault, Tx,
     clock::micros,
     decisions::{self, Decision},
-    storage::{corrupt, sql},
+    storage::{corrupt, insert_rows, sql},
 };
 use contract::discipline::v1 as api;
+use jiff::Timestamp;
 use prost::Message;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::json;
 
-use crate::changes;
+use crate::{bases, changes};
 
 /// What stands in a directory.
 pub trait Wording: Message + Default + PartialEq {
@@ -24,6 +25,16 @@ pub trait Wording: Message + Default + PartialEq {
     fn legal_basis(&self) -> &str;
     /// When it was put.
     fn update_time(&mut self) -> &mut Option<prost_types::Timestamp>;
+    /// The rules that it rests on.
+    fn bases(&self) -> &[api::LegalBasis];
+    /// How sure it is.
+    fn status(&self) -> api::BasisStatus;
+    /// What of it is not known.
+    fn unknown(&self) -> &[String];
+    /// Who confirmed it.
+    fn confirmation(&self) -> Option<&api::Confirmation>;
+    /// Makes it the wording of an official, who answers for it.
+    fn declare(&mut self);
 }
 
 impl Wording for api::List {
@@ -37,6 +48,24 @@ impl Wording for api::List {
     fn update_time(&mut self) -> &mut Option<prost_types::Timestamp> {
         &mut self.update_time
     }
+    fn bases(&self) -> &[api::LegalBasis] {
+        &self.bases
+    }
+    fn status(&self) -> api::BasisStatus {
+        Self::status(self)
+    }
+    fn unknown(&self) -> &[String] {
+        &self.unknown
+    }
+    fn confirmation(&self) -> Option<&api::Confirmation> {
+        self.confirmation.as_ref()
+    }
+    fn declare(&mut self) {
+        self.set_status(api::BasisStatus::Declared);
+        self.unknown.clear();
+        self.origin.clear();
+        self.confirmation = None;
+    }
 }
 
 impl Wording for api::Measure {
@@ -49,6 +78,24 @@ impl Wording for api::Measure {
     }
     fn update_time(&mut self) -> &mut Option<prost_types::Timestamp> {
         &mut self.update_time
+    }
+    fn bases(&self) -> &[api::LegalBasis] {
+        &self.bases
+    }
+    fn status(&self) -> api::BasisStatus {
+        Self::status(self)
+    }
+    fn unknown(&self) -> &[String] {
+        &self.unknown
+    }
+    fn confirmation(&self) -> Option<&api::Confirmation> {
+        self.confirmation.as_ref()
+    }
+    fn declare(&mut self) {
+        self.set_status(api::BasisStatus::Declared);
+        self.unknown.clear();
+        self.origin.clear();
+        self.confirmation = None;
     }
 }
 
@@ -139,25 +186,56 @@ pub async fn put<W: Wording>(tx: &Tx, context: &Context, mut wording: W) -> Answ
         )
         .at(format!("{}.legalBasis", W::SHELF)));
     }
-    let (version, owner) = match current::<W>(&**tx, wording.id()).await? {
-        None => (1, context.caller.department().to_owned()),
+    bases::refuse_backwards(&wording)?;
+    wording.declare();
+    let version = match current::<W>(&**tx, wording.id()).await? {
+        None => 1,
         Some(mut entry) => {
             refuse_stranger(context, &entry)?;
             *wording.update_time() = *entry.wording.update_time();
             if entry.wording == wording {
                 return Ok(wording);
             }
-            (entry.version + 1, entry.department)
+            entry.version + 1
         }
     };
     *wording.update_time() = Some(chassis::clock::wire(context.now));
-    write(tx, context, &wording, version, &owner).await?;
+    write(tx, context, &wording, version).await?;
     let detail = json!({ "id": wording.id(), "version": version });
     let kind = format!("{}.put", W::SHELF);
     let decision = Decision { kind: &kind, subject: wording.id(), basis: wording.legal_basis(), detail };
     decisions::record(tx, context, decision).await?;
     changes::append_wording(tx).await?;
     Ok(wording)
+}
+
+/// Puts built-in wordings in where there are none yet; gives how many were new. They are the credit office's.
+pub async fn seed<W: Wording>(tx: &Tx, now: Timestamp, wordings: Vec<W>) -> Answer<u64> {
+    let owner = identifiers::Department::CREDIT_OFFICE.slug();
+    let (mut points, mut bodies) = (Vec::new(), Vec::new());
+    for mut wording in wordings {
+        if current::<W>(&**tx, wording.id()).await?.is_some() {
+            continue;
+        }
+        *wording.update_time() = Some(chassis::clock::wire(now));
+        points.push(vec![W::SHELF.into(), wording.id().into(), 1.into(), owner.into()]);
+        bodies.push(vec![
+            W::SHELF.into(),
+            wording.id().into(),
+            1.into(),
+            wording.encode_to_vec().into(),
+            "built-in".into(),
+            owner.into(),
+            micros(now).into(),
+        ]);
+    }
+    let fresh = points.len() as u64;
+    // Two replicas that start together put in the same.
+    let once = "ON CONFLICT DO NOTHING";
+    insert_rows(&**tx, "directory", &["shelf", "id", "version", "department"], points, once).await?;
+    let columns = ["shelf", "id", "version", "body", "put_by", "department", "put_at"];
+    insert_rows(&**tx, "directory_versions", &columns, bodies, once).await?;
+    Ok(fresh)
 }
 
 fn refuse_stranger<W: Wording>(context: &Context, entry: &Entry<W>) -> Answer<()> {
@@ -173,7 +251,9 @@ fn refuse_stranger<W: Wording>(context: &Context, entry: &Entry<W>) -> Answer<()
     .with("department", owner))
 }
 
-async fn write<W: Wording>(tx: &Tx, context: &Context, wording: &W, version: i32, owner: &str) -> Answer<()> {
+/// Writes a wording down as the one in force; whoever writes the first owns it.
+pub async fn write<W: Wording>(tx: &Tx, context: &Context, wording: &W, version: i32) -> Answer<()> {
+    let owner = context.caller.department();
     let point = "INSERT INTO directory (shelf, id, version, department) VALUES ($1, $2, $3, $4) \
                  ON CONFLICT (shelf, id) DO UPDATE SET version = excluded.version";
     let values = [W::SHELF.into(), wording.id().into(), version.into(), owner.into()];

@@ -6,9 +6,9 @@ use chassis::{
     storage::{placeholders, sql},
 };
 use contract::discipline::v1 as api;
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
-use crate::{Discipline, directory};
+use crate::{Discipline, applications::TO_LIFT, directory};
 
 /// Counts.
 pub async fn get(
@@ -26,7 +26,8 @@ pub async fn get(
             .await?,
         listed: count(app, "listings", "from_on BETWEEN $1 AND $2", days, &lists).await?,
         active: count(app, "listings", ACTIVE, [&last_day, ""], &lists).await?,
-        applied: count(app, "applications", "applied_on BETWEEN $1 AND $2", days, &lists).await?,
+        applied: count(app, "applications", "outcome <> 2 AND applied_on BETWEEN $1 AND $2", days, &lists)
+            .await?,
     })
 }
 
@@ -66,4 +67,43 @@ async fn count(
     let row = db.query_one_raw(sql(db, &text, values)).await?;
     let count: i64 = row.map_or(Ok(0), |row| row.try_get("", "count"))?;
     i32::try_from(count).map_err(Fault::internal)
+}
+
+#[derive(FromQueryResult)]
+struct Done {
+    measure: String,
+    department: String,
+    applied: i64,
+    not_applied: i64,
+    lifted: i64,
+    to_lift: i64,
+}
+
+/// Counts what departments did, by measure and department.
+pub async fn measures(
+    app: &Arc<Discipline>,
+    context: &Context,
+    request: api::CountMeasuresRequest,
+) -> Answer<api::CountMeasuresResponse> {
+    let text = format!(
+        "SELECT a.measure, a.department, COUNT(CASE WHEN a.outcome = 1 THEN 1 END) AS applied, \
+         COUNT(CASE WHEN a.outcome = 2 THEN 1 END) AS not_applied, COUNT(CASE WHEN a.lifted_on <> '' THEN 1 END) AS lifted, \
+         COUNT(CASE WHEN {TO_LIFT} THEN 1 END) AS to_lift FROM applications a JOIN listings l ON l.case_id = a.listing \
+         WHERE a.applied_on BETWEEN $2 AND $3 GROUP BY a.measure, a.department ORDER BY a.measure, a.department"
+    );
+    let to = if request.to.is_empty() { "9999-12-31" } else { request.to.as_str() };
+    let values = [context.today().to_string().into(), request.from.as_str().into(), to.into()];
+    let rows = Done::find_by_statement(sql(app.store.read(), &text, values)).all(app.store.read()).await?;
+    let count = |count: i64| i32::try_from(count).map_err(Fault::internal);
+    let told = |row: Done| {
+        Ok(api::MeasureFigures {
+            applied: count(row.applied)?,
+            not_applied: count(row.not_applied)?,
+            lifted: count(row.lifted)?,
+            to_lift: count(row.to_lift)?,
+            measure: row.measure,
+            department: row.department,
+        })
+    };
+    Ok(api::CountMeasuresResponse { measures: rows.into_iter().map(told).collect::<Answer<_>>()? })
 }

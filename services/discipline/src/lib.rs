@@ -1,5 +1,6 @@
 //! Discipline 信用奖惩名单: lists and measures, the procedure that lists a subject, and the check. The table of contents.
 mod applications;
+mod bases;
 mod cases;
 mod changes;
 mod checks;
@@ -65,6 +66,7 @@ impl MigratorTrait for Migrator {
         storage::migrations(&[
             ("discipline_0001_base", include_str!("../migrations/0001_base.sql")),
             ("discipline_0002_after", include_str!("../migrations/0002_after.sql")),
+            ("discipline_0003_feedback", include_str!("../migrations/0003_feedback.sql")),
         ])
     }
 }
@@ -82,6 +84,12 @@ impl Lists for Calls {
     async fn get_list(&self, r: Request<api::GetListRequest>) -> Reply<api::List> {
         call(&self.0, r, lists::get).await
     }
+    async fn confirm_list(&self, r: Request<api::ConfirmListRequest>) -> Reply<api::List> {
+        mutate(&self.0, r, bases::confirm_list).await
+    }
+    async fn get_lapses(&self, r: Request<api::GetLapsesRequest>) -> Reply<api::GetLapsesResponse> {
+        call(&self.0, r, bases::lapses).await
+    }
     async fn list_lists(&self, r: Request<api::ListListsRequest>) -> Reply<api::ListListsResponse> {
         call(&self.0, r, lists::list).await
     }
@@ -94,6 +102,9 @@ impl Measures for Calls {
     }
     async fn get_measure(&self, r: Request<api::GetMeasureRequest>) -> Reply<api::Measure> {
         call(&self.0, r, measures::get).await
+    }
+    async fn confirm_measure(&self, r: Request<api::ConfirmMeasureRequest>) -> Reply<api::Measure> {
+        mutate(&self.0, r, bases::confirm_measure).await
     }
     async fn list_measures(&self, r: Request<api::ListMeasuresRequest>) -> Reply<api::ListMeasuresResponse> {
         call(&self.0, r, measures::list).await
@@ -230,6 +241,9 @@ impl Applications for Calls {
     async fn create_application(&self, r: Request<api::CreateApplicationRequest>) -> Reply<api::Application> {
         mutate(&self.0, r, applications::create).await
     }
+    async fn lift_application(&self, r: Request<api::LiftApplicationRequest>) -> Reply<api::Application> {
+        mutate(&self.0, r, applications::lift).await
+    }
     async fn list_applications(
         &self,
         r: Request<api::ListApplicationsRequest>,
@@ -243,11 +257,18 @@ impl Figures for Calls {
     async fn get_figures(&self, r: Request<api::GetFiguresRequest>) -> Reply<api::GetFiguresResponse> {
         call(&self.0, r, figures::get).await
     }
+    async fn count_measures(
+        &self,
+        r: Request<api::CountMeasuresRequest>,
+    ) -> Reply<api::CountMeasuresResponse> {
+        call(&self.0, r, figures::measures).await
+    }
 }
 
 /// Opens the service; `credit` is called under the service's own identity.
 pub async fn open(boot: &Boot, credit: Upstream) -> anyhow::Result<Role> {
     let store = boot.store::<Migrator>("discipline").await?;
+    bases::seed(&store, boot.clock.now()).await?;
     let credit = credit::Credit::new(credit);
     let standing = Arc::new(checks::Standing::new(store.clone()));
     let (looks, writing) = looks::Looks::open(store.clone(), boot.stopping.clone());

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 mod calls {
     mod after;
+    mod bases;
     mod check;
     mod directory;
+    mod feedback;
     mod procedure;
     mod return_to_credit;
     pub mod world;

@@ -1,4 +1,6 @@
 //! Cases 认定程序: propose, the steps, get, list.
+#[cfg(test)]
+mod model;
 mod refusals;
 mod rows;
 mod rules;
@@ -26,7 +28,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use self::{rows::Stored, rules::Standing};
-use crate::{Discipline, changes, deliveries, directory, listings, looks, personal};
+use crate::{Discipline, bases, changes, deliveries, directory, listings, looks, personal};
 
 /// Proposes a case.
 pub async fn propose(
@@ -41,6 +43,7 @@ pub async fn propose(
     if !entitled(context, &list.wording) {
         return Err(refusals::not_entitled(&list.wording));
     }
+    bases::refuse_unusable(&list.wording, context.today())?;
     let texts = request.evidence.iter().map(|text| ("evidence", text.as_str()));
     personal::refuse(texts.chain([("facts", request.facts.as_str())]))?;
     let (uscc, status) = Uscc::parse_tolerant(&request.uscc).map_err(|fault| refusals::code(&fault))?;
@@ -161,6 +164,7 @@ async fn take(context: &Context, tx: &Tx, act: Act) -> Answer<api::Case> {
         on => on.parse().map_err(Fault::internal)?,
     };
     refuse_step(context, &stored, &list, &act, on)?;
+    refuse_lapsed(context, tx, &list, &act).await?;
     let step = step_of(context, act.kind, on, &act.document_number, &act.text);
     let case = &mut stored.case;
     case.state = rules::after(act.kind, act.outcome).into();
@@ -185,15 +189,26 @@ async fn take(context: &Context, tx: &Tx, act: Act) -> Answer<api::Case> {
     shown(&**tx, stored, context.today()).await
 }
 
+// The case goes by the wording that it began with; whether its rule is still in force is told by the one of today. To drop it is always lawful.
+async fn refuse_lapsed(context: &Context, tx: &Tx, list: &api::List, act: &Act) -> Answer<()> {
+    let lists = act.kind == Kind::Publish || (act.kind == Kind::Decide && act.outcome == Outcome::List);
+    if !lists {
+        return Ok(());
+    }
+    bases::refuse_unusable(list, context.today())?;
+    let current = directory::current::<api::List>(&**tx, &list.list_id).await?;
+    match current {
+        Some(current) => bases::refuse_unusable(&current.wording, context.today()),
+        None => Err(refusals::list_unknown(&list.list_id)),
+    }
+}
+
 fn refuse_step(context: &Context, stored: &Stored, list: &api::List, act: &Act, on: Date) -> Answer<()> {
     let calendar = Calendar::of_region(&stored.region);
     let standing = standing(&stored.case, list, &calendar);
     standing
-        .judge(act.kind, on, context.today())
+        .judge_by(act.kind, (context.caller.name(), &stored.case.proposer), on, context.today())
         .map_err(|refusal| refusals::step(&standing, act.kind, refusal))?;
-    if act.kind == Kind::Decide && context.caller.name() == stored.case.proposer {
-        return Err(refusals::decider_is_proposer());
-    }
     if rules::needs_document(act.kind) && act.document_number.trim().is_empty() {
         return Err(Fault::fields(vec![Violation::new(
             "documentNumber",

@@ -50,7 +50,7 @@ pub fn not_of_department(case: &api::Case) -> Fault {
     .with("department", &case.department)
 }
 
-pub fn decider_is_proposer() -> Fault {
+fn decider_is_proposer() -> Fault {
     Fault::denied(
         ErrorReason::DeciderIsProposer.as_str_name(),
         "you proposed this case, so somebody else must decide it; use another client",
@@ -64,6 +64,7 @@ pub fn step(standing: &Standing<'_>, asked: Kind, refusal: Refusal) -> Fault {
     match refusal {
         Refusal::OutOfOrder => out_of_order(standing, asked, earliest),
         Refusal::TooEarly(earliest) => too_early(earliest),
+        Refusal::DeciderIsProposer => decider_is_proposer(),
         Refusal::BeforePrevious(previous) => Fault::precondition(
             ErrorReason::StepDateInvalid.as_str_name(),
             format!("the step before it is of {previous}; the earliest date of this step is {previous}"),

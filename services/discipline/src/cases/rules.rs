@@ -41,6 +41,8 @@ pub enum Refusal {
     BeforePrevious(Date),
     /// It is dated after today.
     InFuture(Date),
+    /// Who proposed the case wants to decide it.
+    DeciderIsProposer,
 }
 
 impl Standing<'_> {
@@ -106,6 +108,18 @@ impl Standing<'_> {
             Some(previous) if on < previous => Err(Refusal::BeforePrevious(previous)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether an officer may take it: who proposed the case does not decide it.
+    pub fn judge_by(
+        &self,
+        step: Kind,
+        (by, proposer): (&str, &str),
+        on: Date,
+        today: Date,
+    ) -> Result<(), Refusal> {
+        self.judge(step, on, today)?;
+        if step == Kind::Decide && by == proposer { Err(Refusal::DeciderIsProposer) } else { Ok(()) }
     }
 
     // A proposal is dated by the day of its entry here; the notice on paper may be older than that.

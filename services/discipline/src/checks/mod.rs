@@ -8,13 +8,14 @@ use chassis::{Answer, Context, clock::wire, language::Language, language::Text, 
 use contract::discipline::v1 as api;
 use futures::{StreamExt, stream::BoxStream};
 use identifiers::{CodeFault, CodeStatus, Uscc};
+use jiff::civil::Date;
 use tonic::{Status, Streaming};
 
 use self::{
     index::{Entry, ListKey},
     standing::State,
 };
-use crate::{Discipline, looks::Look, measures};
+use crate::{Discipline, bases, looks::Look, measures};
 
 pub use standing::Standing;
 
@@ -29,7 +30,7 @@ pub async fn check(
     let mut subjects = Vec::with_capacity(request.uscc.len());
     let answer = {
         let state = app.standing.read();
-        let asker = Asker { context, business: request.business(), state: &state };
+        let asker = Asker { context, today: context.today(), business: request.business(), state: &state };
         let results = request.uscc.iter().map(|sent| match asker.code(sent, request.accept_nonconforming) {
             Ok(code) => {
                 subjects.push(code);
@@ -83,6 +84,7 @@ fn refused(sent: &str, fault: &CodeFault, language: Language) -> api::CheckResul
 // Who asks, for what, of which state.
 struct Asker<'a> {
     context: &'a Context,
+    today: Date,
     business: api::Business,
     state: &'a State,
 }
@@ -93,12 +95,12 @@ impl Asker<'_> {
         let (code, status) = Uscc::parse_tolerant(sent)?;
         let trusted = status == CodeStatus::Conforming
             || accept_nonconforming
-            || !self.state.index.find(&code, self.context.today()).is_empty();
+            || !self.state.index.find(&code, self.today).is_empty();
         if trusted { Ok(code) } else { Err(CodeFault::CheckFailed) }
     }
 
     fn result(&self, code: &Uscc) -> api::CheckResult {
-        let found = self.state.index.find(code, self.context.today());
+        let found = self.state.index.find(code, self.today);
         let mut measures: BTreeMap<&str, api::BindingMeasure> = BTreeMap::new();
         for (entry, list) in &found {
             let follow = self.state.wordings.lists.get(*list).into_iter().flat_map(|list| &list.measures);
@@ -128,7 +130,9 @@ impl Asker<'_> {
         let bears = self.business == api::Business::Unspecified
             || measure.businesses.is_empty()
             || measure.businesses().any(|business| business == self.business);
-        bears && (caller.is_office() || measures::binds(measure, caller.department()))
+        bears
+            && bases::usable(measure, self.today)
+            && (caller.is_office() || measures::binds(measure, caller.department()))
     }
 
     fn listing(&self, entry: &Entry, key: &ListKey) -> api::CheckedListing {

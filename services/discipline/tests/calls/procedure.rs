@@ -251,3 +251,26 @@ async fn cases_are_read_for_a_purpose_and_by_those_whom_they_concern() {
     let others = api::ListCasesRequest { uscc: code(1), ..Default::default() };
     assert!(enterprise.cases.list_cases(others).await.unwrap().into_inner().cases.is_empty());
 }
+
+#[tokio::test]
+async fn of_two_deciders_at_once_one_wins_and_the_other_learns_it() {
+    let world = World::at("2026-03-02T01:00:00Z").await;
+    let mut clerk = world.of("hrss", "clerk");
+    for serial in 1..=5 {
+        let case = clerk.cases.create_case(propose(LIST, &code(serial))).await.unwrap().into_inner();
+        clerk.cases.notify_case(step(&case, "2026-02-13")).await.unwrap();
+        let (mut chief, mut deputy) = (world.of("hrss", "chief"), world.of("hrss", "deputy"));
+        let (first, second) = tokio::join!(
+            chief.cases.decide_case(decide(&case, "", Outcome::List)),
+            deputy.cases.decide_case(decide(&case, "", Outcome::Drop)),
+        );
+        let (won, lost) = match (first, second) {
+            (Ok(won), Err(lost)) | (Err(lost), Ok(won)) => (won.into_inner(), lost),
+            other => panic!("both or neither decided: {other:?}"),
+        };
+        assert!(["CONCURRENT_CHANGE", "STEP_OUT_OF_ORDER"].contains(&reason(&lost).as_str()), "{lost:?}");
+        let kept = get(&mut clerk, &case.case_id).await;
+        assert_eq!((kept.state(), kept.outcome()), (won.state(), won.outcome()));
+        assert_eq!(kept.steps.iter().filter(|step| step.kind() == Kind::Decide).count(), 1);
+    }
+}

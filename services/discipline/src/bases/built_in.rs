@@ -1,0 +1,168 @@
+//! The built-in lists and measures: what is known of each, from where, and how surely. What natural persons alone can be put on is left out.
+use chassis::Store;
+use contract::discipline::v1 as api;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::directory;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Basis {
+    document: String,
+    article: String,
+    from: String,
+    until: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct List {
+    list_id: String,
+    name: String,
+    kind: String,
+    decided_by: Vec<String>,
+    legal_basis: String,
+    bases: Vec<Basis>,
+    publication_months: i32,
+    repair_after_months: i32,
+    defence_working_days: i32,
+    grounds: Vec<String>,
+    early_removal: String,
+    measures: Vec<String>,
+    status: String,
+    unknown: Vec<String>,
+    origin: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Measure {
+    measure_id: String,
+    name: String,
+    group: String,
+    applied_by: String,
+    targets: String,
+    text: String,
+    legal_basis: String,
+    bases: Vec<Basis>,
+    months_least: i32,
+    months_most: i32,
+    businesses: Vec<String>,
+    status: String,
+    unknown: Vec<String>,
+    origin: String,
+}
+
+/// The lists.
+pub fn lists() -> anyhow::Result<Vec<api::List>> {
+    let rows: Vec<List> = serde_json::from_str(include_str!("../../data/lists.json"))?;
+    rows.into_iter().map(list).collect()
+}
+
+/// The measures.
+pub fn measures() -> anyhow::Result<Vec<api::Measure>> {
+    let rows: Vec<Measure> = serde_json::from_str(include_str!("../../data/measures.json"))?;
+    rows.into_iter().map(measure).collect()
+}
+
+fn list(row: List) -> anyhow::Result<api::List> {
+    let kind = api::list::Kind::from_str_name(&row.kind);
+    let kind = kind.ok_or_else(|| anyhow::anyhow!("list {}: kind {}", row.list_id, row.kind))?;
+    Ok(api::List {
+        status: status(&row.status)?.into(),
+        list_id: row.list_id,
+        name: row.name,
+        kind: kind.into(),
+        legal_basis: row.legal_basis,
+        decided_by: row.decided_by,
+        publication_months: row.publication_months,
+        repair_after_months: row.repair_after_months,
+        defence_working_days: row.defence_working_days,
+        measures: row.measures,
+        bases: row.bases.into_iter().map(basis).collect(),
+        grounds: row.grounds,
+        early_removal: row.early_removal,
+        unknown: row.unknown,
+        origin: row.origin,
+        ..Default::default()
+    })
+}
+
+fn measure(row: Measure) -> anyhow::Result<api::Measure> {
+    let business = |name: &String| {
+        let found = api::Business::from_str_name(name).map(i32::from);
+        found.ok_or_else(|| anyhow::anyhow!("measure {}: business {name}", row.measure_id))
+    };
+    let businesses = row.businesses.iter().map(business).collect::<anyhow::Result<_>>()?;
+    Ok(api::Measure {
+        status: status(&row.status)?.into(),
+        measure_id: row.measure_id,
+        name: row.name,
+        group: row.group,
+        legal_basis: row.legal_basis,
+        text: row.text,
+        businesses,
+        bases: row.bases.into_iter().map(basis).collect(),
+        applied_by: row.applied_by,
+        targets: row.targets,
+        months_least: row.months_least,
+        months_most: row.months_most,
+        unknown: row.unknown,
+        origin: row.origin,
+        ..Default::default()
+    })
+}
+
+fn status(name: &str) -> anyhow::Result<api::BasisStatus> {
+    api::BasisStatus::from_str_name(name).ok_or_else(|| anyhow::anyhow!("status {name}"))
+}
+
+fn basis(row: Basis) -> api::LegalBasis {
+    api::LegalBasis { document: row.document, article: row.article, from: row.from, until: row.until }
+}
+
+/// Puts the built-in wordings in where they are missing; what an operator has put or confirmed stays.
+pub async fn seed(store: &Store, now: Timestamp) -> anyhow::Result<()> {
+    let tx = store.begin().await?;
+    let fresh = directory::seed(&tx, now, measures()?).await? + directory::seed(&tx, now, lists()?).await?;
+    if fresh > 0 {
+        tracing::info!(fresh, "built-in lists and measures are on file");
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use contract::discipline::v1::BasisStatus;
+
+    use super::*;
+
+    #[test]
+    fn what_is_shipped_keeps_its_own_rules() {
+        let (lists, measures) = (lists().expect("lists"), measures().expect("measures"));
+        let ids: BTreeSet<&str> = measures.iter().map(|measure| measure.measure_id.as_str()).collect();
+        assert_eq!(ids.len(), measures.len());
+        assert_eq!(lists.iter().map(|list| &list.list_id).collect::<BTreeSet<_>>().len(), lists.len());
+        for list in &lists {
+            let id = &list.list_id;
+            assert!(list.measures.iter().all(|measure| ids.contains(measure.as_str())), "{id}");
+            assert!(!list.origin.is_empty() && !list.legal_basis.is_empty(), "{id}");
+            // What is verified and whole names its rule by article.
+            let whole = list.status() == BasisStatus::Verified && list.unknown.is_empty();
+            assert!(!whole || list.bases.iter().all(|basis| !basis.article.is_empty()), "{id}");
+            assert_eq!(list.bases.is_empty(), list.unknown.contains(&String::from("legalBasis")), "{id}");
+        }
+        for measure in &measures {
+            let id = &measure.measure_id;
+            assert!(!measure.bases.is_empty() && !measure.origin.is_empty(), "{id}");
+            assert!(measure.months_least <= measure.months_most, "{id}");
+            let verified = measure.status() == BasisStatus::Verified;
+            assert_eq!(verified, measure.unknown.is_empty(), "{id}");
+            assert!(!verified || measure.bases.iter().all(|basis| !basis.article.is_empty()), "{id}");
+        }
+    }
+}
