@@ -48,7 +48,7 @@ async fn what_was_applied_is_lifted_when_its_listing_ended_and_what_was_not_says
     };
     chief.listings.revoke_listing(revoke).await.unwrap();
     let open = finance.applications.list_applications(ask(true)).await.unwrap().into_inner().applications;
-    assert_eq!(open, [applied.clone()], "what was not applied needs no lifting");
+    assert_eq!(open, std::slice::from_ref(&applied), "what was not applied needs no lifting");
     let figures = |found: api::CountMeasuresResponse| {
         let told =
             |one: api::MeasureFigures| (one.measure, one.applied, one.not_applied, one.lifted, one.to_lift);

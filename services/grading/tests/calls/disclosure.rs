@@ -160,6 +160,7 @@ async fn answers(
     let mut answers = BTreeMap::new();
     macro_rules! ask {
         ($client:ident . $call:ident = $name:literal, $request:ident { $($field:ident),* }) => {{
+            #[allow(clippy::needless_update, reason = "some requests have no other fields")]
             let request = api::$request { $($field: $field.clone(),)* ..Default::default() };
             let answer = $client.$call(request).await.map(|answer| format!("{:?}", answer.into_inner()));
             assert!(answers.insert($name, answer).is_none());
