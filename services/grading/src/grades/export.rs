@@ -19,6 +19,7 @@ const BATCH: usize = 2_000;
 /// Whose grades to give.
 struct Scope {
     version: Arc<Version>,
+    /// What the region's codes begin with; empty: all.
     region: String,
     industries: Vec<Industry>,
     /// The day of looking, on which overrides are in force or not.
@@ -65,11 +66,12 @@ type State = (Store, Scope, String);
 // Each page is read for itself, so that a slow reader holds no connection; the order of the codes keeps everybody from
 // being missed or told twice.
 async fn next_page((store, scope, after): State) -> Answer<Option<(Vec<ExportedGrade>, State)>> {
-    let mut lines = rows::lines(store.read(), &scope.version.scheme, &scope.region, &after, BATCH).await?;
+    let mut lines = rows::lines(store.read(), &scope.version.scheme, &after, BATCH).await?;
     let Some(last) = lines.last().map(|line| line.uscc.clone()) else { return Ok(None) };
     let wanted = |line: &rows::Line| {
-        scope.industries.is_empty()
-            || scope.industries.iter().any(|industry| industry.contains(&line.industry))
+        line.region.starts_with(&scope.region)
+            && (scope.industries.is_empty()
+                || scope.industries.iter().any(|industry| industry.contains(&line.industry)))
     };
     lines.retain(wanted);
     let codes: Vec<&str> = lines.iter().map(|line| line.uscc.as_str()).collect();
