@@ -37,67 +37,44 @@ pub trait Wording: Message + Default + PartialEq {
     fn declare(&mut self);
 }
 
-impl Wording for api::List {
-    const SHELF: &'static str = "list";
-    fn id(&self) -> &str {
-        &self.list_id
-    }
-    fn legal_basis(&self) -> &str {
-        &self.legal_basis
-    }
-    fn update_time(&mut self) -> &mut Option<prost_types::Timestamp> {
-        &mut self.update_time
-    }
-    fn bases(&self) -> &[api::LegalBasis] {
-        &self.bases
-    }
-    fn status(&self) -> api::BasisStatus {
-        Self::status(self)
-    }
-    fn unknown(&self) -> &[String] {
-        &self.unknown
-    }
-    fn confirmation(&self) -> Option<&api::Confirmation> {
-        self.confirmation.as_ref()
-    }
-    fn declare(&mut self) {
-        self.set_status(api::BasisStatus::Declared);
-        self.unknown.clear();
-        self.origin.clear();
-        self.confirmation = None;
-    }
+// The two messages have the same fields for what they rest on, and no type in common.
+macro_rules! wording {
+    ($message:ty, $shelf:literal, $id:ident) => {
+        impl Wording for $message {
+            const SHELF: &'static str = $shelf;
+            fn id(&self) -> &str {
+                &self.$id
+            }
+            fn legal_basis(&self) -> &str {
+                &self.legal_basis
+            }
+            fn update_time(&mut self) -> &mut Option<prost_types::Timestamp> {
+                &mut self.update_time
+            }
+            fn bases(&self) -> &[api::LegalBasis] {
+                &self.bases
+            }
+            fn status(&self) -> api::BasisStatus {
+                Self::status(self)
+            }
+            fn unknown(&self) -> &[String] {
+                &self.unknown
+            }
+            fn confirmation(&self) -> Option<&api::Confirmation> {
+                self.confirmation.as_ref()
+            }
+            fn declare(&mut self) {
+                self.set_status(api::BasisStatus::Declared);
+                self.unknown.clear();
+                self.origin.clear();
+                self.confirmation = None;
+            }
+        }
+    };
 }
 
-impl Wording for api::Measure {
-    const SHELF: &'static str = "measure";
-    fn id(&self) -> &str {
-        &self.measure_id
-    }
-    fn legal_basis(&self) -> &str {
-        &self.legal_basis
-    }
-    fn update_time(&mut self) -> &mut Option<prost_types::Timestamp> {
-        &mut self.update_time
-    }
-    fn bases(&self) -> &[api::LegalBasis] {
-        &self.bases
-    }
-    fn status(&self) -> api::BasisStatus {
-        Self::status(self)
-    }
-    fn unknown(&self) -> &[String] {
-        &self.unknown
-    }
-    fn confirmation(&self) -> Option<&api::Confirmation> {
-        self.confirmation.as_ref()
-    }
-    fn declare(&mut self) {
-        self.set_status(api::BasisStatus::Declared);
-        self.unknown.clear();
-        self.origin.clear();
-        self.confirmation = None;
-    }
-}
+wording!(api::List, "list", list_id);
+wording!(api::Measure, "measure", measure_id);
 
 /// A wording with its version.
 pub struct Entry<W> {
