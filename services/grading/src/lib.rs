@@ -43,7 +43,7 @@ pub struct Grading {
     /// How far credit's feed has been followed.
     progress: Progress,
     /// How far the passing of days has been followed.
-    due: Arc<evaluation::Due>,
+    due: days::Days,
     /// How far what takes effect or ends on a day has been followed.
     days: days::Days,
     versions: Arc<schemes::Versions>,
@@ -247,7 +247,6 @@ pub async fn open(boot: &Boot, credit: Upstream) -> anyhow::Result<Role> {
         evaluations: evaluations.clone(),
     };
     let (progress, following) = feed::follow(store.clone(), Arc::new(follower), boot.stopping.clone());
-    let due = Arc::new(evaluation::Due::default());
     let clock = boot.clock.clone();
     runs::adopt(&store).await.map_err(|fault| anyhow::anyhow!("{fault}"))?;
     let planned = Notify::new();
@@ -256,8 +255,8 @@ pub async fn open(boot: &Boot, credit: Upstream) -> anyhow::Result<Role> {
         clock,
         credit,
         progress,
-        due,
-        days: days::Days::default(),
+        due: evaluation::of_grades(),
+        days: days::of_rules(),
         versions,
         evaluations,
         planned,

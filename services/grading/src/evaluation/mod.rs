@@ -2,19 +2,18 @@
 pub mod rows;
 pub mod rules;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use chassis::{
-    Answer, Fault, Tx,
+    Answer, Tx,
     clock::{business_day, micros},
 };
-use contract::r#type::v1::ErrorReason as Common;
 use jiff::{Timestamp, civil::Date};
-use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Grading,
+    days::Days,
     schemes::{self, Version},
     sheets::{self, Sheet, rules::in_population},
 };
@@ -91,58 +90,18 @@ impl Book {
 }
 
 const BATCH: usize = 1_000;
-const TICK: Duration = Duration::from_secs(1);
-const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How far the passing of days has been followed.
-pub struct Due {
-    reached: watch::Sender<Date>,
-    asked: Notify,
+/// Grades that the passing of time alone may change.
+pub fn of_grades() -> Days {
+    Days::new(|day| {
+        let en = format!("the grades of {day} are still being evaluated; try again shortly");
+        (en, format!("{day}的等级仍在重新评价；请稍后重试"))
+    })
 }
 
-impl Default for Due {
-    fn default() -> Self {
-        Self { reached: watch::Sender::new(Date::MIN), asked: Notify::new() }
-    }
-}
-
-impl Due {
-    /// Waits until grades are as of a day, so that the first reader of a new day does not read yesterday's.
-    pub async fn reach(&self, day: Date) -> Answer<()> {
-        let mut reached = self.reached.subscribe();
-        if *reached.borrow_and_update() >= day {
-            return Ok(());
-        }
-        self.asked.notify_one();
-        match tokio::time::timeout(PATIENCE, reached.wait_for(|reached| *reached >= day)).await {
-            Ok(Ok(_)) => Ok(()),
-            _ => Err(Fault::unavailable(
-                Common::PositionNotReached.as_str_name(),
-                format!("the grades of {day} are still being evaluated; try again shortly"),
-                format!("{day}的等级仍在重新评价；请稍后重试"),
-            )),
-        }
-    }
-}
-
-/// Re-grades, day after day, whom the passing of time alone may have changed. It looks every second: the clock may be moved,
-/// and a change taken in round midnight may fall due behind its back.
+/// Re-grades, day after day, whom the passing of time alone may have changed.
 pub async fn pass_days(app: Arc<Grading>, stopping: CancellationToken) {
-    while !stopping.is_cancelled() {
-        let today = app.clock.today();
-        match pass_to(&app).await {
-            Ok(()) => {
-                let moved = |reached: &mut Date| std::mem::replace(reached, today) != today;
-                app.due.reached.send_if_modified(moved);
-            }
-            Err(fault) => tracing::warn!(%fault, "the grades that fell due wait"),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(TICK) => {}
-            () = app.due.asked.notified() => {}
-            () = stopping.cancelled() => {}
-        }
-    }
+    app.due.follow(&app.clock, &stopping, || pass_to(&app)).await;
 }
 
 async fn pass_to(app: &Grading) -> Answer<()> {
