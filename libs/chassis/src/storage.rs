@@ -265,6 +265,20 @@ impl Tx {
         Ok(())
     }
 
+    /// How a query ends whose rows nobody else changes, nor holds, before the transaction ends. SQLite has one writer and needs no words.
+    pub fn hold(&self) -> &'static str {
+        self.locking("FOR UPDATE")
+    }
+
+    /// How a query ends whose rows nobody changes before the transaction ends, though others may hold them so as well.
+    pub fn share(&self) -> &'static str {
+        self.locking("FOR SHARE")
+    }
+
+    fn locking(&self, clause: &'static str) -> &'static str {
+        if self.inner.get_database_backend() == DbBackend::Sqlite { "" } else { clause }
+    }
+
     /// A place in the transaction to go back to.
     pub async fn mark(&self) -> Answer<Mark> {
         self.inner.execute_unprepared("SAVEPOINT mark").await?;

@@ -9,7 +9,7 @@ use chassis::{
 };
 use contract::credit::v1::{self as api, authorization::State};
 use jiff::{Timestamp, civil::Date};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
 use super::{Granted, rules};
 
@@ -130,7 +130,7 @@ pub async fn get(db: &impl ConnectionTrait, id: &str, today: Date) -> Answer<Opt
 
 /// The same, held until the transaction ends.
 pub async fn get_for_update(tx: &Tx, id: &str, today: Date) -> Answer<Option<api::Authorization>> {
-    let hold = if tx.get_database_backend() == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    let hold = tx.hold();
     one(&**tx, id, today, hold).await
 }
 
@@ -223,7 +223,7 @@ pub async fn covering(db: &impl ConnectionTrait, covering: &Covering<'_>, codes:
 
 /// The same, where none of the grants is taken back before the transaction ends.
 pub async fn covering_held(tx: &Tx, covering: &Covering<'_>, codes: &[&str]) -> Answer<Granted> {
-    let hold = if tx.get_database_backend() == DbBackend::Postgres { "FOR SHARE" } else { "" };
+    let hold = tx.share();
     covers(&**tx, covering, codes, hold).await
 }
 

@@ -9,7 +9,7 @@ use chassis::{
 };
 use contract::credit::v1 as api;
 use jiff::Timestamp;
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
 const LIST: &str = "list_id, domain, department, scale_id, scale_version, created_at, created_by, entries, repeated, \
                     answered, answered_at, exported_at, exported_by";
@@ -104,7 +104,7 @@ pub async fn get(db: &impl ConnectionTrait, list: &str) -> Answer<Option<List>> 
 
 /// A list, held until the transaction ends.
 pub async fn get_for_update(tx: &Tx, list: &str) -> Answer<Option<List>> {
-    let hold = if tx.get_database_backend() == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    let hold = tx.hold();
     one(&**tx, list, hold).await
 }
 

@@ -7,7 +7,7 @@ use chassis::{
 };
 use contract::credit::v1 as api;
 use jiff::{Timestamp, civil::Date};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
 use super::rules::Kind;
 
@@ -120,7 +120,7 @@ pub async fn get(db: &impl ConnectionTrait, kind: Kind, filing: &str) -> Answer<
 
 /// One of a kind, held until the transaction ends.
 pub async fn get_for_update(tx: &Tx, kind: Kind, filing: &str) -> Answer<Option<Filing>> {
-    let hold = if tx.get_database_backend() == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    let hold = tx.hold();
     one(&**tx, kind, filing, hold).await
 }
 

@@ -9,7 +9,7 @@ use chassis::{
 };
 use contract::credit::v1 as api;
 use jiff::Timestamp;
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
 use super::wording;
 
@@ -172,7 +172,7 @@ pub async fn get(db: &impl ConnectionTrait, item: &str) -> Answer<Option<Item>> 
 
 /// The same, held until the transaction ends, so that two wordings never follow the same one.
 pub async fn get_for_update(tx: &Tx, item: &str) -> Answer<Option<Item>> {
-    let hold = if tx.get_database_backend() == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    let hold = tx.hold();
     Ok(select(&**tx, &format!("AND item = $1 {hold}"), vec![item.into()]).await?.pop())
 }
 

@@ -200,7 +200,7 @@ pub async fn insert(tx: &Tx, rows: Vec<Vec<Value>>) -> Answer<bool> {
 
 /// A record, held until the transaction ends.
 pub async fn get_for_update(tx: &Tx, record: &str) -> Answer<Option<Present>> {
-    let hold = if tx.get_database_backend() == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    let hold = tx.hold();
     let text = format!("SELECT {READ} FROM records WHERE record = $1 {hold}");
     let row = Row::find_by_statement(sql(&**tx, &text, [record.into()])).one(&**tx).await?;
     row.map(Present::try_from).transpose()
@@ -513,7 +513,7 @@ const UNTOUCHED: &str = "record BETWEEN $1 AND $2 AND status = 'EFFECTIVE' AND v
 
 /// The records between two ids that stand as they were first taken in, held until the transaction ends.
 pub async fn untouched(tx: &Tx, first: &str, last: &str) -> Answer<Vec<Present>> {
-    let hold = if tx.get_database_backend() == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    let hold = tx.hold();
     let text = format!("SELECT {READ} FROM records WHERE {UNTOUCHED} ORDER BY record {hold}");
     let rows = Row::find_by_statement(sql(&**tx, &text, [first.into(), last.into()])).all(&**tx).await?;
     rows.into_iter().map(Present::try_from).collect()

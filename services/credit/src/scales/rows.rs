@@ -7,7 +7,7 @@ use chassis::{
 };
 use contract::credit::v1 as api;
 use jiff::Timestamp;
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 use serde::{Deserialize, Serialize};
 
 /// A grade as JSON: in the built-in scales and in the table.
@@ -102,7 +102,7 @@ pub async fn page(db: &impl ConnectionTrait, day: &str, page: &Page) -> Answer<V
 
 /// The wording in force of one scale, held until the transaction ends.
 pub async fn get_for_update(tx: &Tx, scale: &str) -> Answer<Option<Kept>> {
-    let hold = if tx.get_database_backend() == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    let hold = tx.hold();
     Ok(select(&**tx, &format!("AND scale_id = $1 {hold}"), vec![scale.into()]).await?.pop())
 }
 

@@ -155,7 +155,7 @@ pub async fn decide(
 
 // One step: read, judge, write, answer.
 async fn take(context: &Context, tx: &Tx, act: Act) -> Answer<api::Case> {
-    let found = rows::find(&**tx, &act.case).await?;
+    let found = rows::held(tx, &act.case).await?;
     let mut stored = found.ok_or_else(|| Fault::not_found("case", "案件", &act.case))?;
     let list = directory::version::<api::List>(&**tx, &stored.case.list_id, stored.list_version).await?;
     refuse_stranger(context, &stored.case, &list, act.kind)?;

@@ -6,7 +6,7 @@ use chassis::{
     clock::{from_micros, micros, wire},
     storage::{corrupt, insert_rows, placeholders, sql},
 };
-use contract::{discipline::v1 as api, r#type::v1::ErrorReason as Common};
+use contract::discipline::v1 as api;
 use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
@@ -55,7 +55,16 @@ const COLUMNS: &str = "case_id, list_id, list_version, uscc, name, region, state
 
 /// One case.
 pub async fn find(db: &impl ConnectionTrait, case_id: &str) -> Answer<Option<Stored>> {
-    let text = format!("SELECT {COLUMNS} FROM cases WHERE case_id = $1");
+    one(db, case_id, "").await
+}
+
+/// The same, held until the transaction ends: what is judged is what the step is appended to.
+pub async fn held(tx: &Tx, case_id: &str) -> Answer<Option<Stored>> {
+    one(&**tx, case_id, tx.hold()).await
+}
+
+async fn one(db: &impl ConnectionTrait, case_id: &str, hold: &str) -> Answer<Option<Stored>> {
+    let text = format!("SELECT {COLUMNS} FROM cases WHERE case_id = $1 {hold}");
     let row = Row::find_by_statement(sql(db, &text, [case_id.into()])).one(db).await?;
     Ok(with_steps(db, row.into_iter().collect()).await?.pop())
 }
@@ -183,23 +192,16 @@ pub async fn insert(tx: &Tx, stored: &Stored, step: &api::Step, now: Timestamp) 
 pub async fn append(tx: &Tx, case: &api::Case, step: &api::Step, now: Timestamp) -> Answer<()> {
     let before = i32::try_from(case.steps.len()).map_err(Fault::internal)?;
     let dropped_on = if case.state() == api::case::State::Dropped { step.on.as_str() } else { "" };
-    let text = "UPDATE cases SET state = $3, hearing_requested = $4, outcome = $5, dropped_on = $6, steps = steps + 1 \
-                WHERE case_id = $1 AND steps = $2";
+    let text = "UPDATE cases SET state = $2, hearing_requested = $3, outcome = $4, dropped_on = $5, steps = steps + 1 \
+                WHERE case_id = $1";
     let values = [
         case.case_id.as_str().into(),
-        before.into(),
         case.state.into(),
         case.hearing_requested.into(),
         case.outcome.into(),
         dropped_on.into(),
     ];
-    if tx.execute_raw(sql(&**tx, text, values)).await?.rows_affected() != 1 {
-        return Err(Fault::aborted(
-            Common::ConcurrentChange.as_str_name(),
-            "somebody else took a step of this case at the same moment; read the case again",
-            "他人刚刚办理了本案的一个步骤；请重新读取后再试",
-        ));
-    }
+    tx.execute_raw(sql(&**tx, text, values)).await?;
     insert_step(tx, &case.case_id, before + 1, step, now).await
 }
 

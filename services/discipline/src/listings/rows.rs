@@ -6,7 +6,7 @@ use chassis::{
 };
 use contract::discipline::v1::{self as api, ListingMark as Mark, listing::State, listing_event::Kind};
 use jiff::civil::Date;
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
 /// A listing as it is stored.
 #[derive(Clone, FromQueryResult)]
@@ -121,7 +121,7 @@ pub async fn stored(db: &impl ConnectionTrait, listing: &str) -> Answer<Option<R
 
 /// The same, held until the transaction ends.
 pub async fn held(tx: &Tx, listing: &str) -> Answer<Option<Row>> {
-    let hold = if tx.get_database_backend() == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    let hold = tx.hold();
     one(&**tx, listing, hold).await
 }
 

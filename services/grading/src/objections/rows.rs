@@ -10,7 +10,7 @@ use chassis::{
 use contract::grading::v1::{Objection, objection::State};
 use jiff::civil::Date;
 use scoring::Decimal;
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
 /// One objection; the columns are told in the migration.
 #[derive(FromQueryResult)]
@@ -106,7 +106,7 @@ pub async fn get(db: &impl ConnectionTrait, id: &str) -> Answer<Option<Row>> {
 
 /// One, held until the transaction ends.
 pub async fn claim(tx: &Tx, id: &str) -> Answer<Option<Row>> {
-    let hold = if tx.get_database_backend() == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    let hold = tx.hold();
     one(&**tx, id, hold).await
 }
 

@@ -7,7 +7,7 @@ use chassis::{
 };
 use contract::grading::v1::{Override, r#override::State};
 use jiff::civil::Date;
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
 use super::rules;
 
@@ -123,7 +123,7 @@ pub async fn get(db: &impl ConnectionTrait, id: &str) -> Answer<Option<Row>> {
 
 /// One, held until the transaction ends.
 pub async fn claim(tx: &Tx, id: &str) -> Answer<Option<Row>> {
-    let hold = if tx.get_database_backend() == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    let hold = tx.hold();
     one(&**tx, id, hold).await
 }
 
