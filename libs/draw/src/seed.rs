@@ -56,21 +56,14 @@ impl Seed {
 
     /// A subject's ticket 号签.
     pub fn ticket(&self, uscc: &str) -> Ticket {
-        self.hash(&[b"\n", uscc.as_bytes()])
-    }
-
-    /// The first bytes of a subject's ticket. A code of the usual length takes a block whose form is known beforehand.
-    pub(crate) fn lead(&self, uscc: &str) -> u64 {
-        let (Some(mut state), Ok(code)) = (self.state, <[u8; USUAL]>::try_from(uscc.as_bytes())) else {
-            return self.ticket(uscc).lead();
+        // A code of the usual length takes a block whose form is known beforehand.
+        let (Some(state), Ok(code)) = (self.state, <[u8; USUAL]>::try_from(uscc.as_bytes())) else {
+            return self.hash(&[b"\n", uscc.as_bytes()]);
         };
         let mut block = [0; 64];
         block[0] = b'\n';
         block[1..=USUAL].copy_from_slice(&code);
-        block[USUAL + 1] = 0x80;
-        block[56..].copy_from_slice(&(8 * (64 + 1 + USUAL as u64)).to_be_bytes());
-        compress256(&mut state, &[block]);
-        u64::from(state[0]) << 32 | u64::from(state[1])
+        last_block(state, block, 1 + USUAL)
     }
 
     /// An inspector's ticket for the visit to a subject.
@@ -81,32 +74,31 @@ impl Seed {
     fn hash(&self, parts: &[&[u8]]) -> Ticket {
         let length = parts.iter().map(|part| part.len()).sum::<usize>();
         match self.state {
-            Some(state) if length <= ROOM => one_block(state, parts, length),
+            Some(state) if length <= ROOM => {
+                let mut block = [0; 64];
+                let mut at = 0;
+                for part in parts {
+                    block[at..at + part.len()].copy_from_slice(part);
+                    at += part.len();
+                }
+                last_block(state, block, length)
+            }
             _ => {
                 let mut whole = Sha256::new_with_prefix(&self.text);
                 parts.iter().for_each(|part| whole.update(part));
-                Ticket(whole.finalize().into())
+                Ticket::of(whole.finalize().into())
             }
         }
     }
 }
 
-/// The hash of the seed's block and one more, padded as FIPS 180-4, 5.1.1 says.
-fn one_block(mut state: [u32; 8], parts: &[&[u8]], length: usize) -> Ticket {
-    let mut block = [0; 64];
-    let mut at = 0;
-    for part in parts {
-        block[at..at + part.len()].copy_from_slice(part);
-        at += part.len();
-    }
+/// The hash of the seed's block and one more that holds so many bytes, padded as FIPS 180-4, 5.1.1 says.
+fn last_block(mut state: [u32; 8], mut block: [u8; 64], length: usize) -> Ticket {
     block[length] = 0x80;
     block[56..].copy_from_slice(&(8 * (64 + length as u64)).to_be_bytes());
     compress256(&mut state, &[block]);
-    let mut ticket = [0; 32];
-    for (bytes, word) in ticket.chunks_exact_mut(4).zip(state) {
-        bytes.copy_from_slice(&word.to_be_bytes());
-    }
-    Ticket(ticket)
+    let [a, b, c, d, e, f, g, h] = state.map(u64::from);
+    Ticket([a << 32 | b, c << 32 | d, e << 32 | f, g << 32 | h])
 }
 
 impl fmt::Debug for Seed {
@@ -115,22 +107,28 @@ impl fmt::Debug for Seed {
     }
 }
 
-/// A ticket. The order of its bytes is the order of its hex text, by which the contract compares.
+/// A ticket, in words of which the first counts most: their order is that of the hex text, by which the contract compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket([u8; 32]);
+pub struct Ticket([u64; 4]);
 
 impl Ticket {
-    /// The first bytes, which order tickets as a whole number but where they are equal.
-    pub(crate) fn lead(self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    /// Greater than none.
+    pub(crate) const LAST: Self = Self([u64::MAX; 4]);
+
+    fn of(bytes: [u8; 32]) -> Self {
+        let mut words = [0; 4];
+        for (word, eight) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+            *word = u64::from_be_bytes(*eight);
+        }
+        Self(words)
     }
 }
 
 impl fmt::Display for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0; 64];
-        hex::encode_to_slice(self.0, &mut text).map_err(|_| fmt::Error)?;
+        let bytes = self.0.map(u64::to_be_bytes);
+        hex::encode_to_slice(bytes.as_flattened(), &mut text).map_err(|_| fmt::Error)?;
         f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }

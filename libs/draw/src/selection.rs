@@ -179,52 +179,44 @@ fn queues<'s, 'a>(seed: &'s Seed, roster: &'a Roster, quotas: &Quotas) -> Vec<Qu
         .collect()
 }
 
-/// The members of a stratum that may be among its smallest: by the lead of the ticket and the place on the roster.
+/// The members of a stratum that may be among its smallest: their tickets and places on the roster.
 struct Smallest {
     reach: usize,
-    found: Vec<(u64, usize)>,
-    limit: u64,
+    found: Vec<(Ticket, usize)>,
+    limit: Ticket,
 }
 
 impl Smallest {
-    fn offer(&mut self, lead: u64, member: usize) {
-        if self.reach == 0 || lead > self.limit {
+    fn of(reach: usize) -> Self {
+        Self { reach, found: Vec::new(), limit: Ticket::LAST }
+    }
+
+    fn offer(&mut self, ticket: Ticket, member: usize) {
+        if ticket > self.limit {
             return;
         }
-        self.found.push((lead, member));
+        self.found.push((ticket, member));
         if self.found.len() >= 2 * self.reach + 1024 {
             let (_, last, _) = self.found.select_nth_unstable(self.reach - 1);
-            // Whoever has the same lead stays: the rest of the ticket decides.
             self.limit = last.0;
-            let limit = self.limit;
-            self.found.retain(|(lead, _)| *lead <= limit);
+            self.found.truncate(self.reach);
         }
     }
 }
 
-/// So many of the smallest tickets of each stratum, ascending. Of most members the lead alone is looked at, which tells them apart but
-/// for one pair in a great many; of those that remain the whole ticket counts.
+/// So many of the smallest tickets of each stratum, ascending.
 fn smallest<'a>(seed: &Seed, roster: &'a Roster, reach: &[usize]) -> Vec<Vec<(Ticket, &'a str)>> {
-    let begin = |reach: &usize| Smallest { reach: *reach, found: Vec::new(), limit: u64::MAX };
-    let mut strata: Vec<Smallest> = reach.iter().map(begin).collect();
+    let mut strata: Vec<Smallest> = reach.iter().copied().map(Smallest::of).collect();
     for (member, (uscc, stratum)) in roster.placed().enumerate() {
         let stratum = &mut strata[stratum];
         if stratum.reach > 0 {
-            stratum.offer(seed.lead(uscc), member);
+            stratum.offer(seed.ticket(uscc), member);
         }
     }
     let ordered = strata.into_iter().map(|mut stratum| {
         stratum.found.sort_unstable();
-        let ticket = |(_, member): &(u64, usize)| {
-            let uscc = roster.code_at(*member);
-            (seed.ticket(uscc), uscc)
-        };
-        let last = stratum.found.get(stratum.reach.saturating_sub(1)).map_or(0, |last| last.0);
-        let near = stratum.found.partition_point(|(lead, _)| *lead <= last);
-        let mut tickets: Vec<(Ticket, &str)> = stratum.found[..near].iter().map(ticket).collect();
-        tickets.sort_unstable();
-        tickets.truncate(stratum.reach);
-        tickets
+        stratum.found.truncate(stratum.reach);
+        stratum.found.into_iter().map(|(ticket, member)| (ticket, roster.code_at(member))).collect()
     });
     ordered.collect()
 }
