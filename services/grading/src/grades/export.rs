@@ -3,9 +3,10 @@ use std::sync::Arc;
 
 use chassis::{Answer, Context, Fault, Store};
 use contract::grading::v1::{ExportGradesRequest, ExportedGrade};
-use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use futures::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
 use identifiers::{Industry, Region};
 use jiff::civil::Date;
+use tokio::sync::mpsc;
 use tonic::Status;
 
 use super::{current, notes::Notes, rows, score};
@@ -41,8 +42,9 @@ pub async fn stream(
     let what = format!("export {} {} {}", request.scheme, request.region, request.industries.join(","));
     accesses::note(app, context, purpose, &[""], what.trim_end()).await?;
     let language = context.language;
-    let pages = futures::stream::try_unfold((app.store.clone(), scope, String::new()), next_page);
-    let lines = pages.map_ok(|page| futures::stream::iter(page.into_iter().map(Ok))).try_flatten();
+    let lines = ahead((app.store.clone(), scope, String::new()))
+        .map_ok(|page| futures::stream::iter(page.into_iter().map(Ok)))
+        .try_flatten();
     Ok(lines.map_err(move |fault: Fault| fault.into_status(language)).boxed())
 }
 
@@ -62,6 +64,27 @@ fn scope(request: &ExportGradesRequest) -> Answer<(String, Vec<Industry>)> {
 }
 
 type State = (Store, Scope, String);
+
+// The next page is read while the one before leaves.
+fn ahead(first: State) -> impl Stream<Item = Answer<Vec<ExportedGrade>>> {
+    let (pages, mut read) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut next = Some(first);
+        while let Some(state) = next {
+            let (page, following) = match next_page(state).await.transpose() {
+                None => return,
+                Some(Ok((page, state))) => (Ok(page), Some(state)),
+                Some(Err(fault)) => (Err(fault), None),
+            };
+            // Nobody listens any more: the caller has gone.
+            if pages.send(page).await.is_err() {
+                return;
+            }
+            next = following;
+        }
+    });
+    futures::stream::poll_fn(move |task| read.poll_recv(task))
+}
 
 // Each page is read for itself, so that a slow reader holds no connection; the order of the codes keeps everybody from
 // being missed or told twice.

@@ -29,13 +29,17 @@ impl Notes {
 
     /// The override that stands over a subject's grade. One whose grade the version no longer knows stands over nothing.
     pub fn held(&self, version: &Version, uscc: &str) -> Option<&Row> {
+        // Of most pages nothing is going on, and a key costs more than the look.
+        if self.overrides.is_empty() {
+            return None;
+        }
         let row = self.overrides.get(&(uscc.to_owned(), version.scheme.clone()))?;
         version.knows(&row.grade).then_some(row)
     }
 
     /// Whether a grade is objected to.
     pub fn objected(&self, scheme: &str, uscc: &str) -> bool {
-        self.objected.contains(&(uscc.to_owned(), scheme.to_owned()))
+        !self.objected.is_empty() && self.objected.contains(&(uscc.to_owned(), scheme.to_owned()))
     }
 
     /// What the grade bears.

@@ -1,9 +1,14 @@
 //! Reads over grades: pages of an export, distributions, histories.
-use chassis::{Answer, page::Page, storage::sql};
+use std::collections::HashMap;
+
+use chassis::{
+    Answer,
+    page::Page,
+    storage::{among, sql},
+};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 /// A subject's line in an export.
-#[derive(FromQueryResult)]
 pub struct Line {
     pub uscc: String,
     pub grade: String,
@@ -13,16 +18,43 @@ pub struct Line {
     pub name: String,
 }
 
-/// The next lines of a scheme's export, whoever they are of. The page is cut before it is joined: PostgreSQL can't know how many a condition
-/// on the sheets leaves, and would read a million of them for each page.
+#[derive(FromQueryResult)]
+struct Graded {
+    uscc: String,
+    grade: String,
+    score: Option<String>,
+}
+
+#[derive(FromQueryResult)]
+struct Described {
+    uscc: String,
+    region: String,
+    industry: String,
+    name: String,
+}
+
+/// The next lines of a scheme's export, whoever they are of. Grades and sheets are read one after the other, the second by their keys: as a
+/// join PostgreSQL would, for some sizes of the tables, read all sheets for each page.
 pub async fn lines(db: &impl ConnectionTrait, scheme: &str, after: &str, limit: usize) -> Answer<Vec<Line>> {
     let text = format!(
-        "SELECT g.uscc, g.grade, g.score, s.region, s.industry, s.name FROM \
-         (SELECT uscc, grade, score FROM grades WHERE scheme = $1 AND uscc > $2 ORDER BY uscc LIMIT {limit}) AS g \
-         JOIN sheets s ON s.uscc = g.uscc ORDER BY g.uscc"
+        "SELECT uscc, grade, score FROM grades WHERE scheme = $1 AND uscc > $2 ORDER BY uscc LIMIT {limit}"
     );
     let values = [scheme.into(), after.into()];
-    Ok(Line::find_by_statement(sql(db, &text, values)).all(db).await?)
+    let graded = Graded::find_by_statement(sql(db, &text, values)).all(db).await?;
+    let codes: Vec<&str> = graded.iter().map(|one| one.uscc.as_str()).collect();
+    if codes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (of_codes, list) = among(db, "uscc", 1, &codes);
+    let text = format!("SELECT uscc, region, industry, name FROM sheets WHERE {of_codes}");
+    let described = Described::find_by_statement(sql(db, &text, [list])).all(db).await?;
+    let mut described: HashMap<String, Described> =
+        described.into_iter().map(|one| (one.uscc.clone(), one)).collect();
+    let line = |Graded { uscc, grade, score }| {
+        let Described { region, industry, name, .. } = described.remove(&uscc)?;
+        Some(Line { uscc, grade, score, region, industry, name })
+    };
+    Ok(graded.into_iter().filter_map(line).collect())
 }
 
 /// How many subjects have a grade.
