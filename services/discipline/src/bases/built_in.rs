@@ -263,4 +263,30 @@ mod tests {
             assert!(!verified || measure.bases.iter().all(|basis| !basis.article.is_empty()), "{id}");
         }
     }
+
+    #[tokio::test]
+    async fn what_nobody_touched_is_brought_up_to_date() {
+        let trial = chassis::trial::Trial::at("2026-03-02T01:00:00Z");
+        let store = trial.boot.store::<crate::Migrator>("discipline").await.expect("a store");
+        let now = trial.boot.clock.now();
+        let shipped = lists().expect("lists");
+        let older =
+            |at: usize| api::List { origin: String::from("旧版"), procedure: None, ..shipped[at].clone() };
+        let tx = store.begin().await.expect("a transaction");
+        directory::seed(&tx, now, vec![older(0), older(1)]).await.expect("seeded");
+        // An official has put the second one.
+        let context = chassis::Context::of_service("office", now, tokio_util::sync::CancellationToken::new());
+        let own = api::List { legal_basis: String::from("自定依据"), ..older(1) };
+        directory::write(&tx, &context, &own, 2).await.expect("written");
+        tx.commit().await.expect("committed");
+        for _ in 0..2 {
+            seed(&store, now).await.expect("seeded");
+            let current = |at: usize| directory::current::<api::List>(store.read(), &shipped[at].list_id);
+            let first = current(0).await.expect("a read").expect("a list");
+            let second = current(1).await.expect("a read").expect("a list");
+            let told = api::List { update_time: None, ..first.wording };
+            assert_eq!((first.version, told), (2, shipped[0].clone()), "once, and not again");
+            assert_eq!((second.version, second.wording.legal_basis.as_str()), (2, "自定依据"));
+        }
+    }
 }

@@ -220,11 +220,17 @@ pub async fn review_legality(
 }
 
 /// Looks at the evidence again before a decision: a penalty that was annulled since carries no listing.
-pub async fn look_again(app: &Arc<Discipline>, _: &Context, request: &api::DecideCaseRequest) -> Answer<()> {
+pub async fn look_again(
+    app: &Arc<Discipline>,
+    context: &Context,
+    request: &api::DecideCaseRequest,
+) -> Answer<()> {
     let db = app.store.read();
     let found = rows::find(db, &request.case).await?.filter(|_| request.outcome() == Outcome::List);
     let Some(stored) = found else { return Ok(()) };
     let list = directory::version::<api::List>(db, &stored.case.list_id, stored.list_version).await?;
+    // Whoever may not decide does not learn what became of the evidence.
+    refuse_unentitled(context, &list)?;
     evidence::judge(app, &stored.case.evidence, &stored.case.uscc, &list).await
 }
 

@@ -39,13 +39,6 @@ fn preview(case: &str, kind: Kind, format: Format) -> api::PreviewPaperRequest {
     }
 }
 
-// A folder named by PAPERS_TO gets the files, to be looked at.
-fn lay_out(name: &str, data: &[u8]) {
-    if let Ok(folder) = std::env::var("PAPERS_TO") {
-        std::fs::write(format!("{folder}/{name}"), data).unwrap();
-    }
-}
-
 #[tokio::test]
 async fn each_step_that_has_a_number_has_its_paper() {
     let world = World::at("2026-03-02T01:00:00Z").await;
@@ -63,7 +56,6 @@ async fn each_step_that_has_a_number_has_its_paper() {
     let draft =
         clerk.papers.preview_paper(preview(id, Kind::Notice, Format::Pdf)).await.unwrap().into_inner();
     assert!(draft.data.starts_with(b"%PDF"));
-    lay_out("draft.pdf", &draft.data);
     assert!(papers(&mut clerk, id).await.is_empty(), "a draft is kept nowhere");
 
     let notified = clerk.cases.notify_case(step(&case, "2026-02-13")).await.unwrap().into_inner();
@@ -76,8 +68,6 @@ async fn each_step_that_has_a_number_has_its_paper() {
     let (pdf, docx) =
         (file(&mut clerk, notice, Format::Unspecified).await, file(&mut clerk, notice, Format::Docx).await);
     assert_eq!((digest(&pdf), digest(&docx)), (notice.pdf_digest.clone(), notice.docx_digest.clone()));
-    lay_out("notice.pdf", &pdf);
-    lay_out("notice.docx", &docx);
     clerk.cases.record_defence(step(&case, "2026-02-14")).await.unwrap();
     let answer = api::AnswerDefenceRequest {
         case: id.into(),
@@ -92,10 +82,9 @@ async fn each_step_that_has_a_number_has_its_paper() {
     let kinds: Vec<Kind> = decided.steps.last().unwrap().papers.iter().map(api::Paper::kind).collect();
     assert_eq!(kinds, [Kind::Decision, Kind::RepairGuide], "two papers are served together");
     let decision = decided.steps.last().unwrap().papers[0].clone();
-    lay_out("decision.pdf", &file(&mut clerk, &decision, Format::Pdf).await);
-    lay_out("decision.docx", &file(&mut clerk, &decision, Format::Docx).await);
     let served = clerk.cases.serve_case(step(&case, "")).await.unwrap().into_inner();
-    lay_out("receipt.pdf", &file(&mut clerk, &served.steps.last().unwrap().papers[0], Format::Pdf).await);
+    let receipt: Vec<Kind> = served.steps.last().unwrap().papers.iter().map(api::Paper::kind).collect();
+    assert_eq!(receipt, [Kind::ServiceReceipt]);
     let listed = clerk.cases.publish_case(step(&case, "")).await.unwrap().into_inner();
     let request = api::GetCaseRequest { case: id.into(), ..Default::default() };
     let seen = clerk.cases.get_case(request).await.unwrap().into_inner();
@@ -158,7 +147,6 @@ async fn an_exit_has_its_paper_too_where_its_number_is_given() {
     chief.repairs.decide_repair(numbered).await.unwrap();
     let last = papers(&mut clerk, &first).await.pop().unwrap();
     assert_eq!((last.kind(), last.title.as_str()), (Kind::RepairDecision, "准予信用修复决定书"));
-    lay_out("repair.pdf", &file(&mut clerk, &last, Format::Pdf).await);
     let revoke = api::RevokeListingRequest {
         listing: second.clone(),
         document_number: "虚构行复决〔2026〕1号".into(),
@@ -169,7 +157,6 @@ async fn an_exit_has_its_paper_too_where_its_number_is_given() {
     chief.listings.revoke_listing(revoke).await.unwrap();
     let last = papers(&mut clerk, &second).await.pop().unwrap();
     assert_eq!((last.kind(), last.document_number.as_str()), (Kind::Removal, "虚构人社移〔2026〕1号"));
-    lay_out("removal.pdf", &file(&mut clerk, &last, Format::Pdf).await);
 }
 
 #[tokio::test]

@@ -288,6 +288,9 @@ async fn records_that_are_evidence_are_there_and_in_force_to_the_decision() {
     let request =
         credit::WithdrawRecordRequest { record, reason: "复议撤销".into(), ..Default::default() };
     world.transport().withdraw_record(request).await.unwrap();
+    let mut stranger = world.of("taxation", "t");
+    let denied = stranger.cases.decide_case(decide(&case, "", Outcome::List)).await.unwrap_err();
+    assert_eq!(reason(&denied), "DECIDER_NOT_ENTITLED", "a stranger does not learn of the evidence");
     let refused = chief.cases.decide_case(decide(&case, "", Outcome::List)).await.unwrap_err();
     assert_eq!(
         (refused.code(), reason(&refused)),
