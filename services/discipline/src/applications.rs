@@ -40,7 +40,10 @@ pub async fn create(
     application.lift_text.clear();
     let found = listings::stored(&**tx, &application.listing).await?;
     let row = found.ok_or_else(|| Fault::not_found("listing", "列入记录", &application.listing))?;
-    let list = directory::version::<api::List>(&**tx, &row.list_id, row.list_version).await?;
+    let mut list = directory::version::<api::List>(&**tx, &row.list_id, row.list_version).await?;
+    if let Some(decided) = row.consequences() {
+        list.measures.retain(|measure| decided.measures.contains(measure));
+    }
     refuse_measure(context, tx, &list, &application.measure).await?;
     let list_id = row.list_id.clone();
     let listing = row.on(context.today());

@@ -1,11 +1,12 @@
 //! What discipline asks of credit, under its own identity: subjects, items, and to take a listing's record in.
 use std::time::Duration;
 
-use chassis::{Answer, upstream::Upstream};
+use chassis::{Answer, serve::MESSAGE_MAX, upstream::Upstream};
 use contract::credit::v1::{
-    self as api, items_client::ItemsClient, records_client::RecordsClient, subjects_client::SubjectsClient,
+    self as api, feed_client::FeedClient, items_client::ItemsClient, records_client::RecordsClient,
+    subjects_client::SubjectsClient,
 };
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Status, Streaming};
 
 /// The purpose that credit's access log shows.
 const PURPOSE: &str = "奖惩名单认定 list procedure";
@@ -42,6 +43,33 @@ impl Credit {
             Err(status) if status.code() == Code::NotFound => Ok(None),
             Err(status) => Err(status.into()),
         }
+    }
+
+    /// The record, if it is in force and shared without a grant: what else there is, is no evidence here.
+    pub async fn record(&self, record: &str) -> Answer<Option<api::Record>> {
+        let (record, purpose) = (record.to_owned(), PURPOSE.to_owned());
+        let request = api::GetRecordRequest { record, purpose, ..Default::default() };
+        match RecordsClient::new(self.upstream.clone()).get_record(patient(request)).await {
+            Ok(record) => Ok(Some(record.into_inner())),
+            Err(status)
+                if matches!(
+                    status.code(),
+                    Code::NotFound | Code::PermissionDenied | Code::InvalidArgument
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(status) => Err(status.into()),
+        }
+    }
+
+    /// What happened to records of items after a cursor, up to now.
+    pub async fn changes(&self, cursor: String, items: Vec<String>) -> Answer<Streaming<api::Change>> {
+        let purpose = PURPOSE.to_owned();
+        let request =
+            api::WatchRequest { cursor, until_caught_up: true, items, purpose, ..Default::default() };
+        let mut client = FeedClient::new(self.upstream.clone()).max_decoding_message_size(MESSAGE_MAX);
+        Ok(client.watch(request).await?.into_inner())
     }
 
     /// Sends records.

@@ -13,7 +13,7 @@ use prost::Message;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::json;
 
-use crate::{bases, changes};
+use crate::{bases, cases, changes};
 
 /// What stands in a directory.
 pub trait Wording: Message + Default + PartialEq {
@@ -33,13 +33,15 @@ pub trait Wording: Message + Default + PartialEq {
     fn unknown(&self) -> &[String];
     /// Who confirmed it.
     fn confirmation(&self) -> Option<&api::Confirmation>;
+    /// Sets its status and that of its parts, which somebody answers for.
+    fn answer_for(&mut self, status: api::BasisStatus);
     /// Makes it the wording of an official, who answers for it.
     fn declare(&mut self);
 }
 
 // The two messages have the same fields for what they rest on, and no type in common.
 macro_rules! wording {
-    ($message:ty, $shelf:literal, $id:ident) => {
+    ($message:ty, $shelf:literal, $id:ident, $answer_for:expr) => {
         impl Wording for $message {
             const SHELF: &'static str = $shelf;
             fn id(&self) -> &str {
@@ -63,8 +65,13 @@ macro_rules! wording {
             fn confirmation(&self) -> Option<&api::Confirmation> {
                 self.confirmation.as_ref()
             }
+            fn answer_for(&mut self, status: api::BasisStatus) {
+                self.set_status(status);
+                let parts: fn(&mut $message, api::BasisStatus) = $answer_for;
+                parts(self, status);
+            }
             fn declare(&mut self) {
-                self.set_status(api::BasisStatus::Declared);
+                self.answer_for(api::BasisStatus::Declared);
                 self.unknown.clear();
                 self.origin.clear();
                 self.confirmation = None;
@@ -73,8 +80,12 @@ macro_rules! wording {
     };
 }
 
-wording!(api::List, "list", list_id);
-wording!(api::Measure, "measure", measure_id);
+wording!(api::List, "list", list_id, |list, status| {
+    if let Some(procedure) = &mut list.procedure {
+        cases::answered_for(procedure, status);
+    }
+});
+wording!(api::Measure, "measure", measure_id, |_, _| {});
 
 /// A wording with its version.
 pub struct Entry<W> {
@@ -83,13 +94,18 @@ pub struct Entry<W> {
     /// What it says.
     pub wording: W,
     department: String,
+    put_by: String,
 }
+
+// Who put what is shipped.
+const BUILT_IN: &str = "built-in";
 
 #[derive(FromQueryResult)]
 struct Row {
     id: String,
     version: i32,
     department: String,
+    put_by: String,
     body: Vec<u8>,
 }
 
@@ -98,11 +114,11 @@ impl<W: Wording> TryFrom<Row> for Entry<W> {
 
     fn try_from(row: Row) -> Answer<Self> {
         let wording = W::decode(row.body.as_slice()).map_err(|error| corrupt(W::SHELF, error))?;
-        Ok(Self { version: row.version, wording, department: row.department })
+        Ok(Self { version: row.version, wording, department: row.department, put_by: row.put_by })
     }
 }
 
-const CURRENT: &str = "SELECT d.id, d.version, d.department, v.body FROM directory d \
+const CURRENT: &str = "SELECT d.id, d.version, d.department, v.put_by, v.body FROM directory d \
                        JOIN directory_versions v ON v.shelf = d.shelf AND v.id = d.id AND v.version = d.version \
                        WHERE d.shelf = $1";
 
@@ -127,7 +143,7 @@ pub async fn versions<W: Wording>(
 ) -> Answer<BTreeMap<(String, i32), W>> {
     let wanted: BTreeMap<(String, i32), ()> = keys.into_iter().map(|key| (key, ())).collect();
     let mut found = BTreeMap::new();
-    let text = "SELECT id, version, department, body FROM directory_versions \
+    let text = "SELECT id, version, department, put_by, body FROM directory_versions \
                 WHERE shelf = $1 AND id = $2 AND version = $3";
     for (id, version) in wanted.into_keys() {
         let statement = sql(db, text, [W::SHELF.into(), id.into(), version.into()]);
@@ -140,7 +156,7 @@ pub async fn versions<W: Wording>(
 
 /// Every wording that there ever was, by identifier and version.
 pub async fn every_version<W: Wording>(db: &impl ConnectionTrait) -> Answer<BTreeMap<(String, i32), W>> {
-    let text = "SELECT id, version, department, body FROM directory_versions WHERE shelf = $1";
+    let text = "SELECT id, version, department, put_by, body FROM directory_versions WHERE shelf = $1";
     let rows = Row::find_by_statement(sql(db, text, [W::SHELF.into()])).all(db).await?;
     rows.into_iter().map(|row| Ok(((row.id.clone(), row.version), Entry::try_from(row)?.wording))).collect()
 }
@@ -186,32 +202,44 @@ pub async fn put<W: Wording>(tx: &Tx, context: &Context, mut wording: W) -> Answ
     Ok(wording)
 }
 
-/// Puts built-in wordings in where there are none yet; gives how many were new. They are the credit office's.
+/// Puts built-in wordings in where there are none yet, and brings those up to date that nobody has put or confirmed; gives how many it wrote. They are
+/// the credit office's.
 pub async fn seed<W: Wording>(tx: &Tx, now: Timestamp, wordings: Vec<W>) -> Answer<u64> {
     let owner = identifiers::Department::CREDIT_OFFICE.slug();
     let (mut points, mut bodies) = (Vec::new(), Vec::new());
     for mut wording in wordings {
-        if current::<W>(&**tx, wording.id()).await?.is_some() {
-            continue;
-        }
+        let version = match current::<W>(&**tx, wording.id()).await? {
+            None => 1,
+            Some(mut entry) => {
+                *wording.update_time() = entry.wording.update_time().take();
+                *entry.wording.update_time() = *wording.update_time();
+                if entry.put_by != BUILT_IN || entry.wording == wording {
+                    continue;
+                }
+                entry.version + 1
+            }
+        };
         *wording.update_time() = Some(chassis::clock::wire(now));
-        points.push(vec![W::SHELF.into(), wording.id().into(), 1.into(), owner.into()]);
+        points.push(vec![W::SHELF.into(), wording.id().into(), version.into(), owner.into()]);
         bodies.push(vec![
             W::SHELF.into(),
             wording.id().into(),
-            1.into(),
+            version.into(),
             wording.encode_to_vec().into(),
-            "built-in".into(),
+            BUILT_IN.into(),
             owner.into(),
             micros(now).into(),
         ]);
     }
     let fresh = points.len() as u64;
     // Two replicas that start together put in the same.
-    let once = "ON CONFLICT DO NOTHING";
-    insert_rows(&**tx, "directory", &["shelf", "id", "version", "department"], points, once).await?;
+    let newest = "ON CONFLICT (shelf, id) DO UPDATE SET version = excluded.version";
+    insert_rows(&**tx, "directory", &["shelf", "id", "version", "department"], points, newest).await?;
     let columns = ["shelf", "id", "version", "body", "put_by", "department", "put_at"];
-    insert_rows(&**tx, "directory_versions", &columns, bodies, once).await?;
+    insert_rows(&**tx, "directory_versions", &columns, bodies, "ON CONFLICT DO NOTHING").await?;
+    if fresh > 0 {
+        changes::append_wording(tx).await?;
+    }
     Ok(fresh)
 }
 

@@ -5,6 +5,7 @@ mod cases;
 mod changes;
 mod checks;
 mod credit;
+mod deadlines;
 mod deliveries;
 mod directory;
 mod figures;
@@ -13,13 +14,15 @@ mod listings;
 mod lists;
 mod looks;
 mod measures;
+mod papers;
 mod personal;
+mod suggestions;
 
 use std::sync::Arc;
 
 use chassis::{
     App, Store,
-    call::{self, call},
+    call::{self, call, mutate_prepared},
     clock::Clock,
     mutate,
     serve::{Boot, MESSAGE_MAX, Role, stack},
@@ -31,14 +34,18 @@ use contract::discipline::v1::{
     applications_server::{Applications, ApplicationsServer},
     cases_server::{Cases, CasesServer},
     checks_server::{Checks, ChecksServer},
+    deadlines_server::{Deadlines, DeadlinesServer},
     feed_server::{Feed, FeedServer},
     figures_server::{Figures, FiguresServer},
     listings_server::{Listings, ListingsServer},
     lists_server::{Lists, ListsServer},
     measures_server::{Measures, MeasuresServer},
     objections_server::{Objections, ObjectionsServer},
+    papers_server::{Papers, PapersServer},
     repairs_server::{Repairs, RepairsServer},
+    suggestions_server::{Suggestions, SuggestionsServer},
 };
+use contract::google::api::HttpBody;
 use futures::stream::BoxStream;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tonic::{Request, Response, Status, Streaming, service::RoutesBuilder};
@@ -67,6 +74,8 @@ impl MigratorTrait for Migrator {
             ("discipline_0001_base", include_str!("../migrations/0001_base.sql")),
             ("discipline_0002_after", include_str!("../migrations/0002_after.sql")),
             ("discipline_0003_feedback", include_str!("../migrations/0003_feedback.sql")),
+            ("discipline_0004_procedure", include_str!("../migrations/0004_procedure.sql")),
+            ("discipline_0005_suggestions", include_str!("../migrations/0005_suggestions.sql")),
         ])
     }
 }
@@ -114,7 +123,7 @@ impl Measures for Calls {
 #[chassis::async_trait]
 impl Cases for Calls {
     async fn create_case(&self, r: Request<api::CreateCaseRequest>) -> Reply<api::Case> {
-        mutate(&self.0, r, cases::propose).await
+        mutate_prepared(&self.0, r, cases::prepare, cases::propose).await
     }
     async fn get_case(&self, r: Request<api::GetCaseRequest>) -> Reply<api::Case> {
         call(&self.0, r, cases::get).await
@@ -125,17 +134,29 @@ impl Cases for Calls {
     async fn notify_case(&self, r: Request<api::CaseStepRequest>) -> Reply<api::Case> {
         mutate(&self.0, r, cases::notify).await
     }
+    async fn publicize_case(&self, r: Request<api::CaseStepRequest>) -> Reply<api::Case> {
+        mutate(&self.0, r, cases::publicize).await
+    }
     async fn record_defence(&self, r: Request<api::CaseStepRequest>) -> Reply<api::Case> {
         mutate(&self.0, r, cases::record_defence).await
+    }
+    async fn answer_defence(&self, r: Request<api::AnswerDefenceRequest>) -> Reply<api::Case> {
+        mutate(&self.0, r, cases::answer_defence).await
     }
     async fn waive_defence(&self, r: Request<api::CaseStepRequest>) -> Reply<api::Case> {
         mutate(&self.0, r, cases::waive_defence).await
     }
+    async fn call_hearing(&self, r: Request<api::CallHearingRequest>) -> Reply<api::Case> {
+        mutate(&self.0, r, cases::call_hearing).await
+    }
     async fn hold_hearing(&self, r: Request<api::CaseStepRequest>) -> Reply<api::Case> {
         mutate(&self.0, r, cases::hold_hearing).await
     }
+    async fn review_legality(&self, r: Request<api::ReviewLegalityRequest>) -> Reply<api::Case> {
+        mutate(&self.0, r, cases::review_legality).await
+    }
     async fn decide_case(&self, r: Request<api::DecideCaseRequest>) -> Reply<api::Case> {
-        mutate(&self.0, r, cases::decide).await
+        mutate_prepared(&self.0, r, cases::look_again, cases::decide).await
     }
     async fn serve_case(&self, r: Request<api::CaseStepRequest>) -> Reply<api::Case> {
         mutate(&self.0, r, cases::serve).await
@@ -253,6 +274,54 @@ impl Applications for Calls {
 }
 
 #[chassis::async_trait]
+impl Deadlines for Calls {
+    async fn list_deadlines(
+        &self,
+        r: Request<api::ListDeadlinesRequest>,
+    ) -> Reply<api::ListDeadlinesResponse> {
+        call(&self.0, r, deadlines::list).await
+    }
+}
+
+#[chassis::async_trait]
+impl Papers for Calls {
+    async fn get_papers(&self, r: Request<api::GetPapersRequest>) -> Reply<api::GetPapersResponse> {
+        call(&self.0, r, papers::of_case).await
+    }
+    async fn download_paper(&self, r: Request<api::DownloadPaperRequest>) -> Reply<HttpBody> {
+        call(&self.0, r, papers::download).await
+    }
+    async fn preview_paper(&self, r: Request<api::PreviewPaperRequest>) -> Reply<HttpBody> {
+        call(&self.0, r, papers::preview).await
+    }
+}
+
+#[chassis::async_trait]
+impl Suggestions for Calls {
+    async fn put_suggestion_rule(
+        &self,
+        r: Request<api::PutSuggestionRuleRequest>,
+    ) -> Reply<api::SuggestionRule> {
+        mutate_prepared(&self.0, r, suggestions::look_up, suggestions::put_rule).await
+    }
+    async fn list_suggestion_rules(
+        &self,
+        r: Request<api::ListSuggestionRulesRequest>,
+    ) -> Reply<api::ListSuggestionRulesResponse> {
+        call(&self.0, r, suggestions::list_rules).await
+    }
+    async fn list_suggestions(
+        &self,
+        r: Request<api::ListSuggestionsRequest>,
+    ) -> Reply<api::ListSuggestionsResponse> {
+        call(&self.0, r, suggestions::list).await
+    }
+    async fn dismiss_suggestion(&self, r: Request<api::DismissSuggestionRequest>) -> Reply<api::Suggestion> {
+        mutate(&self.0, r, suggestions::dismiss).await
+    }
+}
+
+#[chassis::async_trait]
 impl Figures for Calls {
     async fn get_figures(&self, r: Request<api::GetFiguresRequest>) -> Reply<api::GetFiguresResponse> {
         call(&self.0, r, figures::get).await
@@ -286,6 +355,9 @@ pub async fn open(boot: &Boot, credit: Upstream) -> anyhow::Result<Role> {
         .add_service(RepairsServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(ChecksServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(ApplicationsServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(DeadlinesServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(PapersServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(SuggestionsServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(FeedServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(FiguresServer::new(calls()).max_decoding_message_size(MESSAGE_MAX));
     Ok(Role {
@@ -293,6 +365,7 @@ pub async fn open(boot: &Boot, credit: Upstream) -> anyhow::Result<Role> {
         router: stack(boot, routes),
         background: vec![
             Box::pin(deliveries::run(app.clone(), boot.stopping.clone())),
+            Box::pin(suggestions::run(app.clone(), boot.stopping.clone())),
             Box::pin(listings::expire(app.clone(), boot.stopping.clone())),
             Box::pin(following),
             Box::pin(writing),

@@ -5,7 +5,7 @@ use chassis::{Answer, Context, Fault, Tx, fault::Violation, page::Page};
 use contract::{credit::v1 as credit, discipline::v1 as api};
 use identifiers::Domain;
 
-use crate::{Discipline, directory};
+use crate::{Discipline, cases, directory};
 
 /// The fields of a listing's record in credit.
 pub const RECORD_FIELDS: [&str; 5] = ["listId", "listName", "case", "until", "department"];
@@ -19,6 +19,7 @@ pub async fn put(
 ) -> Answer<api::List> {
     let mut list = request.list.unwrap_or_default();
     normalise(&mut list)?;
+    refuse_contradiction(&list)?;
     for (index, measure) in list.measures.iter().enumerate() {
         if directory::current::<api::Measure>(&**tx, measure).await?.is_none() {
             return Err(Fault::invalid(
@@ -67,6 +68,14 @@ fn normalise(list: &mut api::List) -> Answer<()> {
         names.retain(|name| seen.insert(name.clone()));
     }
     if violations.is_empty() { Ok(()) } else { Err(Fault::fields(violations)) }
+}
+
+fn refuse_contradiction(list: &api::List) -> Answer<()> {
+    let Some((part, en, zh)) = cases::contradiction(list) else { return Ok(()) };
+    let field = format!("list.procedure.{part}");
+    let fault =
+        Fault::invalid(api::ErrorReason::ProcedureInvalid.as_str_name(), format!("{field}: {en}"), zh);
+    Err(fault.at(field))
 }
 
 // A listing under it would never arrive in credit, and nobody would be told at that time.

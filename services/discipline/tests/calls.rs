@@ -4,10 +4,14 @@ mod calls {
     mod after;
     mod bases;
     mod check;
+    mod deadlines;
     mod directory;
     mod feedback;
+    mod papers;
     mod procedure;
     mod return_to_credit;
+    mod suggestions;
+    mod variants;
     pub mod world;
 }
 

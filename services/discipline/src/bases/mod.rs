@@ -21,6 +21,7 @@ use self::rules::Unusable;
 use crate::{
     Discipline, changes,
     directory::{self, Wording},
+    listings,
 };
 
 /// Whether a wording may be used on a day.
@@ -77,7 +78,7 @@ pub async fn confirm_list(
     let entry = directory::current::<api::List>(&**tx, &request.list).await?;
     let entry = entry.ok_or_else(|| Fault::not_found("list", "名单", &request.list))?;
     let mut list = refuse_confirmed(entry.wording)?;
-    list.set_status(BasisStatus::Confirmed);
+    list.answer_for(BasisStatus::Confirmed);
     list.confirmation = Some(confirmation(context, request.document));
     confirm(tx, context, list, entry.version).await
 }
@@ -92,7 +93,7 @@ pub async fn confirm_measure(
     let entry = directory::current::<api::Measure>(&**tx, &request.measure).await?;
     let entry = entry.ok_or_else(|| Fault::not_found("measure", "措施", &request.measure))?;
     let mut measure = refuse_confirmed(entry.wording)?;
-    measure.set_status(BasisStatus::Confirmed);
+    measure.answer_for(BasisStatus::Confirmed);
     measure.confirmation = Some(confirmation(context, request.document));
     confirm(tx, context, measure, entry.version).await
 }
@@ -139,6 +140,7 @@ async fn confirm<W: Wording>(tx: &Tx, context: &Context, mut wording: W, version
 struct Live {
     list_id: String,
     list_version: i32,
+    consequences: Option<Vec<u8>>,
     listings: i64,
 }
 
@@ -151,17 +153,20 @@ pub async fn lapses(
     let on =
         if request.on.is_empty() { context.today() } else { request.on.parse().map_err(Fault::internal)? };
     let db = app.store.read();
-    let text = "SELECT list_id, list_version, COUNT(*) AS listings FROM listings WHERE state IN (1, 2) \
-                AND (until_on = '' OR until_on >= $1) GROUP BY list_id, list_version";
+    let text = "SELECT list_id, list_version, consequences, COUNT(*) AS listings FROM listings WHERE state IN (1, 2) \
+                AND (until_on = '' OR until_on >= $1) GROUP BY list_id, list_version, consequences";
     let live = Live::find_by_statement(sql(db, text, [on.to_string().into()])).all(db).await?;
     let (mut of_list, mut of_measure) =
         (BTreeMap::<String, i64>::new(), BTreeMap::<String, (i64, Vec<String>)>::new());
     let wordings = directory::every_version::<api::List>(db).await?;
     for row in live {
         *of_list.entry(row.list_id.clone()).or_default() += row.listings;
-        // A listing keeps the wording that it was decided under, and the measures that this named.
+        // A listing keeps the wording that it was decided under, and the measures that this named, or fewer where less was decided.
         let wording = wordings.get(&(row.list_id.clone(), row.list_version));
-        for measure in wording.into_iter().flat_map(|list| &list.measures) {
+        let decided = listings::decided(row.consequences.as_deref());
+        let follows =
+            |measure: &&String| decided.as_ref().is_none_or(|decided| decided.measures.contains(measure));
+        for measure in wording.into_iter().flat_map(|list| &list.measures).filter(follows) {
             let (count, lists) = of_measure.entry(measure.clone()).or_default();
             *count += row.listings;
             if !lists.contains(&row.list_id) {

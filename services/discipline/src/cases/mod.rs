@@ -1,9 +1,15 @@
-//! Cases 认定程序: propose, the steps, get, list.
+//! Cases 认定程序: propose, and the steps to a listing.
+mod course;
+mod evidence;
 #[cfg(test)]
 mod model;
+pub mod notice;
+mod reads;
 mod refusals;
 mod rows;
 mod rules;
+#[cfg(test)]
+mod rules_tests;
 
 use std::sync::Arc;
 
@@ -14,35 +20,43 @@ use chassis::{
     decisions::{self, Decision},
     fault::Violation,
     ids,
-    page::Page,
 };
-use contract::discipline::v1::{
-    self as api,
-    case::{Outcome, State},
-    change::Kind as Changed,
-    step::Kind,
+use contract::{
+    credit::v1 as credit,
+    discipline::v1::{
+        self as api,
+        case::{Outcome, State},
+        change::Kind as Changed,
+        step::{self, Kind, Service},
+    },
 };
 use identifiers::{CodeFault, CodeStatus, Uscc};
 use jiff::civil::Date;
-use sea_orm::ConnectionTrait;
 use serde_json::json;
 
-use self::{rows::Stored, rules::Standing};
-use crate::{Discipline, bases, changes, deliveries, directory, listings, looks, personal};
+pub use notice::answered_for;
+pub use reads::{get, list, seen};
 
-/// Proposes a case.
-pub async fn propose(
+use self::{course::Course, rows::Stored, rules::Standing};
+pub use self::{course::contradiction, refusals::list_unknown};
+use crate::{Discipline, bases, changes, deliveries, directory, listings, papers, personal, suggestions};
+
+/// What is asked of credit before a case is proposed.
+pub struct Prepared {
+    list: directory::Entry<api::List>,
+    subject: credit::Subject,
+}
+
+/// Looks at the list, the subject and the evidence, before the transaction that takes the case in.
+pub async fn prepare(
     app: &Arc<Discipline>,
     context: &Context,
-    tx: &Tx,
-    request: api::CreateCaseRequest,
-) -> Answer<api::Case> {
-    let Some(list) = directory::current::<api::List>(&**tx, &request.list_id).await? else {
+    request: &api::CreateCaseRequest,
+) -> Answer<Prepared> {
+    let Some(list) = directory::current::<api::List>(app.store.read(), &request.list_id).await? else {
         return Err(refusals::list_unknown(&request.list_id));
     };
-    if !entitled(context, &list.wording) {
-        return Err(refusals::not_entitled(&list.wording));
-    }
+    refuse_unentitled(context, &list.wording)?;
     bases::refuse_unusable(&list.wording, context.today())?;
     let texts = request.evidence.iter().map(|text| ("evidence", text.as_str()));
     personal::refuse(texts.chain([("facts", request.facts.as_str())]))?;
@@ -52,6 +66,18 @@ pub async fn propose(
         None if status == CodeStatus::Nonconforming => return Err(refusals::code(&CodeFault::CheckFailed)),
         None => return Err(refusals::subject_unknown(uscc.as_str())),
     };
+    evidence::judge(app, &request.evidence, &subject.uscc, &list.wording).await?;
+    Ok(Prepared { list, subject })
+}
+
+/// Proposes a case.
+pub async fn propose(
+    _: &Arc<Discipline>,
+    context: &Context,
+    tx: &Tx,
+    request: api::CreateCaseRequest,
+    Prepared { list, subject }: Prepared,
+) -> Answer<api::Case> {
     let case = api::Case {
         case_id: ids::fresh(context.now)?,
         list_id: request.list_id,
@@ -62,39 +88,40 @@ pub async fn propose(
         evidence: request.evidence,
         proposer: context.caller.name().to_owned(),
         department: context.caller.department().to_owned(),
+        suggestion: request.suggestion,
         ..Default::default()
     };
-    let step = step_of(context, Kind::Propose, context.today(), "", "");
+    suggestions::take_up(tx, context, &case).await?;
+    let mut step = api::Step { kind: Kind::Propose.into(), ..Default::default() };
+    sign(context, &mut step, context.today());
     let mut stored = Stored { case, list_version: list.version, region: subject.region };
-    rows::insert(tx, &stored, &step, context.now).await?;
-    record(tx, context, &stored, &step).await?;
-    stored.case.steps.push(step);
-    shown(&**tx, stored, context.today()).await
+    stored.case.steps.push(step.clone());
+    let due = due(&stored, &list.wording);
+    rows::insert(tx, &stored, &step, &due, context.now).await?;
+    record(tx, context, &stored, &step, &[]).await?;
+    reads::shown(&**tx, stored, context.today()).await
 }
 
-/// A step as it is asked for.
-struct Act {
-    case: String,
-    kind: Kind,
-    on: String,
-    document_number: String,
-    text: String,
-    hearing_requested: bool,
-    outcome: Outcome,
-}
-
-impl Act {
-    fn of(kind: Kind, request: api::CaseStepRequest) -> Self {
-        Self {
-            case: request.case,
-            kind,
-            on: request.on,
-            document_number: request.document_number,
-            text: request.text,
-            hearing_requested: request.hearing_requested,
-            outcome: Outcome::Unspecified,
+fn of(kind: Kind, request: &api::CaseStepRequest) -> Answer<api::Step> {
+    let served = matches!(kind, Kind::Notify | Kind::Serve);
+    let service = match Service::try_from(request.service) {
+        Ok(Service::Unspecified) => Service::Direct,
+        Ok(told) => told,
+        Err(_) => {
+            let en = "is DIRECT, POST, LEFT, ELECTRONIC or ANNOUNCEMENT";
+            return Err(Fault::field("service", en, "应为 DIRECT、POST、LEFT、ELECTRONIC 或 ANNOUNCEMENT"));
         }
-    }
+    };
+    Ok(api::Step {
+        kind: kind.into(),
+        on: request.on.clone(),
+        document_number: request.document_number.clone(),
+        text: request.text.clone(),
+        service: if served { service.into() } else { 0 },
+        notice: request.notice.clone().filter(|_| matches!(kind, Kind::Notify | Kind::Publicize)),
+        hearing_requested: kind == Kind::RecordDefence && request.hearing_requested,
+        ..Default::default()
+    })
 }
 
 macro_rules! steps {
@@ -106,7 +133,7 @@ macro_rules! steps {
             tx: &Tx,
             request: api::CaseStepRequest,
         ) -> Answer<api::Case> {
-            take(context, tx, Act::of(Kind::$kind, request)).await
+            take(context, tx, &request.case, of(Kind::$kind, &request)?).await
         })*
     };
 }
@@ -114,6 +141,8 @@ macro_rules! steps {
 steps! {
     /// Serves the notice 事先告知.
     notify => Notify;
+    /// Publicises a proposed reward 拟认定公示.
+    publicize => Publicize;
     /// Records a statement or defence 陈述申辩.
     record_defence => RecordDefence;
     /// Records the waiver 放弃陈述申辩.
@@ -128,71 +157,152 @@ steps! {
     drop_case => Drop;
 }
 
+/// Answers what was stated 陈述申辩复核.
+pub async fn answer_defence(
+    _: &Arc<Discipline>,
+    context: &Context,
+    tx: &Tx,
+    request: api::AnswerDefenceRequest,
+) -> Answer<api::Case> {
+    if request.answer() == step::Answer::Unspecified {
+        let (en, zh) =
+            ("is ADOPTED, PARTLY_ADOPTED or NOT_ADOPTED", "应为 ADOPTED、PARTLY_ADOPTED 或 NOT_ADOPTED");
+        return Err(Fault::field("answer", en, zh));
+    }
+    let step = api::Step {
+        kind: Kind::AnswerDefence.into(),
+        on: request.on,
+        document_number: request.document_number,
+        text: request.text,
+        answer: request.answer,
+        ..Default::default()
+    };
+    take(context, tx, &request.case, step).await
+}
+
+/// Calls the hearing 听证通知.
+pub async fn call_hearing(
+    _: &Arc<Discipline>,
+    context: &Context,
+    tx: &Tx,
+    request: api::CallHearingRequest,
+) -> Answer<api::Case> {
+    let step = api::Step {
+        kind: Kind::CallHearing.into(),
+        on: request.on,
+        document_number: request.document_number,
+        text: request.text,
+        hearing_on: request.hearing_on,
+        ..Default::default()
+    };
+    take(context, tx, &request.case, step).await
+}
+
+/// Reviews the legality 法制审核.
+pub async fn review_legality(
+    _: &Arc<Discipline>,
+    context: &Context,
+    tx: &Tx,
+    request: api::ReviewLegalityRequest,
+) -> Answer<api::Case> {
+    if request.review() == step::Review::Unspecified {
+        return Err(Fault::field("review", "is PASSED or FAILED", "应为 PASSED（通过）或 FAILED（未通过）"));
+    }
+    let step = api::Step {
+        kind: Kind::ReviewLegality.into(),
+        on: request.on,
+        document_number: request.document_number,
+        text: request.text,
+        review: request.review,
+        ..Default::default()
+    };
+    take(context, tx, &request.case, step).await
+}
+
+/// Looks at the evidence again before a decision: a penalty that was annulled since carries no listing.
+pub async fn look_again(
+    app: &Arc<Discipline>,
+    context: &Context,
+    request: &api::DecideCaseRequest,
+) -> Answer<()> {
+    let db = app.store.read();
+    let found = rows::find(db, &request.case).await?.filter(|_| request.outcome() == Outcome::List);
+    let Some(stored) = found else { return Ok(()) };
+    let list = directory::version::<api::List>(db, &stored.case.list_id, stored.list_version).await?;
+    // Whoever may not decide does not learn what became of the evidence.
+    refuse_unentitled(context, &list)?;
+    evidence::judge(app, &stored.case.evidence, &stored.case.uscc, &list).await
+}
+
 /// Decides 认定决定.
 pub async fn decide(
     _: &Arc<Discipline>,
     context: &Context,
     tx: &Tx,
     request: api::DecideCaseRequest,
+    (): (),
 ) -> Answer<api::Case> {
-    let outcome = match request.outcome() {
-        Outcome::Unspecified => {
-            return Err(Fault::field("outcome", "is LIST or DROP", "应为 LIST（列入）或 DROP（不予列入）"));
-        }
-        outcome => outcome,
-    };
-    let act = Act {
-        case: request.case,
-        kind: Kind::Decide,
+    if request.outcome() == Outcome::Unspecified {
+        return Err(Fault::field("outcome", "is LIST or DROP", "应为 LIST（列入）或 DROP（不予列入）"));
+    }
+    let lists = request.outcome() == Outcome::List;
+    let step = api::Step {
+        kind: Kind::Decide.into(),
         on: request.on,
         document_number: request.document_number,
         text: request.text,
-        hearing_requested: false,
-        outcome,
+        outcome: request.outcome,
+        consequences: request.consequences.filter(|_| lists),
+        ..Default::default()
     };
-    take(context, tx, act).await
+    take(context, tx, &request.case, step).await
 }
 
 // One step: read, judge, write, answer.
-async fn take(context: &Context, tx: &Tx, act: Act) -> Answer<api::Case> {
-    let found = rows::held(tx, &act.case).await?;
-    let mut stored = found.ok_or_else(|| Fault::not_found("case", "案件", &act.case))?;
+async fn take(context: &Context, tx: &Tx, case: &str, mut step: api::Step) -> Answer<api::Case> {
+    let found = rows::held(tx, case).await?;
+    let mut stored = found.ok_or_else(|| Fault::not_found("case", "案件", case))?;
     let list = directory::version::<api::List>(&**tx, &stored.case.list_id, stored.list_version).await?;
-    refuse_stranger(context, &stored.case, &list, act.kind)?;
-    let on = match act.on.as_str() {
+    let kind = step.kind();
+    refuse_stranger(context, &stored.case, &list, kind)?;
+    let on = match step.on.as_str() {
         "" => context.today(),
         on => on.parse().map_err(Fault::internal)?,
     };
-    refuse_step(context, &stored, &list, &act, on)?;
-    refuse_lapsed(context, tx, &list, &act).await?;
-    let step = step_of(context, act.kind, on, &act.document_number, &act.text);
+    sign(context, &mut step, on);
+    refuse_step(context, &stored, &list, &mut step, on)?;
+    refuse_lapsed(context, tx, &list, &step).await?;
     let case = &mut stored.case;
-    case.state = rules::after(act.kind, act.outcome).into();
-    case.hearing_requested |= act.hearing_requested;
-    if act.kind == Kind::Decide {
-        case.outcome = act.outcome.into();
+    case.state = rules::after(kind, step.outcome(), case.state()).into();
+    case.hearing_requested |= step.hearing_requested;
+    if kind == Kind::Decide {
+        case.outcome = step.outcome;
     }
-    rows::append(tx, case, &step, context.now).await?;
-    record(tx, context, &stored, &step).await?;
-    stored.case.steps.push(step);
-    if act.kind == Kind::Publish {
+    case.steps.push(step.clone());
+    let due = due(&stored, &list);
+    rows::append(tx, &stored.case, &step, &due, context.now).await?;
+    let papers = papers::write(tx, context, &stored.case, &list, &step).await?;
+    record(tx, context, &stored, &step, &papers).await?;
+    if let Some(last) = stored.case.steps.last_mut() {
+        last.papers = papers;
+    }
+    if kind == Kind::Publish {
         let listing = listing(&stored.case, &list, on);
         listings::insert(tx, &listing, stored.list_version).await?;
         let position = changes::append(tx, context, Changed::Listed, &listing.listing).await?;
         deliveries::take_in(tx, context, &listing, &list.record_item).await?;
-        let mut case = shown(&**tx, stored, context.today()).await?;
+        let mut case = reads::shown(&**tx, stored, context.today()).await?;
         if let Some(listing) = &mut case.listing {
             listing.position = position;
         }
         return Ok(case);
     }
-    shown(&**tx, stored, context.today()).await
+    reads::shown(&**tx, stored, context.today()).await
 }
 
 // The case goes by the wording that it began with; whether its rule is still in force is told by the one of today. To drop it is always lawful.
-async fn refuse_lapsed(context: &Context, tx: &Tx, list: &api::List, act: &Act) -> Answer<()> {
-    let lists = act.kind == Kind::Publish || (act.kind == Kind::Decide && act.outcome == Outcome::List);
-    if !lists {
+async fn refuse_lapsed(context: &Context, tx: &Tx, list: &api::List, step: &api::Step) -> Answer<()> {
+    if step.kind() != Kind::Publish && step.outcome() != Outcome::List {
         return Ok(());
     }
     bases::refuse_unusable(list, context.today())?;
@@ -203,34 +313,76 @@ async fn refuse_lapsed(context: &Context, tx: &Tx, list: &api::List, act: &Act) 
     }
 }
 
-fn refuse_step(context: &Context, stored: &Stored, list: &api::List, act: &Act, on: Date) -> Answer<()> {
-    let calendar = Calendar::of_region(&stored.region);
-    let standing = standing(&stored.case, list, &calendar);
+// What follows from case and list is filled in; then the step is judged as it will be kept.
+fn refuse_step(
+    context: &Context,
+    stored: &Stored,
+    list: &api::List,
+    step: &mut api::Step,
+    on: Date,
+) -> Answer<()> {
+    let (calendar, course) = (Calendar::of_region(&stored.region), Course::of(list));
+    let standing = standing(&stored.case, &course, &calendar);
+    match step.kind() {
+        Kind::Notify | Kind::Publicize => {
+            step.notice = Some(notice::whole(step.notice.as_ref(), &stored.case, list, on));
+        }
+        Kind::Decide if step.outcome() == Outcome::List => {
+            step.consequences.get_or_insert_with(|| standing.notified().clone());
+        }
+        _ => {}
+    }
+    if step.service() != Service::Unspecified {
+        step.served_on = standing.counts_from(step.service(), on).to_string();
+    }
+    if let Some((due, term, _)) = standing.due()
+        && due == step.kind()
+    {
+        step.due_on = term.last_day.to_string();
+        step.late = on > term.last_day;
+    }
     standing
-        .judge_by(act.kind, (context.caller.name(), &stored.case.proposer), on, context.today())
-        .map_err(|refusal| refusals::step(&standing, act.kind, refusal))?;
-    if rules::needs_document(act.kind) && act.document_number.trim().is_empty() {
+        .judge(step, &stored.case.proposer, context.today())
+        .map_err(|refusal| refusals::step(&standing, step.kind(), refusal))?;
+    refuse_texts(step)
+}
+
+fn refuse_texts(step: &api::Step) -> Answer<()> {
+    if rules::needs_document(step.kind()) && step.document_number.is_empty() {
         return Err(Fault::fields(vec![Violation::new(
             "documentNumber",
             "is required: this step is done by a paper; give its number",
             "为必填项：该步骤须以文书作出，请填写文号",
         )]));
     }
-    personal::refuse([("text", act.text.as_str()), ("documentNumber", act.document_number.as_str())])
+    if step.service() == Service::Electronic && step.text.trim().is_empty() {
+        let en = "is required with ELECTRONIC: it names the subject's signed consent to electronic service";
+        return Err(Fault::field("text", en, "电子送达须经当事人同意并签订确认书；请在 text 中写明"));
+    }
+    let notice = step.notice.clone().unwrap_or_default();
+    personal::refuse([
+        ("text", step.text.as_str()),
+        ("documentNumber", step.document_number.as_str()),
+        ("notice.facts", notice.facts.as_str()),
+        ("notice.basis", notice.basis.as_str()),
+        ("notice.remedies", notice.remedies.as_str()),
+        ("notice.removal", notice.removal.as_str()),
+    ])
 }
 
-/// Whether the caller's department may decide on the list 认定单位.
-fn entitled(context: &Context, list: &api::List) -> bool {
+/// Refuses whose department may not decide on the list 认定单位.
+pub fn refuse_unentitled(context: &Context, list: &api::List) -> Answer<()> {
     let department = context.caller.department();
     let named = list.decided_by.is_empty() || list.decided_by.iter().any(|entitled| entitled == department);
-    context.caller.is_office() || (!department.is_empty() && named)
+    let entitled = context.caller.is_office() || (!department.is_empty() && named);
+    if entitled { Ok(()) } else { Err(refusals::not_entitled(list)) }
 }
 
 // The department that proposed goes on with its case; those that the list names may take it over, and whoever decided
 // serves and publishes the decision.
 fn refuse_stranger(context: &Context, case: &api::Case, list: &api::List, kind: Kind) -> Answer<()> {
     if kind == Kind::Decide {
-        return if entitled(context, list) { Ok(()) } else { Err(refusals::not_entitled(list)) };
+        return refuse_unentitled(context, list);
     }
     let department = context.caller.department();
     let decided = case.steps.iter().any(|step| step.kind() == Kind::Decide && step.department == department);
@@ -239,30 +391,45 @@ fn refuse_stranger(context: &Context, case: &api::Case, list: &api::List, kind: 
     if own || context.caller.is_office() { Ok(()) } else { Err(refusals::not_of_department(case)) }
 }
 
-fn standing<'a>(case: &'a api::Case, list: &api::List, calendar: &'a Calendar) -> Standing<'a> {
+fn standing<'a>(case: &'a api::Case, course: &'a Course, calendar: &'a Calendar) -> Standing<'a> {
     Standing {
         state: case.state(),
         steps: &case.steps,
         hearing_requested: case.hearing_requested,
-        defence_working_days: u16::try_from(list.defence_working_days).unwrap_or_default(),
+        course,
         calendar,
     }
 }
 
-fn step_of(context: &Context, kind: Kind, on: Date, document_number: &str, text: &str) -> api::Step {
-    api::Step {
-        kind: kind.into(),
-        by: context.caller.name().to_owned(),
-        department: context.caller.department().to_owned(),
-        on: on.to_string(),
-        document_number: document_number.trim().to_owned(),
-        text: text.to_owned(),
-        // As the table keeps it, so that every answer says the same.
-        recorded_at: Some(wire(from_micros(micros(context.now)))),
-    }
+// By when the case has to be taken further, as the table keeps it.
+fn due(stored: &Stored, list: &api::List) -> rows::Due {
+    let (calendar, course) = (Calendar::of_region(&stored.region), Course::of(list));
+    let standing = standing(&stored.case, &course, &calendar);
+    let due = standing.due().map(|(step, term, basis)| rows::Due {
+        step: step.into(),
+        on: term.last_day.to_string(),
+        basis: basis.to_owned(),
+    });
+    due.unwrap_or_default()
 }
 
-async fn record(tx: &Tx, context: &Context, stored: &Stored, step: &api::Step) -> Answer<()> {
+// Who took a step, and when.
+fn sign(context: &Context, step: &mut api::Step, on: Date) {
+    step.by = context.caller.name().to_owned();
+    step.department = context.caller.department().to_owned();
+    step.on = on.to_string();
+    step.document_number = step.document_number.trim().to_owned();
+    // As the table keeps it, so that every answer says the same.
+    step.recorded_at = Some(wire(from_micros(micros(context.now))));
+}
+
+async fn record(
+    tx: &Tx,
+    context: &Context,
+    stored: &Stored,
+    step: &api::Step,
+    papers: &[api::Paper],
+) -> Answer<()> {
     let case = &stored.case;
     let kind = format!("case.{}", rules::called(step.kind()).0);
     let basis = format!("{}@{}", case.list_id, stored.list_version);
@@ -271,14 +438,18 @@ async fn record(tx: &Tx, context: &Context, stored: &Stored, step: &api::Step) -
         "on": step.on,
         "documentNumber": step.document_number,
         "state": case.state().as_str_name(),
+        "papers": papers.iter().map(|paper| paper.pdf_digest.as_str()).collect::<Vec<_>>(),
     });
     decisions::record(tx, context, Decision { kind: &kind, subject: &case.uscc, basis: &basis, detail }).await
 }
 
 fn listing(case: &api::Case, list: &api::List, from: Date) -> api::Listing {
     let decision = case.steps.iter().find(|step| step.kind() == Kind::Decide).cloned().unwrap_or_default();
-    let until = rules::until(from, list.publication_months);
+    let all = Course::of(list).consequences;
+    let follows = decision.consequences.unwrap_or_else(|| all.clone());
+    let until = rules::until(from, follows.publication_months);
     api::Listing {
+        consequences: (follows != all).then_some(follows),
         listing: case.case_id.clone(),
         list_id: list.list_id.clone(),
         list_name: list.name.clone(),
@@ -294,76 +465,4 @@ fn listing(case: &api::Case, list: &api::List, from: Date) -> api::Listing {
         state: api::listing::State::Active.into(),
         ..Default::default()
     }
-}
-
-// The case as the contract shows it: with what follows from its list, the calendar and the day.
-async fn shown(db: &impl ConnectionTrait, stored: Stored, today: Date) -> Answer<api::Case> {
-    let list = directory::version::<api::List>(db, &stored.case.list_id, stored.list_version).await?;
-    let calendar = Calendar::of_region(&stored.region);
-    let standing = standing(&stored.case, &list, &calendar);
-    let next_steps = standing.next_steps();
-    let undecided = next_steps.contains(&Kind::Drop);
-    let earliest = standing.earliest_decision().filter(|_| undecided);
-    let mut case = stored.case;
-    case.next_steps = next_steps.into_iter().map(i32::from).collect();
-    if let Some(earliest) = earliest {
-        case.earliest_decision_on = earliest.on.to_string();
-        case.provisional = earliest.provisional;
-    }
-    if case.state() == State::Listed {
-        case.listing = listings::find(db, &case.case_id, today).await?;
-    }
-    Ok(case)
-}
-
-/// Gives one case.
-pub async fn get(
-    app: &Arc<Discipline>,
-    context: &Context,
-    request: api::GetCaseRequest,
-) -> Answer<api::Case> {
-    let purpose = context.purpose(&request.purpose)?;
-    let db = app.store.read();
-    let found = rows::find(db, &request.case).await?.filter(|stored| may_see(context, &stored.case));
-    let stored = found.ok_or_else(|| Fault::not_found("case", "案件", &request.case))?;
-    looks::record(app, context, purpose, &[&stored.case.uscc]).await?;
-    shown(db, stored, context.today()).await
-}
-
-// An enterprise's own client sees its own cases.
-fn may_see(context: &Context, case: &api::Case) -> bool {
-    let enterprise = context.caller.enterprise();
-    enterprise.is_empty() || enterprise == case.uscc
-}
-
-/// Lists cases.
-pub async fn list(
-    app: &Arc<Discipline>,
-    context: &Context,
-    request: api::ListCasesRequest,
-) -> Answer<api::ListCasesResponse> {
-    let purpose = context.purpose(&request.purpose)?;
-    let page = Page::of(request.page_size, &request.page_token)?;
-    let asked = match request.uscc.as_str() {
-        "" => String::new(),
-        code => Uscc::parse_tolerant(code).map_err(|fault| refusals::code(&fault))?.0.to_string(),
-    };
-    let enterprise = context.caller.enterprise();
-    if !enterprise.is_empty() && !asked.is_empty() && asked != enterprise {
-        return Ok(api::ListCasesResponse::default());
-    }
-    let uscc = if enterprise.is_empty() { asked.as_str() } else { enterprise };
-    let db = app.store.read();
-    let filter = rows::Filter { uscc, list: &request.list, state: request.state, before: &page.after };
-    let mut found = rows::list(db, filter, page.fetch()).await?;
-    let next_page_token = page.cut(&mut found, |stored| stored.case.case_id.clone());
-    let mut subjects: Vec<&str> = found.iter().map(|stored| stored.case.uscc.as_str()).collect();
-    subjects.sort_unstable();
-    subjects.dedup();
-    looks::record(app, context, purpose, &subjects).await?;
-    let mut cases = Vec::with_capacity(found.len());
-    for stored in found {
-        cases.push(shown(db, stored, context.today()).await?);
-    }
-    Ok(api::ListCasesResponse { cases, next_page_token })
 }

@@ -58,13 +58,52 @@ fn decider_is_proposer() -> Fault {
     )
 }
 
+fn officer_is_proposer(asked: Kind) -> Fault {
+    let (en, zh) = match asked {
+        Kind::HoldHearing => ("does not chair its hearing", "不得主持听证"),
+        _ => ("does not review its legality", "不得审核其合法性"),
+    };
+    Fault::denied(
+        ErrorReason::OfficerIsProposer.as_str_name(),
+        format!("you proposed this case, and who proposed a case {en}; use another client"),
+        format!("本案由您提出，承办人{zh}；请使用其他客户端办理"),
+    )
+}
+
 /// Why a step of a case is refused.
 pub fn step(standing: &Standing<'_>, asked: Kind, refusal: Refusal) -> Fault {
     let earliest = standing.earliest_decision();
     match refusal {
         Refusal::OutOfOrder => out_of_order(standing, asked, earliest),
-        Refusal::TooEarly(earliest) => too_early(earliest),
+        Refusal::TooEarly(earliest) => too_early(asked, earliest),
+        Refusal::HearingTooSoon(earliest) => hearing_too_soon(earliest),
+        Refusal::TooLate(last) => Fault::precondition(
+            ErrorReason::StepTooLate.as_str_name(),
+            format!("a hearing could be asked for until {last}; record the statement without it"),
+            format!("听证应在{last}前申请；请不带听证申请登记该陈述申辩"),
+        )
+        .with("latestDate", last)
+        .at("hearingRequested"),
         Refusal::DeciderIsProposer => decider_is_proposer(),
+        Refusal::OfficerIsProposer => officer_is_proposer(asked),
+        Refusal::HearingNotOffered => Fault::precondition(
+            ErrorReason::HearingNotOffered.as_str_name(),
+            "cases of this list know no hearing; record the statement without it",
+            "该名单的认定程序不适用听证；请不带听证申请登记该陈述申辩",
+        )
+        .at("hearingRequested"),
+        Refusal::ReviewFailed => Fault::precondition(
+            ErrorReason::LegalReviewFailed.as_str_name(),
+            "the legal review did not pass, so that it can't be decided to list; decide DROP, or have it reviewed again",
+            "法制审核未通过，不得决定列入；可决定不予列入（DROP），或重新审核",
+        )
+        .at("outcome"),
+        Refusal::Incomplete(part) => Fault::field(
+            part,
+            "is missing: a notice tells facts, basis, consequences, remedies and the conditions of removal",
+            "缺失：告知应当载明事实、依据、后果、救济途径和移出条件",
+        ),
+        Refusal::Exceeds => exceeds(standing, asked),
         Refusal::BeforePrevious(previous) => Fault::precondition(
             ErrorReason::StepDateInvalid.as_str_name(),
             format!("the step before it is of {previous}; the earliest date of this step is {previous}"),
@@ -82,18 +121,64 @@ pub fn step(standing: &Standing<'_>, asked: Kind, refusal: Refusal) -> Fault {
     }
 }
 
-fn too_early(earliest: Earliest) -> Fault {
-    let (en, zh) = if earliest.provisional { (" (provisional)", "（暂定）") } else { ("", "") };
-    let day = earliest.on;
+fn exceeds(standing: &Standing<'_>, asked: Kind) -> Fault {
+    let decided = asked == Kind::Decide;
+    let most = if decided { standing.notified() } else { &standing.course.consequences };
+    let (of_en, of_zh, field) = match decided {
+        true => ("what was notified", "事先告知的内容", "consequences"),
+        false => ("what the list says", "名单规定的内容", "notice.consequences"),
+    };
+    let (months_en, months_zh) = match most.publication_months {
+        0 => (String::from("any time"), String::from("期限不限")),
+        months => (format!("{months} months"), format!("{months}个月")),
+    };
+    let measures = most.measures.join(", ");
+    Fault::precondition(
+        ErrorReason::ConsequencesExceeded.as_str_name(),
+        format!("it goes further than {of_en}: at most {months_en}, of the measures {measures}"),
+        format!("超出{of_zh}：{months_zh}以内，措施限于{measures}"),
+    )
+    .with("publicationMonths", most.publication_months)
+    .with("measures", measures)
+    .at(field)
+}
+
+fn hearing_too_soon(earliest: Earliest) -> Fault {
     Fault::precondition(
         ErrorReason::StepTooEarly.as_str_name(),
-        format!(
-            "the subject may still state its defence; a decision is possible from {day}{en}, or from a waiver recorded by waiveDefence"
-        ),
-        format!("当事人陈述申辩期限未满；最早可于{day}{zh}作出决定，或自登记放弃陈述申辩（waiveDefence）起"),
+        format!("the subject has to know of the hearing in time; it can be held from {} on", earliest.on),
+        format!("听证通知期限未满；听证最早可于{}举行", earliest.on),
     )
-    .with("earliestDate", day)
+    .with("earliestDate", earliest.on)
     .with("provisional", earliest.provisional)
+    .at("hearingOn")
+}
+
+fn too_early(asked: Kind, earliest: Earliest) -> Fault {
+    let (en, zh) = if earliest.provisional { (" (provisional)", "（暂定）") } else { ("", "") };
+    let day = earliest.on;
+    let (text_en, text_zh) = match asked {
+        Kind::Publish => (
+            format!("the announced decision counts as served from {day}{en}, and can be published then"),
+            format!("公告送达自{day}{zh}起视为送达，其后方可列入公示"),
+        ),
+        Kind::HoldHearing => (format!("the hearing was called for {day}"), format!("听证通知的日期为{day}")),
+        Kind::ReviewLegality => (
+            format!("the subject may still state its defence; the whole case can be reviewed from {day}{en}"),
+            format!("陈述申辩期限未满；最早可于{day}{zh}审核"),
+        ),
+        _ => (
+            format!(
+                "the subject may still state its defence; a decision is possible from {day}{en}, or from a waiver recorded by waiveDefence"
+            ),
+            format!(
+                "当事人陈述申辩期限未满；最早可于{day}{zh}作出决定，或自登记放弃陈述申辩（waiveDefence）起"
+            ),
+        ),
+    };
+    Fault::precondition(ErrorReason::StepTooEarly.as_str_name(), text_en, text_zh)
+        .with("earliestDate", day)
+        .with("provisional", earliest.provisional)
 }
 
 fn out_of_order(standing: &Standing<'_>, asked: Kind, earliest: Option<Earliest>) -> Fault {

@@ -8,7 +8,10 @@ use chassis::{
 };
 use contract::discipline::v1 as api;
 use jiff::Timestamp;
+use prost::Message;
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
+
+use crate::papers;
 
 /// A case as it is stored: the message, without what follows from list and clock, and what the message does not show.
 pub struct Stored {
@@ -36,6 +39,18 @@ struct Row {
     hearing_requested: bool,
     outcome: i32,
     position: String,
+    suggestion: String,
+}
+
+/// By when a case has to be taken further; nothing where no term is set.
+#[derive(Default)]
+pub struct Due {
+    /// The step, by its number in the contract.
+    pub step: i32,
+    /// The last day.
+    pub on: String,
+    /// The rule.
+    pub basis: String,
 }
 
 #[derive(FromQueryResult)]
@@ -48,10 +63,11 @@ struct StepRow {
     document_number: String,
     text: String,
     recorded_at: i64,
+    particulars: Option<Vec<u8>>,
 }
 
 const COLUMNS: &str = "case_id, list_id, list_version, uscc, name, region, state, facts, evidence, proposer, department, \
-                       hearing_requested, outcome, position";
+                       hearing_requested, outcome, position, suggestion";
 
 /// One case.
 pub async fn find(db: &impl ConnectionTrait, case_id: &str) -> Answer<Option<Stored>> {
@@ -96,13 +112,21 @@ async fn with_steps(db: &impl ConnectionTrait, rows: Vec<Row>) -> Answer<Vec<Sto
     let mut steps: BTreeMap<String, Vec<api::Step>> = BTreeMap::new();
     for chunk in rows.chunks(500) {
         let text = format!(
-            "SELECT case_id, kind, done_by, department, done_on, document_number, text, recorded_at FROM case_steps \
+            "SELECT case_id, kind, done_by, department, done_on, document_number, text, recorded_at, particulars \
+             FROM case_steps \
              WHERE case_id IN ({}) ORDER BY case_id, number",
             placeholders(1, chunk.len())
         );
         let ids: Vec<Value> = chunk.iter().map(|row| row.case_id.as_str().into()).collect();
         for row in StepRow::find_by_statement(sql(db, &text, ids)).all(db).await? {
-            steps.entry(row.case_id.clone()).or_default().push(row.into());
+            steps.entry(row.case_id.clone()).or_default().push(row.try_into()?);
+        }
+    }
+    let ids: Vec<&str> = rows.iter().map(|row| row.case_id.as_str()).collect();
+    for ((case_id, number), papers) in papers::of_steps(db, &ids).await? {
+        let step = usize::try_from(number - 1).ok().and_then(|at| steps.get_mut(&case_id)?.get_mut(at));
+        if let Some(step) = step {
+            step.papers = papers;
         }
     }
     rows.into_iter().map(|row| stored(row, &mut steps)).collect()
@@ -124,14 +148,19 @@ fn stored(row: Row, steps: &mut BTreeMap<String, Vec<api::Step>>) -> Answer<Stor
         hearing_requested: row.hearing_requested,
         outcome: row.outcome,
         position: row.position,
+        suggestion: row.suggestion,
         ..Default::default()
     };
     Ok(Stored { case, list_version: row.list_version, region: row.region })
 }
 
-impl From<StepRow> for api::Step {
-    fn from(row: StepRow) -> Self {
-        Self {
+impl TryFrom<StepRow> for api::Step {
+    type Error = Fault;
+
+    fn try_from(row: StepRow) -> Answer<Self> {
+        let kept = row.particulars.unwrap_or_default();
+        let particulars = Self::decode(kept.as_slice()).map_err(|error| corrupt("case step", error))?;
+        Ok(Self {
             kind: row.kind,
             by: row.done_by,
             department: row.department,
@@ -139,12 +168,28 @@ impl From<StepRow> for api::Step {
             document_number: row.document_number,
             text: row.text,
             recorded_at: Some(wire(from_micros(row.recorded_at))),
-        }
+            ..particulars
+        })
     }
 }
 
+// What has no column of its own.
+fn particulars(step: &api::Step) -> Vec<u8> {
+    let rest = api::Step {
+        kind: 0,
+        by: String::new(),
+        department: String::new(),
+        on: String::new(),
+        document_number: String::new(),
+        text: String::new(),
+        recorded_at: None,
+        ..step.clone()
+    };
+    rest.encode_to_vec()
+}
+
 /// Stores a new case with its first step.
-pub async fn insert(tx: &Tx, stored: &Stored, step: &api::Step, now: Timestamp) -> Answer<()> {
+pub async fn insert(tx: &Tx, stored: &Stored, step: &api::Step, due: &Due, now: Timestamp) -> Answer<()> {
     let case = &stored.case;
     let columns = [
         "case_id",
@@ -164,6 +209,10 @@ pub async fn insert(tx: &Tx, stored: &Stored, step: &api::Step, now: Timestamp) 
         "dropped_on",
         "steps",
         "position",
+        "due_on",
+        "due_step",
+        "due_basis",
+        "suggestion",
     ];
     let row: Vec<Value> = vec![
         case.case_id.as_str().into(),
@@ -183,26 +232,33 @@ pub async fn insert(tx: &Tx, stored: &Stored, step: &api::Step, now: Timestamp) 
         "".into(),
         1.into(),
         "".into(),
+        due.on.as_str().into(),
+        due.step.into(),
+        due.basis.as_str().into(),
+        case.suggestion.as_str().into(),
     ];
     insert_rows(&**tx, "cases", &columns, vec![row], "").await?;
     insert_step(tx, &case.case_id, 1, step, now).await
 }
 
-/// Appends a step to a case, with what it changes; the case's own `steps` are those before it.
-pub async fn append(tx: &Tx, case: &api::Case, step: &api::Step, now: Timestamp) -> Answer<()> {
-    let before = i32::try_from(case.steps.len()).map_err(Fault::internal)?;
+/// Appends a step to a case, with what it changes; it is the last of the case's own `steps`.
+pub async fn append(tx: &Tx, case: &api::Case, step: &api::Step, due: &Due, now: Timestamp) -> Answer<()> {
+    let number = i32::try_from(case.steps.len()).map_err(Fault::internal)?;
     let dropped_on = if case.state() == api::case::State::Dropped { step.on.as_str() } else { "" };
-    let text = "UPDATE cases SET state = $2, hearing_requested = $3, outcome = $4, dropped_on = $5, steps = steps + 1 \
-                WHERE case_id = $1";
+    let text = "UPDATE cases SET state = $2, hearing_requested = $3, outcome = $4, dropped_on = $5, steps = steps + 1, \
+                due_on = $6, due_step = $7, due_basis = $8 WHERE case_id = $1";
     let values = [
         case.case_id.as_str().into(),
         case.state.into(),
         case.hearing_requested.into(),
         case.outcome.into(),
         dropped_on.into(),
+        due.on.as_str().into(),
+        due.step.into(),
+        due.basis.as_str().into(),
     ];
     tx.execute_raw(sql(&**tx, text, values)).await?;
-    insert_step(tx, &case.case_id, before + 1, step, now).await
+    insert_step(tx, &case.case_id, number, step, now).await
 }
 
 async fn insert_step(tx: &Tx, case_id: &str, number: i32, step: &api::Step, now: Timestamp) -> Answer<()> {
@@ -216,6 +272,7 @@ async fn insert_step(tx: &Tx, case_id: &str, number: i32, step: &api::Step, now:
         "document_number",
         "text",
         "recorded_at",
+        "particulars",
     ];
     let row = vec![
         case_id.into(),
@@ -227,6 +284,7 @@ async fn insert_step(tx: &Tx, case_id: &str, number: i32, step: &api::Step, now:
         step.document_number.as_str().into(),
         step.text.as_str().into(),
         micros(now).into(),
+        particulars(step).into(),
     ];
     insert_rows(&**tx, "case_steps", &columns, vec![row], "").await?;
     Ok(())

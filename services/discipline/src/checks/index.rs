@@ -17,8 +17,8 @@ pub struct Entry {
     code: Packed,
     /// The listing's id in binary.
     id: [u8; 16],
-    /// Its list and wording among those known.
-    list: u16,
+    /// What it rests on, among what is known.
+    ground: u16,
     under_objection: bool,
     /// Days since 1970.
     from: i32,
@@ -50,6 +50,15 @@ impl Entry {
 /// Which list, by its id and the version of its wording.
 pub type ListKey = (String, i32);
 
+/// What a listing rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ground {
+    /// The list.
+    pub list: ListKey,
+    /// The measures that the decision lets follow; none: all of the list's.
+    pub measures: Option<Vec<String>>,
+}
+
 /// Active listings by the code of their subject.
 pub struct Index {
     entries: Vec<Entry>,
@@ -57,7 +66,7 @@ pub struct Index {
     firsts: HashTable<u32>,
     // Places that are free again.
     free: Vec<u32>,
-    lists: Vec<ListKey>,
+    grounds: Vec<Ground>,
     hasher: RandomState,
 }
 
@@ -67,7 +76,7 @@ impl Default for Index {
             entries: Vec::new(),
             firsts: HashTable::new(),
             free: Vec::new(),
-            lists: Vec::new(),
+            grounds: Vec::new(),
             hasher: RandomState::new(),
         }
     }
@@ -95,16 +104,17 @@ impl Index {
             day => days(day.parse().map_err(|_| unreadable())?),
         };
         let from = days(listing.from.parse().map_err(|_| unreadable())?);
-        let list = self.list_number((listing.list_id.clone(), list_version));
+        let measures = listing.consequences.as_ref().map(|consequences| consequences.measures.clone());
+        let ground = self.ground_number(Ground { list: (listing.list_id.clone(), list_version), measures });
         let under_objection = listing.state() == State::UnderObjection;
-        self.insert(Entry { code, id, list, under_objection, from, until, next: NONE });
+        self.insert(Entry { code, id, ground, under_objection, from, until, next: NONE });
         Ok(())
     }
 
-    fn list_number(&mut self, key: ListKey) -> u16 {
-        let place = self.lists.iter().position(|known| *known == key).unwrap_or_else(|| {
-            self.lists.push(key);
-            self.lists.len() - 1
+    fn ground_number(&mut self, ground: Ground) -> u16 {
+        let place = self.grounds.iter().position(|known| *known == ground).unwrap_or_else(|| {
+            self.grounds.push(ground);
+            self.grounds.len() - 1
         });
         u16::try_from(place).unwrap_or(u16::MAX)
     }
@@ -159,8 +169,8 @@ impl Index {
         free.push(at);
     }
 
-    /// The listings of a subject that count on a day, with their lists; none where there are none.
-    pub fn find(&self, code: &Uscc, today: Date) -> Vec<(&Entry, &ListKey)> {
+    /// The listings of a subject that count on a day, with what they rest on; none where there are none.
+    pub fn find(&self, code: &Uscc, today: Date) -> Vec<(&Entry, &Ground)> {
         let (code, today) = (pack(code), days(today));
         let hash = self.hasher.hash_one(code);
         let mut found = Vec::new();
@@ -169,9 +179,9 @@ impl Index {
         while let Some(entry) = self.entries.get(at as usize) {
             if entry.from <= today
                 && today <= entry.until
-                && let Some(list) = self.lists.get(usize::from(entry.list))
+                && let Some(ground) = self.grounds.get(usize::from(entry.ground))
             {
-                found.push((entry, list));
+                found.push((entry, ground));
             }
             at = entry.next;
         }
@@ -224,7 +234,7 @@ fn id_of(text: &str) -> Option<[u8; 16]> {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use contract::discipline::v1::{ListingMark as Mark, listing::State};
+    use contract::discipline::v1::{Consequences, ListingMark as Mark, listing::State};
     use jiff::civil::date as day;
 
     use super::*;
@@ -254,10 +264,22 @@ mod tests {
         {
             assert_eq!(ids(&index, 1, today).len(), count, "{today}");
         }
-        let (entry, list) = index.find(&Uscc::fictional(1), day(2026, 3, 2))[0];
-        assert_eq!((entry.until(), list), (Some(day(2029, 3, 2)), &(String::from("list-1"), 1)));
+        let (entry, ground) = index.find(&Uscc::fictional(1), day(2026, 3, 2))[0];
+        assert_eq!((entry.until(), &ground.list), (Some(day(2029, 3, 2)), &(String::from("list-1"), 1)));
         index.put(&listing(2, 8, "1969-12-31", ""), 1).unwrap();
         assert_eq!(index.find(&Uscc::fictional(2), day(1969, 12, 31))[0].0.until(), None);
+    }
+
+    #[test]
+    fn a_decision_that_lets_less_follow_is_told_apart() {
+        let mut index = Index::default();
+        index.put(&listing(1, 3, "2026-03-02", ""), 1).unwrap();
+        let measures = vec![String::from("m")];
+        let less = Consequences { publication_months: 12, measures: measures.clone() };
+        index.put(&Listing { consequences: Some(less), ..listing(1, 6, "2026-03-02", "") }, 1).unwrap();
+        let found = index.find(&Uscc::fictional(1), day(2026, 3, 2));
+        let grounds: Vec<_> = found.into_iter().map(|(_, ground)| ground.measures.clone()).collect();
+        assert_eq!(grounds, [None, Some(measures)]);
     }
 
     #[test]

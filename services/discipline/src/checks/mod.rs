@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use tonic::{Status, Streaming};
 
 use self::{
-    index::{Entry, ListKey},
+    index::{Entry, Ground},
     standing::State,
 };
 use crate::{Discipline, bases, looks::Look, measures};
@@ -102,8 +102,11 @@ impl Asker<'_> {
     fn result(&self, code: &Uscc) -> api::CheckResult {
         let found = self.state.index.find(code, self.today);
         let mut measures: BTreeMap<&str, api::BindingMeasure> = BTreeMap::new();
-        for (entry, list) in &found {
-            let follow = self.state.wordings.lists.get(*list).into_iter().flat_map(|list| &list.measures);
+        for (entry, ground) in &found {
+            let list = self.state.wordings.lists.get(&ground.list);
+            let follow = list.into_iter().flat_map(|list| &list.measures);
+            let decided = |id: &&String| ground.measures.as_ref().is_none_or(|decided| decided.contains(id));
+            let follow = follow.filter(decided);
             let follow = follow.filter_map(|id| self.state.wordings.measures.get(id));
             for measure in follow.filter(|measure| self.binds(measure)) {
                 let binding = measures.entry(&measure.measure_id).or_insert_with(|| api::BindingMeasure {
@@ -118,7 +121,7 @@ impl Asker<'_> {
         }
         api::CheckResult {
             uscc: code.to_string(),
-            listings: found.iter().map(|(entry, list)| self.listing(entry, list)).collect(),
+            listings: found.iter().map(|(entry, ground)| self.listing(entry, ground)).collect(),
             measures: measures.into_values().collect(),
             error: None,
         }
@@ -135,10 +138,10 @@ impl Asker<'_> {
             && (caller.is_office() || measures::binds(measure, caller.department()))
     }
 
-    fn listing(&self, entry: &Entry, key: &ListKey) -> api::CheckedListing {
-        let list = self.state.wordings.lists.get(key);
+    fn listing(&self, entry: &Entry, ground: &Ground) -> api::CheckedListing {
+        let list = self.state.wordings.lists.get(&ground.list);
         api::CheckedListing {
-            list_id: key.0.clone(),
+            list_id: ground.list.0.clone(),
             name: list.map(|list| list.name.clone()).unwrap_or_default(),
             kind: list.map(|list| list.kind).unwrap_or_default(),
             until: entry.until().map(|day| day.to_string()).unwrap_or_default(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use calendar::Calendar;
 use chassis::{
     Answer, Context, Fault, Tx,
-    clock::micros,
+    clock::{business_day, from_micros, micros},
     decisions::{self, Decision},
     ids,
     page::Page,
@@ -22,7 +22,7 @@ use rules::Kind;
 use crate::{
     Discipline,
     listings::{self, Row},
-    looks, personal,
+    looks, papers, personal,
 };
 
 /// Files an objection.
@@ -167,6 +167,7 @@ pub async fn decide_repair(
 ) -> Answer<api::Repair> {
     let (id, outcome) = (&request.repair_id, request.outcome().as_str_name());
     let filing = decide(context, tx, Kind::Repair, id, outcome, &request.explanation).await?;
+    write_decision(context, tx, &filing, &request.document_number).await?;
     Ok(filing.repair(context.today()))
 }
 
@@ -210,6 +211,36 @@ async fn decide(
     };
     listings::end(context, tx, &listing, state, event).await?;
     Ok(filing)
+}
+
+// The decision on a repair, where the department gave its number; granted, it is the subject's way off the list.
+async fn write_decision(context: &Context, tx: &Tx, filing: &Filing, number: &str) -> Answer<()> {
+    if number.trim().is_empty() {
+        return Ok(());
+    }
+    personal::refuse([("documentNumber", number)])?;
+    let row = listings::stored(&**tx, &filing.listing).await?;
+    let row = row.ok_or_else(|| Fault::internal(anyhow::anyhow!("listing {} vanished", filing.listing)))?;
+    let (outcome, effect) = match filing.state == Kind::Repair.granted() {
+        true => ("准予", "自本决定作出之日起移出名单，终止公示，停止共享和使用，并通知有关部门解除措施。"),
+        false => ("不予", "不服本决定的，可以依法申请行政复议或者提起行政诉讼；条件具备后可以再次申请。"),
+    };
+    let today = context.today();
+    let filed_on = business_day(from_micros(filing.filed_at)).to_string();
+    let mut values = row.values(context, number, today);
+    values.extend([
+        ("repairOutcome", outcome.to_owned()),
+        ("repairEffect", effect.to_owned()),
+        ("filedOn", papers::day(&filed_on)),
+        ("reason", filing.reason.clone()),
+        ("evidence", filing.evidence.clone()),
+        ("commitment", filing.commitment.clone()),
+        ("text", filing.explanation.clone()),
+    ]);
+    let kind = api::paper::Kind::RepairDecision;
+    let sheet = papers::Sheet { kind, list: row.kind(), case_id: &row.case_id, on: today };
+    papers::write_later(tx, context, sheet, values, &row.uscc).await?;
+    Ok(())
 }
 
 fn may_decide(context: &Context, kind: Kind, filing: &Filing, outcome: &str) -> Answer<()> {

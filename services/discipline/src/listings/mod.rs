@@ -14,7 +14,7 @@ use chassis::{
 };
 use contract::{
     discipline::v1::{
-        self as api, ListingMark as Mark, change::Kind as Changed, listing::State, listing_event::Kind,
+        self as api, ListingMark as Mark, change::Kind as Changed, listing::State, listing_event::Kind, paper,
     },
     r#type::v1::ErrorReason as Common,
 };
@@ -24,10 +24,10 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-pub use rows::{ACTIVE, COLUMNS, Row, held, insert, note_record, stored};
+pub use rows::{ACTIVE, COLUMNS, Row, decided, held, insert, note_record, stored};
 pub use rules::hides;
 
-use crate::{Discipline, changes, deliveries, directory, filings, looks, personal};
+use crate::{Discipline, changes, deliveries, directory, filings, looks, papers, personal};
 
 /// A listing as it stands on a day.
 pub async fn find(db: &impl ConnectionTrait, listing: &str, today: Date) -> Answer<Option<api::Listing>> {
@@ -290,8 +290,33 @@ pub async fn revoke(
         late: rules::withdrawn_late(annulled_on, context.today(), Calendar::national()),
         ..Default::default()
     };
+    let annulled_by = event.document_number.clone();
+    let reason = event.text.clone();
     end(context, tx, &row, State::Revoked, event).await?;
+    remove(context, tx, &row, &request.removal_number, &annulled_by, &reason).await?;
     after(context, tx, &request.listing).await
+}
+
+// 河南省社会信用条例 第三十七条: an exit is told as the entry was; by a paper, where the department gave its number.
+async fn remove(
+    context: &Context,
+    tx: &Tx,
+    row: &Row,
+    number: &str,
+    annulled_by: &str,
+    reason: &str,
+) -> Answer<()> {
+    if number.trim().is_empty() {
+        return Ok(());
+    }
+    personal::refuse([("removalNumber", number)])?;
+    let today = context.today();
+    let mut values = row.values(context, number, today);
+    values.extend([("annulledBy", annulled_by.to_owned()), ("text", reason.to_owned())]);
+    let sheet =
+        papers::Sheet { kind: paper::Kind::Removal, list: row.kind(), case_id: &row.case_id, on: today };
+    papers::write_later(tx, context, sheet, values, &row.uscc).await?;
+    Ok(())
 }
 
 /// Ends a listing before its term, here and in credit; what was filed about it and is open is closed.

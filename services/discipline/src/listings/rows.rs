@@ -6,7 +6,10 @@ use chassis::{
 };
 use contract::discipline::v1::{self as api, ListingMark as Mark, listing::State, listing_event::Kind};
 use jiff::civil::Date;
+use prost::Message;
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
+
+use crate::papers;
 
 /// A listing as it is stored.
 #[derive(Clone, FromQueryResult)]
@@ -35,11 +38,12 @@ pub struct Row {
     ended_on: String,
     /// The record's id in credit; empty until credit has acknowledged it.
     pub record: String,
+    consequences: Option<Vec<u8>>,
 }
 
 /// The columns of a `Row`.
 pub const COLUMNS: &str = "case_id, list_id, list_version, list_name, kind, uscc, name, department, document_number, facts, \
-                           decided_on, from_on, until_on, state, marks, ended_on, record";
+                           decided_on, from_on, until_on, state, marks, ended_on, record, consequences";
 
 /// What holds of a listing that counts on a day, `$1`: it ends with its last day, whether or not the row says so yet, and does not
 /// count while a mark hides it.
@@ -52,6 +56,31 @@ impl Row {
         self.marks.split(',').filter_map(Mark::from_str_name).collect()
     }
 
+    /// What the decision lets follow, where that is less than the list says.
+    pub fn consequences(&self) -> Option<api::Consequences> {
+        decided(self.consequences.as_deref())
+    }
+
+    /// Whether its list punishes or rewards.
+    pub fn kind(&self) -> api::list::Kind {
+        api::list::Kind::try_from(self.kind).unwrap_or_default()
+    }
+
+    /// What a paper about it says of it, under a number, on a day.
+    pub fn values(&self, context: &Context, number: &str, on: Date) -> papers::Values {
+        papers::Values::from([
+            ("name", self.name.clone()),
+            ("uscc", self.uscc.clone()),
+            ("list", self.list_name.clone()),
+            ("caseId", self.case_id.clone()),
+            ("from", papers::day(&self.from_on)),
+            ("decisionNumber", self.document_number.clone()),
+            ("department", papers::department(context.caller.department())),
+            ("on", papers::day(&on.to_string())),
+            ("number", number.trim().to_owned()),
+        ])
+    }
+
     /// Whether it has not ended on a day, be it hidden or not.
     pub fn holds(&self, today: Date) -> bool {
         let ended = !self.until_on.is_empty() && self.until_on < today.to_string();
@@ -60,7 +89,7 @@ impl Row {
 
     /// The listing as it stands on a day.
     pub fn on(self, today: Date) -> api::Listing {
-        let marks = self.marks();
+        let (marks, consequences) = (self.marks(), self.consequences());
         let state = match State::try_from(self.state).unwrap_or_default() {
             State::Active | State::UnderObjection if !self.holds(today) => State::Expired,
             State::Active if marks.contains(&Mark::UnderObjection) => State::UnderObjection,
@@ -82,9 +111,16 @@ impl Row {
             from: self.from_on,
             until: self.until_on,
             ended_on: self.ended_on,
+            consequences,
             ..Default::default()
         }
     }
+}
+
+/// What a decision lets follow, as the table keeps it; none: what the list says.
+pub fn decided(kept: Option<&[u8]>) -> Option<api::Consequences> {
+    // What this service wrote it reads.
+    kept.and_then(|kept| api::Consequences::decode(kept).ok())
 }
 
 /// Stores a new listing.
@@ -109,6 +145,7 @@ pub async fn insert(tx: &Tx, listing: &api::Listing, list_version: i32) -> Answe
         "".into(),
         "".into(),
         "".into(),
+        listing.consequences.as_ref().map(Message::encode_to_vec).into(),
     ];
     insert_rows(&**tx, "listings", &columns, vec![row], "").await?;
     Ok(())

@@ -251,9 +251,17 @@ async fn the_end_of_the_term_closes_what_is_open() {
     let world = World::at(NOW).await;
     let (id, _) = listed(&world).await;
     let mut own = world.enterprise(&code(1));
+    let by_name = |part: &str| api::ListPublicListingsRequest { q: part.into(), ..Default::default() };
+    let named = own.listings.list_public_listings(by_name("劳务1号")).await.unwrap().into_inner().listings;
+    assert_eq!((named.len(), public(&mut own).await), (1, 1), "by name and by code");
+    // What everybody sees names the enterprise and the department that decided, and nobody who handled it.
+    let shown = format!("{named:?}");
+    assert!(named[0].events.is_empty() && !shown.contains("clerk") && !shown.contains("chief"), "{shown}");
     let filed = own.objections.create_objection(object(&id)).await.unwrap().into_inner();
     world.trial.boot.clock.set("2029-02-26T16:00:00Z".parse().unwrap());
     assert_eq!(listing(&mut own, &id).await.state(), State::Expired, "at midnight, whoever has looked");
+    let named = own.listings.list_public_listings(by_name("劳务1号")).await.unwrap().into_inner().listings;
+    assert_eq!((named.len(), public(&mut own).await), (0, 0), "history ends with the term");
     eventually("the filing to be closed", || async {
         let request =
             api::GetObjectionRequest { objection_id: filed.objection_id.clone(), ..Default::default() };

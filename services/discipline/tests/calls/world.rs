@@ -20,9 +20,10 @@ use contract::{
     },
     discipline::v1::{
         self as api, applications_client::ApplicationsClient, cases_client::CasesClient,
-        checks_client::ChecksClient, figures_client::FiguresClient, listings_client::ListingsClient,
-        lists_client::ListsClient, measures_client::MeasuresClient, objections_client::ObjectionsClient,
-        repairs_client::RepairsClient,
+        checks_client::ChecksClient, deadlines_client::DeadlinesClient, figures_client::FiguresClient,
+        listings_client::ListingsClient, lists_client::ListsClient, measures_client::MeasuresClient,
+        objections_client::ObjectionsClient, papers_client::PapersClient, repairs_client::RepairsClient,
+        suggestions_client::SuggestionsClient,
     },
 };
 use identifiers::Uscc;
@@ -47,9 +48,12 @@ pub struct Client {
     pub listings: ListingsClient<Authorized>,
     pub checks: ChecksClient<Authorized>,
     pub applications: ApplicationsClient<Authorized>,
+    pub deadlines: DeadlinesClient<Authorized>,
     pub figures: FiguresClient<Authorized>,
     pub objections: ObjectionsClient<Authorized>,
+    pub papers: PapersClient<Authorized>,
     pub repairs: RepairsClient<Authorized>,
+    pub suggestions: SuggestionsClient<Authorized>,
 }
 
 pub const ALL: &str = "discipline.read discipline.write discipline.propose discipline.decide";
@@ -99,9 +103,12 @@ impl World {
             listings: ListingsClient::with_interceptor(upstream(), token.clone()),
             checks: ChecksClient::with_interceptor(upstream(), token.clone()),
             applications: ApplicationsClient::with_interceptor(upstream(), token.clone()),
+            deadlines: DeadlinesClient::with_interceptor(upstream(), token.clone()),
             figures: FiguresClient::with_interceptor(upstream(), token.clone()),
             objections: ObjectionsClient::with_interceptor(upstream(), token.clone()),
-            repairs: RepairsClient::with_interceptor(upstream(), token),
+            papers: PapersClient::with_interceptor(upstream(), token.clone()),
+            repairs: RepairsClient::with_interceptor(upstream(), token.clone()),
+            suggestions: SuggestionsClient::with_interceptor(upstream(), token),
         }
     }
 
@@ -161,6 +168,28 @@ impl World {
         let mut client = RecordsClient::with_interceptor(self.credit.clone(), token);
         let versions = client.list_record_versions(request).await.unwrap().into_inner().versions;
         versions.into_iter().next().and_then(|version| version.record).expect("the present version")
+    }
+
+    /// A penalty that the transport department submits; gives its id.
+    pub async fn penalty(&self, serial: u32, source: &str, on: &str) -> String {
+        let record = credit::RecordInput {
+            uscc: code(serial),
+            item: "administrative-penalty".into(),
+            source_id: source.into(),
+            occurred_on: on.into(),
+            severity: 2,
+            ..Default::default()
+        };
+        let request = credit::SubmitRecordsRequest { records: vec![record], ..Default::default() };
+        let outcome = self.transport().submit_records(request).await.unwrap().into_inner().outcomes.remove(0);
+        assert!(outcome.error.is_none(), "{outcome:?}");
+        outcome.record
+    }
+
+    /// The transport department's client of credit's records.
+    pub fn transport(&self) -> RecordsClient<Authorized> {
+        let token = self.trial.token("transport", "credit.read credit.write");
+        RecordsClient::with_interceptor(self.credit.clone(), token)
     }
 
     /// A case that is published: proposed by hrss, decided by its chief, on the days given.
