@@ -180,6 +180,42 @@ async fn a_backup_of_postgresql_goes_into_another_cluster() {
     kept_and_put_back(&one, &["--database", &from], &two, &["--database", &to]).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suite_moves_from_sqlite_to_postgresql() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    let at = shown(&data_dir);
+    let postgres = Postgres::start();
+    let url = postgres.url("moved");
+    assert!(refused(&["move", "--from", at, "--to", &url]).contains("is no data folder"));
+    let suite = Suite::up(&data_dir, &[]).await;
+    let office = suite.office().await;
+    fill(&office).await;
+    let before = state(&office).await;
+    assert!(refused(&["move", "--from", at, "--to", &url]).contains("another xinheng works on"));
+    assert_eq!(suite.terminate().code(), Some(0));
+
+    let said = well(&["move", "--from", at, "--to", &url]);
+    let rows = |table: &str| {
+        let line = said.lines().find(|line| line.split_whitespace().take(2).eq(table.split(' ')));
+        let line = line.unwrap_or_else(|| panic!("{table}: {said}"));
+        line.split_whitespace().nth(2).unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!((rows("credit subjects"), rows("credit records"), rows("gateway signing_keys")), (50, 1, 1));
+    assert_eq!(rows("credit outbox"), 51);
+    let again = refused(&["move", "--from", at, "--to", &url]);
+    assert!(again.contains("holds rows already; nothing is written over"), "{again}");
+
+    // The same folder, now with the database: who was known is known, and what follows goes on where it stood.
+    let suite = Suite::up(&data_dir, &["--database", &url]).await;
+    let office = suite.office().await;
+    assert_eq!(state(&office).await, before);
+    let position = submit(&office, 9).await;
+    let path = format!("/grading/v1/subjects/{}/grades?minPosition={position}", world::code(9));
+    assert_eq!(office.get(&path).await.unwrap()["grades"][0]["scheme"], "kept");
+    assert_eq!(suite.terminate().code(), Some(0));
+}
+
 #[test]
 fn the_doctor_says_what_is_amiss_and_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
@@ -410,4 +446,41 @@ async fn the_roles_of_a_cluster_tell_the_truth_of_themselves() {
     }
     assert_eq!(status(&grading.base, "readiness").await.unwrap(), ServingStatus::Serving);
     drop((credit, gateway, grading));
+}
+
+#[test]
+fn the_root_of_the_image_runs_the_binary_and_holds_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    let compiler = format!("{}-linux-gnu-gcc", std::env::consts::ARCH);
+    if !is_root || Command::new(&compiler).arg("--version").output().is_err() {
+        eprintln!("the_root_of_the_image…: SKIPPED, it takes root for chroot, and {compiler}");
+        return;
+    }
+    let script = suites::process::root().join("k8s/image/root.sh");
+    let made = Command::new(script).arg(binary()).arg(&root).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    assert!(
+        Command::new("chown")
+            .args(["65532:65532"])
+            .arg(root.join("var/lib/xinheng"))
+            .status()
+            .unwrap()
+            .success()
+    );
+    // As in the image: its user, its settings, and not a file that is not in the root.
+    let run = |args: &[&str]| {
+        let mut command = Command::new("chroot");
+        command.args(["--userspec=65532:65532"]).arg(&root).arg("/usr/bin/xinheng").args(args);
+        command.env_clear().env("XINHENG_DATA_DIR", "/var/lib/xinheng").output().unwrap()
+    };
+    for args in [&["config"][..], &["migrate"], &["doctor"]] {
+        let output = run(args);
+        assert!(output.status.success(), "{args:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    }
+    assert!(root.join("var/lib/xinheng/credit.sqlite").exists());
+    for program in ["bin/sh", "usr/bin/env", "bin/busybox"] {
+        assert!(!root.join(program).exists(), "{program}");
+    }
 }

@@ -70,6 +70,15 @@ enum Action {
         #[command(flatten)]
         settings: Flags,
     },
+    /// Moves a suite from SQLite files to empty PostgreSQL databases, verified by counts and digests
+    Move {
+        /// The data folder, which nobody works on meanwhile
+        #[arg(long)]
+        from: PathBuf,
+        /// A PostgreSQL URL, as --database takes it
+        #[arg(long)]
+        to: String,
+    },
     /// The feeds by which services follow each other
     Feed {
         #[command(subcommand)]
@@ -243,6 +252,7 @@ pub fn run() -> ExitCode {
         Action::Restore { folder, settings } => {
             finish(settings.load().and_then(|settings| block_on(upkeep::restore(&settings, &folder))))
         }
+        Action::Move { from, to } => finish(block_on(upkeep::moved(&from, &to))),
         Action::Feed { action: FeedAction::Lag { settings } } => {
             finish(settings.load().and_then(|settings| block_on(upkeep::lag(&settings))))
         }

@@ -2,6 +2,7 @@
 mod backup;
 mod doctor;
 mod feeds;
+mod moving;
 mod postgres;
 mod restore;
 
@@ -21,6 +22,7 @@ use crate::{command::RoleName, suite};
 pub use backup::backup;
 pub use doctor::doctor;
 pub use feeds::lag;
+pub use moving::moved;
 pub use restore::restore;
 
 /// Roles with their databases' URLs, empty for SQLite. Without roles all of them, as `up` finds them; with roles as `serve` finds each.
