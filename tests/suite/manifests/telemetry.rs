@@ -91,7 +91,7 @@ async fn what_is_asked_for_is_exposed() {
     let folder = tempfile::tempdir().unwrap();
     let suite = Suite::up(folder.path(), &[]).await;
     let office = suite.office().await;
-    // Figures by method and by cause appear with the first call and the first evaluation.
+    // Figures by method appear with the first call.
     office.post("/credit/v1/subjects:batchUpsert", suites::world::subjects(0..3)).await.unwrap();
     office
         .post("/grading/v1/schemes", json!({ "schemeId": "s", "fromExample": "d09-transport" }))

@@ -15,7 +15,7 @@ const SKEW_WARNED_MS: i64 = 500;
 const SKEW_MOST_MS: i64 = 2_000;
 // What a follower takes up in about a second.
 const BEHIND_WARNED: i64 = 10_000;
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Grade {
@@ -58,11 +58,14 @@ pub async fn doctor(settings: &Settings, roles: &[RoleName]) -> anyhow::Result<b
     let mut findings = Findings::default();
     findings.well("settings", "read, and all of them are known");
     folder(settings, &mut findings);
+    let mut there = Vec::new();
     for &role in &databases.roles {
-        database(&databases, role, &mut findings).await;
+        if database(&databases, role, &mut findings).await {
+            there.push(role);
+        }
     }
-    keys(&databases, &mut findings).await;
-    match feeds::followings(&databases).await {
+    keys(&databases, &there, &mut findings).await;
+    match feeds::followings(&databases, &there).await {
         Ok(followings) => following(&followings, &mut findings),
         Err(error) => findings.add(Grade::Fault, "feeds", &format!("{error:#}"), "see the database above"),
     }
@@ -117,31 +120,33 @@ fn folder(settings: &Settings, findings: &mut Findings) {
     );
 }
 
-async fn database(databases: &Databases<'_>, role: RoleName, findings: &mut Findings) {
+// Whether it is there and answers: then more is asked of it.
+async fn database(databases: &Databases<'_>, role: RoleName, findings: &mut Findings) -> bool {
     let what = format!("database {}", role.name());
-    let lying = match databases.open(role).await {
+    let remedy = if databases.is_sqlite() {
+        "restore the file from a backup: xinheng restore"
+    } else {
+        "see that PostgreSQL runs, and that --database names its address, user and password"
+    };
+    let opening = tokio::time::timeout(PATIENCE, databases.open(role)).await;
+    let found = opening.unwrap_or_else(|_| Err(anyhow::anyhow!("does not answer")));
+    let lying = match found {
         Ok(Some(lying)) => lying,
         Ok(None) => {
-            return findings.well(&what, "is not there yet; `xinheng migrate` or the first start makes it");
+            findings.well(&what, "is not there yet; `xinheng migrate` or the first start makes it");
+            return false;
         }
         Err(error) => {
-            let remedy = if databases.is_sqlite() {
-                "restore the file from a backup: xinheng restore"
-            } else {
-                "see that PostgreSQL runs, and that --database names its address, user and password"
-            };
-            return findings.add(Grade::Fault, &what, &format!("{error:#}"), remedy);
+            findings.add(Grade::Fault, &what, &format!("{error:#}"), remedy);
+            return false;
         }
     };
-    if let Err(error) = opened(&lying, role, &what, findings).await {
-        findings.add(
-            Grade::Fault,
-            &what,
-            &format!("{error:#}"),
-            "the database answers no plain question; see its own log",
-        );
-    }
+    let told = opened(&lying, role, &what, findings).await;
     lying.close().await;
+    if let Err(error) = &told {
+        findings.add(Grade::Fault, &what, &format!("{error:#}"), remedy);
+    }
+    told.is_ok()
 }
 
 async fn opened(lying: &Lying, role: RoleName, what: &str, findings: &mut Findings) -> anyhow::Result<()> {
@@ -187,11 +192,13 @@ async fn opened(lying: &Lying, role: RoleName, what: &str, findings: &mut Findin
     Ok(())
 }
 
-async fn keys(databases: &Databases<'_>, findings: &mut Findings) {
+async fn keys(databases: &Databases<'_>, there: &[RoleName], findings: &mut Findings) {
     if !databases.roles.contains(&RoleName::Gateway) {
         return;
     }
-    if let Ok(Some(lying)) = databases.open(RoleName::Gateway).await {
+    if there.contains(&RoleName::Gateway)
+        && let Ok(Some(lying)) = databases.open(RoleName::Gateway).await
+    {
         let seed = lying.signing_seed().await;
         lying.close().await;
         match seed {

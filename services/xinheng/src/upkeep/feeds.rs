@@ -18,16 +18,16 @@ pub struct Following {
     pub behind: i64,
 }
 
-/// Looks at every follower. It reads all databases, as only an operator may.
-pub async fn followings(databases: &Databases<'_>) -> anyhow::Result<Vec<Following>> {
+/// Looks at the followers among some roles. It reads their databases, as only an operator may.
+pub async fn followings(databases: &Databases<'_>, roles: &[RoleName]) -> anyhow::Result<Vec<Following>> {
     let mut found = Vec::new();
-    for &follower in &databases.roles {
+    for &follower in roles {
         let Some(lying) = databases.open(follower).await? else { continue };
         let cursors = lying.cursors().await?;
         lying.close().await;
         for cursor in cursors {
             let source = RoleName::ALL.into_iter().find(|role| role.name() == cursor.feed);
-            let Some(source) = source.filter(|source| databases.roles.contains(source)) else { continue };
+            let Some(source) = source.filter(|source| roles.contains(source)) else { continue };
             let Some(lying) = databases.open(source).await? else { continue };
             let (behind, newest) = lying.behind(&cursor.position).await?;
             lying.close().await;
@@ -41,7 +41,7 @@ pub async fn followings(databases: &Databases<'_>) -> anyhow::Result<Vec<Followi
 pub async fn lag(settings: &Settings) -> anyhow::Result<()> {
     let databases = Databases::of(settings, &[])?;
     println!("{:<11} {:<11} {:>20} {:>20} {:>9}", "follower", "feed", "position", "newest", "behind");
-    for one in followings(&databases).await? {
+    for one in followings(&databases, &databases.roles).await? {
         let (follower, feed) = (one.follower.name(), &one.feed);
         println!("{follower:<11} {feed:<11} {:>20} {:>20} {:>9}", one.position, one.newest, one.behind);
     }

@@ -116,6 +116,10 @@ async fn place(data_dir: &Path, placed: &[(PathBuf, PathBuf)]) -> anyhow::Result
             let lying = Lying::open_file(&new).await?;
             let damage = lying.damage().await?;
             lying.close().await;
+            // What SQLite puts beside a file that is looked at, under a name that goes.
+            for beside in ["restored-wal", "restored-shm"] {
+                let _ = fs::remove_file(target.with_extension(beside));
+            }
             anyhow::ensure!(damage.is_none(), "{}: {}", source.display(), damage.unwrap_or_default());
         }
     }
