@@ -198,3 +198,31 @@ fn every_command_line_is_one_that_the_binary_takes() {
     assert!(nonsense.is_err());
     report(&faults);
 }
+
+#[test]
+fn the_image_is_what_the_manifests_take_it_for() {
+    let read = |name: &str| std::fs::read_to_string(suites::process::root().join(name)).unwrap();
+    let (recipe, workspace) = (read("Dockerfile"), read("Cargo.toml"));
+    let last = recipe.split("\nFROM ").last().unwrap();
+    assert!(last.starts_with("scratch\n"), "the last stage holds more than was put into it");
+    assert!(last.contains("USER 65532:65532\n") && last.contains("ENTRYPOINT [\"/usr/bin/xinheng\"]\n"));
+    let settings = last.split_whitespace().filter_map(|word| word.strip_prefix("XINHENG_")?.split_once('='));
+    let settings: BTreeMap<String, &str> = settings.map(|(key, value)| (key.to_lowercase(), value)).collect();
+    assert_eq!(settings.len(), 3);
+    Settings::load(None, &settings).unwrap();
+    // Bases are named without a host, so that every registry can be theirs, and the compiler is the workspace's.
+    let asked =
+        workspace.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
+    assert!(
+        recipe.contains(&format!("ARG RUST=rust:{asked}-")),
+        "the image is built by another Rust than {asked}"
+    );
+    for base in recipe.lines().filter_map(|line| line.strip_prefix("ARG RUST=")) {
+        assert!(!base.contains('/'), "{base}");
+    }
+    assert!(recipe.contains(&format!("xinheng:{}", env!("CARGO_PKG_VERSION"))));
+    let ignored = read(".dockerignore");
+    for needed in ["Cargo.toml", "Cargo.lock", "libs", "services", "proto", "tests", "k8s/image"] {
+        assert!(ignored.lines().any(|line| line == format!("!{needed}")), "the build is not given {needed}");
+    }
+}
