@@ -113,7 +113,7 @@ fn folder(settings: &Settings, findings: &mut Findings) {
             findings.add(Grade::Warning, name, &told, &format!("chmod 600 {}", file.display()));
         }
     }
-    let at_work = suite::lock(folder).is_err();
+    let at_work = folder.join("lock").exists() && suite::lock(folder).is_err();
     findings.well(
         "process",
         if at_work { "a suite works on this folder" } else { "no suite works on this folder" },

@@ -38,6 +38,11 @@ struct Sum {
     digest: u128,
 }
 
+fn whole(hash: &mut Sha256, number: i64) {
+    hash.update([b'i']);
+    hash.update(number.to_be_bytes());
+}
+
 impl Sum {
     fn add(&mut self, row: &[Value]) {
         let mut hash = Sha256::new();
@@ -54,10 +59,8 @@ impl Sum {
                     hash.update((bytes.len() as u64).to_be_bytes());
                     hash.update(&bytes[..]);
                 }
-                Value::Int(Some(number)) => {
-                    hash.update([&[b'i'], &i64::from(*number).to_be_bytes()[..]].concat())
-                }
-                Value::BigInt(Some(number)) => hash.update([&[b'i'], &number.to_be_bytes()[..]].concat()),
+                Value::Int(Some(number)) => whole(&mut hash, i64::from(*number)),
+                Value::BigInt(Some(number)) => whole(&mut hash, *number),
                 Value::Bool(Some(truth)) => hash.update([b'o', u8::from(*truth)]),
                 _ => hash.update([b'n']),
             }
