@@ -65,7 +65,7 @@ async fn a_trace_reaches_from_the_door_to_the_statement() {
     let folder = tempfile::tempdir().unwrap();
     let door = free_port();
     let gateway_url = format!("http://127.0.0.1:{door}");
-    let traced = ["--otlp-endpoint", &otlp, "--log", "info"];
+    let traced = ["--otlp-endpoint", otlp.as_str()];
     let at_gateway: Vec<&str> = ["--gateway-url", &gateway_url].into_iter().chain(traced).collect();
     let credit = Suite::serve("credit", &folder.path().join("credit"), &at_gateway).await;
     let at_credit: Vec<&str> = ["--credit-url", &credit.base].into_iter().chain(traced).collect();

@@ -20,7 +20,10 @@ use prometheus::{
 };
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{
-    EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter, Layer,
+    filter::{FilterExt, filter_fn},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
 };
 
 use crate::settings::{LogFormat, Settings};
@@ -43,26 +46,24 @@ impl Drop for Guard {
 
 /// Sets logs and traces up. A second call in the same process leaves the first in force.
 pub fn init(settings: &Settings, role: &str) -> anyhow::Result<Guard> {
-    let unread =
-        |error: &dyn std::fmt::Display| anyhow::anyhow!("log = \"{}\" can't be read: {error}", settings.log);
-    let mut filter = EnvFilter::try_new(&settings.log).map_err(|error| unread(&error))?;
-    if settings.otlp_endpoint.is_empty() {
-        // Nobody looks at the spans of statements: then they cost nothing.
-        filter = filter.add_directive(format!("{STATEMENTS}=warn").parse().map_err(|error| unread(&error))?);
-    }
+    let filter = EnvFilter::try_new(&settings.log)
+        .map_err(|error| anyhow::anyhow!("log = \"{}\" can't be read: {error}", settings.log))?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match settings.log_format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Text => lines.with_target(false).boxed(),
     };
-    // A line names the call that it belongs to, not each statement round it.
-    let lines = lines.with_filter(filter_fn(|of| !(of.is_span() && of.target().starts_with(STATEMENTS))));
+    // A line names the call that it belongs to, not each statement round it: where nobody takes traces, these cost nothing.
+    let calls = filter_fn(|of| !(of.is_span() && of.target().starts_with(STATEMENTS)));
+    let lines = lines.with_filter(filter.and(calls));
     global::set_text_map_propagator(TraceContextPropagator::new());
     let provider = if settings.otlp_endpoint.is_empty() { None } else { Some(exporter(settings, role)?) };
-    let spans = provider
-        .as_ref()
-        .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("xinheng")));
-    let _ = tracing_subscriber::registry().with(filter).with(lines).with(spans).try_init();
+    // What is traced is not what is logged: a trace is whole whatever the log leaves out.
+    let spans = provider.as_ref().map(|provider| {
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("xinheng"));
+        layer.with_filter(filter_fn(|of| *of.level() <= tracing::Level::INFO))
+    });
+    let _ = tracing_subscriber::registry().with(lines).with(spans).try_init();
     Ok(Guard(provider))
 }
 

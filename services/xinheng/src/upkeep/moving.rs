@@ -217,7 +217,7 @@ async fn copy(
 
 async fn read_back(target: &impl ConnectionTrait, table: &str, columns: &[Column]) -> anyhow::Result<Sum> {
     let text = format!(
-        "SELECT ctid::text, {} FROM {table} WHERE ctid > $1::tid ORDER BY ctid LIMIT {PART}",
+        "SELECT ctid::text AS place, {} FROM {table} WHERE ctid > $1::tid ORDER BY ctid LIMIT {PART}",
         names(columns).join(", ")
     );
     let (mut sum, mut after) = (Sum::default(), String::from("(0,0)"));
