@@ -1,5 +1,5 @@
 //! The command line: what can be run, and every setting as a flag.
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use chassis::{serve, settings::Settings, telemetry};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -257,8 +257,9 @@ pub fn run() -> ExitCode {
             finish(settings.load().and_then(|settings| block_on(upkeep::lag(&settings))))
         }
         Action::Completions { shell } => {
-            clap_complete::generate(shell, &mut definition(), "xinheng", &mut std::io::stdout());
-            ExitCode::SUCCESS
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut definition(), "xinheng", &mut script);
+            finish(shown(&script))
         }
         Action::Man { command } => finish(man(command.as_deref())),
         Action::Up { settings } => finish(settings.load().and_then(|settings| block_on(up(settings)))),
@@ -292,8 +293,17 @@ fn man(command: Option<&str>) -> anyhow::Result<()> {
             found.ok_or_else(|| anyhow::anyhow!("there is no command {name}; `xinheng help` lists them"))?
         }
     };
-    clap_mangen::Man::new(page).render(&mut std::io::stdout())?;
-    Ok(())
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page).render(&mut text)?;
+    shown(&text)
+}
+
+// Whoever reads only the beginning, as `| head` does, has what was asked for.
+fn shown(text: &[u8]) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
