@@ -9,4 +9,7 @@ mod crash;
 mod crash_stream;
 mod exactly_once;
 mod feed_order;
+mod manifests;
+mod operator;
 mod tidy;
+mod traces;

@@ -1,5 +1,9 @@
 //! The outbox and the feed: written in the transaction of the change, followed with the cursor in the transaction of the effect.
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use contract::r#type::v1::ErrorReason as Common;
 use futures::{Stream, StreamExt};
@@ -24,6 +28,10 @@ pub struct Position {
 impl Position {
     pub(crate) fn new(xid: i64, seq: i64) -> Self {
         Self { xid, seq }
+    }
+
+    pub(crate) fn parts(self) -> (i64, i64) {
+        (self.xid, self.seq)
     }
 
     /// Reads a cursor; an empty one is the beginning.
@@ -240,6 +248,8 @@ pub trait Follower: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct Progress {
     reached: watch::Receiver<Position>,
+    // Since when the feed is not open; nothing while it is.
+    cut_off: watch::Receiver<Option<Instant>>,
 }
 
 impl Progress {
@@ -261,6 +271,11 @@ impl Progress {
         }
     }
 
+    /// For how long the feed has not been open, or nothing while it is.
+    pub fn lost_for(&self) -> Option<Duration> {
+        self.cut_off.borrow().map(|since| since.elapsed())
+    }
+
     /// The position reached.
     pub fn now(&self) -> Position {
         *self.reached.borrow()
@@ -274,12 +289,18 @@ pub fn follow<F: Follower>(
     stopping: CancellationToken,
 ) -> (Progress, impl Future<Output = ()> + Send) {
     let (sender, reached) = watch::channel(Position::default());
+    let (open, cut_off) = watch::channel(Some(Instant::now()));
     let work = async move {
         let mut pause_ms = 20;
         while !stopping.is_cancelled() {
-            match follow_once(&store, &*follower, &sender, &stopping).await {
+            match follow_once(&store, &*follower, &sender, &open, &stopping).await {
                 Ok(()) => pause_ms = 20,
                 Err(fault) => {
+                    open.send_if_modified(|since| {
+                        let first = since.is_none();
+                        since.get_or_insert_with(Instant::now);
+                        first
+                    });
                     tracing::warn!(feed = follower.feed(), %fault, pause_ms, "feed interrupted");
                     tokio::select! {
                         () = tokio::time::sleep(Duration::from_millis(pause_ms)) => {}
@@ -290,19 +311,21 @@ pub fn follow<F: Follower>(
             }
         }
     };
-    (Progress { reached }, work)
+    (Progress { reached, cut_off }, work)
 }
 
 async fn follow_once<F: Follower>(
     store: &Store,
     follower: &F,
     sender: &watch::Sender<Position>,
+    open: &watch::Sender<Option<Instant>>,
     stopping: &CancellationToken,
 ) -> Answer<()> {
     let cursor = cursor(store, follower.feed()).await?;
     let mut at = Position::parse(&cursor)?;
     sender.send_replace(at);
     let changes = follower.connect(cursor).await?;
+    open.send_replace(None);
     let mut batches = changes.ready_chunks(1_000);
     loop {
         let batch = tokio::select! {

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod decisions;
 pub mod fault;
 pub mod feed;
+pub mod health;
 pub mod ids;
 pub mod language;
 pub mod operations;
@@ -18,6 +19,7 @@ pub mod storage;
 pub mod telemetry;
 #[cfg(feature = "trial")]
 pub mod trial;
+pub mod upkeep;
 pub mod upstream;
 pub mod validation;
 

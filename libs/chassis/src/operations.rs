@@ -19,7 +19,36 @@ use crate::{
     ids,
     language::Language,
     storage::{Store, Tx, database_now, sql},
+    telemetry::Metrics,
 };
+
+/// Lets the figures tell how much work waits or runs, and how much of it nobody works on.
+pub(crate) fn count(metrics: &Metrics, service: &str, store: Store) -> anyhow::Result<()> {
+    let open =
+        metrics.level("xinheng_operations_open", "long-running operations that are not done", "service")?;
+    let idle = metrics.level(
+        "xinheng_operations_idle",
+        "of these, those whose lease has run out: nobody works on them",
+        "service",
+    )?;
+    let service = service.to_owned();
+    metrics.look(move || {
+        let (open, idle, service, store) = (open.clone(), idle.clone(), service.clone(), store.clone());
+        async move {
+            let db = store.read();
+            let text = format!(
+                "SELECT count(*), COALESCE(sum(CASE WHEN lease_until < {} THEN 1 ELSE 0 END), 0) FROM operations WHERE done = FALSE",
+                database_now(db)
+            );
+            let Ok(Some(row)) = db.query_one_raw(sql(db, &text, [])).await else { return };
+            if let (Ok(all), Ok(lost)) = (row.try_get_by_index(0), row.try_get_by_index(1)) {
+                open.set(&service, all);
+                idle.set(&service, lost);
+            }
+        }
+    });
+    Ok(())
+}
 
 /// A message as `google.protobuf.Any`.
 pub fn any<M: Message + Name>(message: &M) -> Any {

@@ -13,6 +13,7 @@ use axum::{
 use contract::r#type::v1::ErrorReason as Common;
 use futures::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, header};
+use http_body_util::BodyExt;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -21,6 +22,7 @@ use hyper_util::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, service::RoutesBuilder};
+use tonic_health::pb::health_server::HealthServer;
 use tracing::Instrument;
 
 use crate::{
@@ -28,7 +30,10 @@ use crate::{
     call::Context,
     clock::Clock,
     fault::{Answer, Fault},
+    feed::Progress,
+    health::Health,
     language::Language,
+    operations,
     settings::Settings,
     storage::{Place, Store},
     telemetry::{self, Metrics},
@@ -51,6 +56,8 @@ pub struct Boot {
     pub rules: Arc<Rules>,
     /// The figures.
     pub metrics: Metrics,
+    /// Whether it can serve.
+    pub health: Health,
     /// Ends when the process stops.
     pub stopping: CancellationToken,
 }
@@ -58,20 +65,42 @@ pub struct Boot {
 impl Boot {
     /// Prepares a process.
     pub fn new(settings: Settings, verifier: Verifier) -> anyhow::Result<Self> {
+        let stopping = CancellationToken::new();
         Ok(Self {
             clock: settings.clock(),
             settings: Arc::new(settings),
             verifier: Arc::new(verifier),
             rules: Arc::new(Rules::from_contract(&POOL)?),
             metrics: Metrics::new()?,
-            stopping: CancellationToken::new(),
+            health: Health::new(stopping.clone()),
+            stopping,
         })
     }
 
-    /// Opens a role's database.
+    /// Opens a role's database, without which it can't serve.
     pub async fn store<M: sea_orm_migration::MigratorTrait>(&self, service: &str) -> anyhow::Result<Store> {
         let data_dir: &PathBuf = &self.settings.data_dir;
-        Store::open::<M>(Place { service, data_dir, url: &self.settings.database }).await
+        let store = Store::open::<M>(Place { service, data_dir, url: &self.settings.database }).await?;
+        self.health.needs_database(service, store.clone());
+        self.health.answers_for(&format!("xinheng.{service}.v1"), None);
+        operations::count(&self.metrics, service, store.clone())?;
+        Ok(store)
+    }
+}
+
+impl Boot {
+    /// Says that a role follows a feed: it can't serve while that is lost, and the figures tell since when it is.
+    pub fn follows(&self, feed: &'static str, progress: Progress) -> anyhow::Result<()> {
+        let lost = "for how many seconds a feed that is followed has not been open; 0 while it is";
+        let level = self.metrics.level("xinheng_feed_lost_seconds", lost, "feed")?;
+        let looked = progress.clone();
+        self.metrics.look(move || {
+            let lost = looked.lost_for().map_or(0, |lost| i64::try_from(lost.as_secs()).unwrap_or(i64::MAX));
+            level.set(feed, lost);
+            std::future::ready(())
+        });
+        self.health.needs_feed(feed, progress);
+        Ok(())
     }
 }
 
@@ -89,7 +118,8 @@ pub struct Role {
 
 /// The calls of a role behind the one stack. The guard stands outermost: it opens the trace, counts, holds the deadline,
 /// turns a panic into an answer, learns who calls, and checks the method's access rule before anything is decoded.
-pub fn stack(boot: &Boot, routes: RoutesBuilder) -> Router {
+pub fn stack(boot: &Boot, mut routes: RoutesBuilder) -> Router {
+    routes.add_service(HealthServer::new(boot.health.clone()));
     let guard = Arc::new(Stack { boot: boot.clone() });
     routes.routes().into_axum_router().layer(middleware::from_fn_with_state(guard, serve_guarded))
 }
@@ -104,6 +134,7 @@ async fn serve_guarded(State(stack): State<Arc<Stack>>, request: Request, next: 
     let span = tracing::info_span!("call", method = %path, trace_id, otel.name = %path, otel.kind = "server");
     telemetry::adopt(&span, request.headers());
     let started = std::time::Instant::now();
+    let running = stack.boot.metrics.runs();
     let language = language_of(request.headers());
     let work = AssertUnwindSafe(stack.serve(path.clone(), language, request, next)).catch_unwind();
     let outcome = telemetry::within(trace, work.instrument(span.clone())).await;
@@ -117,7 +148,13 @@ async fn serve_guarded(State(stack): State<Arc<Stack>>, request: Request, next: 
     };
     let code = response.headers().get("grpc-status").and_then(|code| code.to_str().ok()).unwrap_or("0");
     stack.boot.metrics.served(&path, code, started.elapsed().as_secs_f64());
-    response
+    // A stream runs until its last message is taken.
+    response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _ = &running;
+            frame
+        }))
+    })
 }
 
 impl Stack {
@@ -242,23 +279,22 @@ pub async fn serve(listener: TcpListener, router: Router, stopping: Cancellation
 }
 
 /// The operator's port: /metrics, /healthz, /readyz.
-pub fn admin(metrics: Metrics, stores: Vec<(&'static str, Store)>, stopping: CancellationToken) -> Router {
+pub fn admin(metrics: Metrics, health: Health) -> Router {
     let plain = |status: http::StatusCode, text: String| {
         let mut response = Response::new(Body::from(text));
         *response.status_mut() = status;
         response
     };
-    let stores = Arc::new(stores);
     Router::new().fallback(move |request: Request| {
-        let (metrics, stores, stopping) = (metrics.clone(), stores.clone(), stopping.clone());
+        let (metrics, health) = (metrics.clone(), health.clone());
         async move {
             let answer = match request.uri().path() {
                 "/healthz" => plain(http::StatusCode::OK, String::from("ok\n")),
-                "/readyz" => match readiness(&stores, &stopping).await {
+                "/readyz" => match health.ready().await {
                     Ok(()) => plain(http::StatusCode::OK, String::from("ready\n")),
                     Err(why) => plain(http::StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
                 },
-                "/metrics" => match metrics.text() {
+                "/metrics" => match figures(&metrics, &health).await {
                     Ok(text) => plain(http::StatusCode::OK, String::from_utf8_lossy(&text).into_owned()),
                     Err(error) => plain(http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
                 },
@@ -273,14 +309,10 @@ pub fn admin(metrics: Metrics, stores: Vec<(&'static str, Store)>, stopping: Can
     })
 }
 
-async fn readiness(stores: &[(&'static str, Store)], stopping: &CancellationToken) -> Result<(), String> {
-    if stopping.is_cancelled() {
-        return Err(String::from("stopping"));
-    }
-    for (name, store) in stores {
-        store.ping().await.map_err(|_| format!("the database of {name} does not answer"))?;
-    }
-    Ok(())
+async fn figures(metrics: &Metrics, health: &Health) -> anyhow::Result<Vec<u8>> {
+    metrics.set_ready(health.ready().await.is_ok());
+    metrics.look_now().await;
+    metrics.text()
 }
 
 /// Ends when the process is told to stop.

@@ -230,7 +230,7 @@ pub(crate) async fn undisturbed<T: Send + 'static>(
     tokio::spawn(work).await.map_err(Fault::internal)
 }
 
-async fn create_database(options: &PgConnectOptions) -> anyhow::Result<()> {
+pub(crate) async fn create_database(options: &PgConnectOptions) -> anyhow::Result<()> {
     let Some(name) = options.get_database().map(str::to_owned) else { return Ok(()) };
     let maintenance = options.clone().database("postgres");
     // A role that may not look there simply expects its database to exist.

@@ -3,8 +3,10 @@ use std::{
     collections::BTreeMap,
     future::Future,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
+use futures::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::{
     global,
@@ -13,11 +15,21 @@ use opentelemetry::{
 };
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
-use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{FilterExt, filter_fn},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::settings::{LogFormat, Settings};
+
+// Whence come the spans of statements, each with its text and never a value of its parameters.
+const STATEMENTS: &str = "sea_orm::database";
 
 /// Flushes what is left when the process ends.
 pub struct Guard(Option<SdkTracerProvider>);
@@ -41,12 +53,17 @@ pub fn init(settings: &Settings, role: &str) -> anyhow::Result<Guard> {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         LogFormat::Text => lines.with_target(false).boxed(),
     };
+    // A line names the call that it belongs to, not each statement round it: where nobody takes traces, these cost nothing.
+    let calls = filter_fn(|of| !(of.is_span() && of.target().starts_with(STATEMENTS)));
+    let lines = lines.with_filter(filter.and(calls));
     global::set_text_map_propagator(TraceContextPropagator::new());
     let provider = if settings.otlp_endpoint.is_empty() { None } else { Some(exporter(settings, role)?) };
-    let spans = provider
-        .as_ref()
-        .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("xinheng")));
-    let _ = tracing_subscriber::registry().with(filter).with(lines).with(spans).try_init();
+    // What is traced is not what is logged: a trace is whole whatever the log leaves out.
+    let spans = provider.as_ref().map(|provider| {
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("xinheng"));
+        layer.with_filter(filter_fn(|of| *of.level() <= tracing::Level::INFO))
+    });
+    let _ = tracing_subscriber::registry().with(lines).with(spans).try_init();
     Ok(Guard(provider))
 }
 
@@ -129,7 +146,34 @@ pub struct Metrics {
     registry: Registry,
     calls: IntCounterVec,
     seconds: HistogramVec,
+    running: IntGauge,
+    ready: IntGauge,
     own: Arc<Mutex<BTreeMap<&'static str, Counter>>>,
+    levels: Arc<Mutex<BTreeMap<&'static str, IntGaugeVec>>>,
+    sources: Arc<Mutex<Vec<Source>>>,
+}
+
+// What looks at levels anew before they are read.
+type Source = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// A figure that rises and falls, by one label.
+#[derive(Clone)]
+pub struct Level(IntGaugeVec);
+
+impl Level {
+    /// Sets it.
+    pub fn set(&self, label: &str, value: i64) {
+        self.0.with_label_values(&[label]).set(value);
+    }
+}
+
+/// A call that is counted as running.
+pub(crate) struct Running(IntGauge);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// A figure that only grows, by one label.
@@ -156,9 +200,26 @@ impl Metrics {
                 .buckets(prometheus::exponential_buckets(0.0001, 3.0, 11)?),
             &["method"],
         )?;
+        let running =
+            IntGauge::new("xinheng_calls_running", "calls that are being served now, streams among them")?;
+        let ready = IntGauge::new("xinheng_ready", "1 where /readyz would say so at this moment, else 0")?;
+        let build = IntGaugeVec::new(Opts::new("xinheng_build_info", "the release that runs"), &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         registry.register(Box::new(calls.clone()))?;
         registry.register(Box::new(seconds.clone()))?;
-        Ok(Self { registry, calls, seconds, own: Arc::default() })
+        registry.register(Box::new(running.clone()))?;
+        registry.register(Box::new(ready.clone()))?;
+        registry.register(Box::new(build))?;
+        Ok(Self {
+            registry,
+            calls,
+            seconds,
+            running,
+            ready,
+            own: Arc::default(),
+            levels: Arc::default(),
+            sources: Arc::default(),
+        })
     }
 
     /// A service's own figure, the same for all who name it.
@@ -171,6 +232,44 @@ impl Metrics {
         self.registry.register(Box::new(counter.clone()))?;
         own.insert(name, Counter(counter.clone()));
         Ok(Counter(counter))
+    }
+
+    /// A level, the same for all who name it.
+    pub fn level(&self, name: &'static str, help: &str, label: &str) -> anyhow::Result<Level> {
+        let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(level) = levels.get(name) {
+            return Ok(Level(level.clone()));
+        }
+        let level = IntGaugeVec::new(Opts::new(name, help), &[label])?;
+        self.registry.register(Box::new(level.clone()))?;
+        levels.insert(name, level.clone());
+        Ok(Level(level))
+    }
+
+    /// Adds what looks at levels whenever the figures are asked for.
+    pub fn look<F>(&self, source: impl Fn() -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.push(Arc::new(move || source().boxed()));
+    }
+
+    pub(crate) async fn look_now(&self) {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let looks = futures::future::join_all(sources.iter().map(|source| source()));
+        // A database that does not answer leaves its levels as they were; the figures themselves are told in time.
+        let _ = tokio::time::timeout(Duration::from_secs(2), looks).await;
+    }
+
+    // Counts a call for as long as what is given back is kept.
+    pub(crate) fn runs(&self) -> Running {
+        self.running.inc();
+        Running(self.running.clone())
+    }
+
+    pub(crate) fn set_ready(&self, ready: bool) {
+        self.ready.set(ready.into());
     }
 
     pub(crate) fn served(&self, method: &str, code: &str, seconds: f64) {

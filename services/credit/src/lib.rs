@@ -74,7 +74,8 @@ impl App for Credit {
     }
 }
 
-struct Migrator;
+/// The tables.
+pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {

@@ -66,7 +66,8 @@ impl App for Discipline {
     }
 }
 
-struct Migrator;
+/// The tables.
+pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
@@ -342,6 +343,8 @@ pub async fn open(boot: &Boot, credit: Upstream) -> anyhow::Result<Role> {
     let standing = Arc::new(checks::Standing::new(store.clone()));
     let (looks, writing) = looks::Looks::open(store.clone(), boot.stopping.clone());
     let following = standing.clone().follow(boot.clock.clone(), boot.stopping.clone());
+    let heard = standing.clone();
+    boot.health.needs(move || std::future::ready(heard.heard()));
     let clock = boot.clock.clone();
     let app = Arc::new(Discipline { store: store.clone(), clock, credit, standing, looks });
     let calls = || Calls(app.clone());

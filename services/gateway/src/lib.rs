@@ -73,7 +73,10 @@ impl Gateway {
         let transcoder = Transcoder::new(&pool)?;
         let docs = docs::Docs::new(&openapi::document(&pool)?)?;
         let rules = Rules::from_contract(&pool)?;
-        let own = passthrough::own_services(&pool)?;
+        for (package, upstream) in &upstreams {
+            boot.health.answers_for(package, Some(upstream.clone()));
+        }
+        let own = passthrough::own_services(&pool, boot.health.clone())?;
         Ok(Self(Arc::new(Parts { boot: boot.clone(), rules, transcoder, upstreams, own, docs })))
     }
 

@@ -1,12 +1,10 @@
 //! Native gRPC and gRPC-Web on the same port: passed on as they come, to the service of the method's package.
 use axum::{body::Body, extract::Request, response::Response};
-use chassis::{Fault, language::Language, upstream::Upstream};
+use chassis::{Fault, health::Health, language::Language, upstream::Upstream};
 use contract::r#type::v1::ErrorReason as Common;
-use futures::FutureExt;
 use http::{HeaderMap, header};
 use prost_reflect::DescriptorPool;
 use tonic::{Status, body::Body as GrpcBody, service::Routes};
-use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::{Layer, ServiceExt, service_fn};
 
 use crate::Gateway;
@@ -81,13 +79,7 @@ async fn passed_on(
 }
 
 /// Health and reflection of all services, as they are seen from outside.
-pub fn own_services(pool: &DescriptorPool) -> anyhow::Result<Upstream> {
-    let reporter = HealthReporter::new();
-    for service in pool.services() {
-        // Nobody else holds the reporter yet, so that nothing is waited for.
-        let _ = reporter.set_service_status(service.full_name(), ServingStatus::Serving).now_or_never();
-    }
-    let health = tonic_health::server::HealthService::from_health_reporter(reporter);
+pub fn own_services(pool: &DescriptorPool, health: Health) -> anyhow::Result<Upstream> {
     let set = pool.encode_to_vec();
     let builder = || {
         tonic_reflection::server::Builder::configure()

@@ -247,6 +247,7 @@ pub async fn open(boot: &Boot, credit: Upstream) -> anyhow::Result<Role> {
         evaluations: evaluations.clone(),
     };
     let (progress, following) = feed::follow(store.clone(), Arc::new(follower), boot.stopping.clone());
+    boot.follows("credit", progress.clone())?;
     let clock = boot.clock.clone();
     runs::adopt(&store).await.map_err(|fault| anyhow::anyhow!("{fault}"))?;
     let planned = Notify::new();

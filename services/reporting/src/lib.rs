@@ -39,7 +39,8 @@ impl App for Reporting {
     }
 }
 
-struct Migrator;
+/// The tables.
+pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {

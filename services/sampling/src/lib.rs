@@ -55,7 +55,8 @@ impl App for Sampling {
     }
 }
 
-struct Migrator;
+/// The tables.
+pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {

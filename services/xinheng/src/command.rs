@@ -1,11 +1,11 @@
 //! The command line: what can be run, and every setting as a flag.
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use chassis::{serve, settings::Settings, telemetry};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use crate::{demo, suite, verify};
+use crate::{demo, suite, upkeep, verify};
 
 /// Credit-based supervision of enterprises 信用分级分类监管, as one suite.
 #[derive(Parser)]
@@ -46,10 +46,66 @@ enum Action {
         #[arg(long)]
         defaults: bool,
     },
+    /// Brings the databases to this release's tables: of the roles named, or of all
+    Migrate {
+        roles: Vec<RoleName>,
+        #[command(flatten)]
+        settings: Flags,
+    },
+    /// Looks at settings, databases, keys, clocks and feeds, of all roles or of those named with whom they call; exit 1 where something is amiss
+    Doctor {
+        roles: Vec<RoleName>,
+        #[command(flatten)]
+        settings: Flags,
+    },
+    /// Keeps every database and the secrets in a new folder, while the suite runs
+    Backup {
+        folder: PathBuf,
+        #[command(flatten)]
+        settings: Flags,
+    },
+    /// Puts a backup into an empty data folder or empty databases
+    Restore {
+        folder: PathBuf,
+        #[command(flatten)]
+        settings: Flags,
+    },
+    /// Moves a suite from SQLite files to empty PostgreSQL databases, verified by counts and digests
+    Move {
+        /// The data folder, which nobody works on meanwhile
+        #[arg(long)]
+        from: PathBuf,
+        /// A PostgreSQL URL, as --database takes it
+        #[arg(long)]
+        to: String,
+    },
+    /// The feeds by which services follow each other
+    Feed {
+        #[command(subcommand)]
+        action: FeedAction,
+    },
+    /// Prints a shell's completions
+    Completions { shell: clap_complete::Shell },
+    /// Prints the man page, or that of one command
+    Man { command: Option<String> },
+}
+
+#[derive(Subcommand)]
+enum FeedAction {
+    /// Prints how far each follower is behind
+    Lag {
+        #[command(flatten)]
+        settings: Flags,
+    },
+}
+
+/// The command line as it is read, for completions, man pages, and whoever checks a command before it runs.
+pub fn definition() -> clap::Command {
+    Command::command()
 }
 
 /// A role of the suite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum RoleName {
     Credit,
@@ -58,6 +114,24 @@ pub enum RoleName {
     Discipline,
     Reporting,
     Gateway,
+}
+
+impl RoleName {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Credit, Self::Grading, Self::Sampling, Self::Discipline, Self::Reporting, Self::Gateway];
+
+    /// As it is written on the command line, in addresses and in the names of databases.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Credit => "credit",
+            Self::Grading => "grading",
+            Self::Sampling => "sampling",
+            Self::Discipline => "discipline",
+            Self::Reporting => "reporting",
+            Self::Gateway => "gateway",
+        }
+    }
 }
 
 // Every setting as a flag; what is not given stays out, so that the file and the environment count. The environment's
@@ -141,7 +215,7 @@ struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     client_secret: Option<String>,
-    /// For `serve gateway`: a JSON file of the roles' secrets [default: services.json in the data folder]
+    /// For `up` and `serve gateway`: a JSON file of the roles' secrets, and of the office's as "admin" [default: services.json in the data folder]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     service_secrets_file: Option<String>,
@@ -164,6 +238,30 @@ pub fn run() -> ExitCode {
         Action::Config { settings, .. } => {
             finish(settings.load().and_then(|settings| settings.printed()).map(|text| print!("{text}")))
         }
+        Action::Migrate { roles, settings } => {
+            finish(settings.load().and_then(|settings| block_on(upkeep::migrate(&settings, &roles))))
+        }
+        Action::Doctor { roles, settings } => finish(settings.load().and_then(|settings| {
+            let well = block_on(upkeep::doctor(&settings, &roles))?;
+            anyhow::ensure!(well, "something is amiss");
+            Ok(())
+        })),
+        Action::Backup { folder, settings } => {
+            finish(settings.load().and_then(|settings| block_on(upkeep::backup(&settings, &folder))))
+        }
+        Action::Restore { folder, settings } => {
+            finish(settings.load().and_then(|settings| block_on(upkeep::restore(&settings, &folder))))
+        }
+        Action::Move { from, to } => finish(block_on(upkeep::moved(&from, &to))),
+        Action::Feed { action: FeedAction::Lag { settings } } => {
+            finish(settings.load().and_then(|settings| block_on(upkeep::lag(&settings))))
+        }
+        Action::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut definition(), "xinheng", &mut script);
+            finish(shown(&script))
+        }
+        Action::Man { command } => finish(man(command.as_deref())),
         Action::Up { settings } => finish(settings.load().and_then(|settings| block_on(up(settings)))),
         Action::Demo { settings, exit } => {
             finish(settings.load().and_then(|settings| block_on(demo::run(settings, exit))))
@@ -184,7 +282,31 @@ fn finish(outcome: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+// The page of the whole, or of one command.
+fn man(command: Option<&str>) -> anyhow::Result<()> {
+    let mut whole = definition();
+    whole.build();
+    let page = match command {
+        None => whole,
+        Some(name) => {
+            let found = whole.find_subcommand(name).cloned();
+            found.ok_or_else(|| anyhow::anyhow!("there is no command {name}; `xinheng help` lists them"))?
+        }
+    };
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page).render(&mut text)?;
+    shown(&text)
+}
+
+// Whoever reads only the beginning, as `| head` does, has what was asked for.
+fn shown(text: &[u8]) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 
@@ -198,8 +320,8 @@ async fn up(settings: Settings) -> anyhow::Result<()> {
 }
 
 async fn serve_role(settings: Settings, role: RoleName) -> anyhow::Result<()> {
-    let name = format!("{role:?}").to_lowercase();
-    let _telemetry = telemetry::init(&settings, &name)?;
+    let name = role.name();
+    let _telemetry = telemetry::init(&settings, name)?;
     let running = suite::serve(settings, role).await?;
     println!(
         "xinheng {name} serves gRPC on {}, its figures are on http://{}/metrics",

@@ -77,11 +77,11 @@ pub async fn up(mut settings: Settings) -> anyhow::Result<Running> {
     settings.database = database_each(&settings.database);
     make_folder(&settings.data_dir)?;
     let lock = lock(&settings.data_dir)?;
-    let secrets = service_secrets(&settings.data_dir)?;
+    let (secrets, admin) = own_clients(&settings)?;
     let boot = Boot::new(settings.clone(), Verifier::new(&settings.issuer, &settings.audience, None))?;
 
     let identity = gateway::identity::open(&boot, secrets.clone()).await?;
-    keep_admin(&identity.app, &settings.data_dir).await?;
+    give_admin(&identity.app, admin, &settings.data_dir).await?;
     let issuer = Upstream::local(identity.role.router.clone());
     // A service calls another under its own identity, here as on a cluster.
     let act_as = |service: &str| {
@@ -132,56 +132,105 @@ pub async fn serve(settings: Settings, role: RoleName) -> anyhow::Result<Running
     if role == RoleName::Gateway {
         return serve_gateway(settings).await;
     }
-    let issuer = Upstream::remote(&settings.gateway_url)?;
+    let mut peers = Peers::of(&settings, role)?;
+    let issuer = peers.take(RoleName::Gateway)?;
     let boot = Boot::new(
         settings.clone(),
         Verifier::new(&settings.issuer, &settings.audience, Some(issuer.clone())),
     )?;
-    let name = format!("svc-{}", format!("{role:?}").to_lowercase());
     anyhow::ensure!(
         role == RoleName::Credit || !settings.client_secret.is_empty(),
         "serve needs client_secret, this role's secret at the identity service (XINHENG_CLIENT_SECRET)"
     );
-    let identity = Arc::new(Identity::new(issuer, &name, &settings.client_secret, boot.clock.clone()));
-    let to = |url: &str| anyhow::Ok(Upstream::remote(url)?.with_identity(identity.clone()));
+    let client = format!("svc-{}", role.name());
+    let identity = Arc::new(Identity::new(issuer, &client, &settings.client_secret, boot.clock.clone()));
+    let mut to = |callee| anyhow::Ok(peers.take(callee)?.with_identity(identity.clone()));
     let opened = match role {
         RoleName::Credit => credit::open(&boot).await?,
-        RoleName::Grading => grading::open(&boot, to(&settings.credit_url)?).await?,
-        RoleName::Sampling => {
-            sampling::open(&boot, to(&settings.grading_url)?, to(&settings.credit_url)?).await?
-        }
-        RoleName::Discipline => discipline::open(&boot, to(&settings.credit_url)?).await?,
+        RoleName::Grading => grading::open(&boot, to(RoleName::Credit)?).await?,
+        RoleName::Sampling => sampling::open(&boot, to(RoleName::Grading)?, to(RoleName::Credit)?).await?,
+        RoleName::Discipline => discipline::open(&boot, to(RoleName::Credit)?).await?,
         RoleName::Reporting | RoleName::Gateway => {
             reporting::open(
                 &boot,
-                to(&settings.credit_url)?,
-                to(&settings.grading_url)?,
-                to(&settings.sampling_url)?,
-                to(&settings.discipline_url)?,
+                to(RoleName::Credit)?,
+                to(RoleName::Grading)?,
+                to(RoleName::Sampling)?,
+                to(RoleName::Discipline)?,
             )
             .await?
         }
     };
+    peers.none_left()?;
     let front = opened.router.clone();
     run(&boot, front, vec![opened], None).await
 }
 
+/// Whom a role calls on a cluster, beside its database: nobody else, and each of them. The network policies of `k8s/base/calls.yaml` are this list.
+pub const fn calls(role: RoleName) -> &'static [RoleName] {
+    use RoleName::{Credit, Discipline, Gateway, Grading, Reporting, Sampling};
+    match role {
+        Gateway => &[Credit, Grading, Sampling, Discipline, Reporting],
+        // For the keys that verify tokens.
+        Credit => &[Gateway],
+        Grading | Discipline => &[Gateway, Credit],
+        Sampling => &[Gateway, Credit, Grading],
+        Reporting => &[Gateway, Credit, Grading, Sampling, Discipline],
+    }
+}
+
+/// Where a role answers on a cluster.
+pub fn address(settings: &Settings, role: RoleName) -> &str {
+    match role {
+        RoleName::Gateway => &settings.gateway_url,
+        RoleName::Credit => &settings.credit_url,
+        RoleName::Grading => &settings.grading_url,
+        RoleName::Sampling => &settings.sampling_url,
+        RoleName::Discipline => &settings.discipline_url,
+        RoleName::Reporting => &settings.reporting_url,
+    }
+}
+
+// The ways to whom a role calls, each handed out once: a call that is not in the list above can't be made, and none is there for nothing.
+struct Peers {
+    caller: RoleName,
+    left: BTreeMap<RoleName, Upstream>,
+}
+
+impl Peers {
+    fn of(settings: &Settings, caller: RoleName) -> anyhow::Result<Self> {
+        let way = |&callee: &RoleName| {
+            let url = address(settings, callee);
+            let upstream =
+                Upstream::remote(url).with_context(|| format!("{}_url = \"{url}\"", callee.name()))?;
+            Ok((callee, upstream))
+        };
+        Ok(Self { caller, left: calls(caller).iter().map(way).collect::<anyhow::Result<_>>()? })
+    }
+
+    fn take(&mut self, callee: RoleName) -> anyhow::Result<Upstream> {
+        let (from, to) = (self.caller.name(), callee.name());
+        self.left.remove(&callee).with_context(|| format!("the call graph has no way from {from} to {to}"))
+    }
+
+    fn none_left(self) -> anyhow::Result<()> {
+        let left: Vec<_> = self.left.keys().map(|callee| callee.name()).collect();
+        anyhow::ensure!(left.is_empty(), "{} never calls {}", self.caller.name(), left.join(", "));
+        Ok(())
+    }
+}
+
 async fn serve_gateway(settings: Settings) -> anyhow::Result<Running> {
-    let secrets = match settings.service_secrets_file.as_str() {
-        "" => service_secrets(&settings.data_dir)?,
-        file => read_secrets(Path::new(file))?,
-    };
+    let (secrets, admin) = own_clients(&settings)?;
     let boot = Boot::new(settings.clone(), Verifier::new(&settings.issuer, &settings.audience, None))?;
     let identity = gateway::identity::open(&boot, secrets).await?;
-    keep_admin(&identity.app, &settings.data_dir).await?;
+    give_admin(&identity.app, admin, &settings.data_dir).await?;
     let issuer = Upstream::local(identity.role.router.clone());
-    let upstreams = BTreeMap::from([
-        ("credit", Upstream::remote(&settings.credit_url)?),
-        ("grading", Upstream::remote(&settings.grading_url)?),
-        ("sampling", Upstream::remote(&settings.sampling_url)?),
-        ("discipline", Upstream::remote(&settings.discipline_url)?),
-        ("reporting", Upstream::remote(&settings.reporting_url)?),
-    ]);
+    let mut peers = Peers::of(&settings, RoleName::Gateway)?;
+    let mut upstreams = BTreeMap::new();
+    for &callee in calls(RoleName::Gateway) {
+        upstreams.insert(callee.name(), peers.take(callee)?);
+    }
     let front = gateway::open(&boot, issuer, upstreams)?;
     run(&boot, front, vec![identity.role], None).await
 }
@@ -198,7 +247,7 @@ async fn run(boot: &Boot, front: Router, roles: Vec<Role>, lock: Option<File>) -
         }
     }
     work.spawn(serve::serve(listener, front, boot.stopping.clone()));
-    let operator = serve::admin(boot.metrics.clone(), stores.clone(), boot.stopping.clone());
+    let operator = serve::admin(boot.metrics.clone(), boot.health.clone());
     work.spawn(serve::serve(admin_listener, operator, boot.stopping.clone()));
     Ok(Running {
         address,
@@ -213,7 +262,7 @@ async fn run(boot: &Boot, front: Router, roles: Vec<Role>, lock: Option<File>) -
 }
 
 // Each service owns its database: where the URL names one for all, each gets one of its own beside it, `name_credit` and so on.
-fn database_each(url: &str) -> String {
+pub(crate) fn database_each(url: &str) -> String {
     if url.is_empty() || url.contains("{service}") {
         return url.to_owned();
     }
@@ -225,7 +274,7 @@ fn database_each(url: &str) -> String {
 }
 
 // Keys and secrets lie in it: nobody else's to read.
-fn make_folder(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn make_folder(folder: &Path) -> anyhow::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -234,7 +283,7 @@ fn make_folder(folder: &Path) -> anyhow::Result<()> {
 }
 
 // Two processes on the same SQLite files would each believe that it alone works off the operations.
-fn lock(folder: &Path) -> anyhow::Result<File> {
+pub(crate) fn lock(folder: &Path) -> anyhow::Result<File> {
     let path = folder.join("lock");
     let file = File::create(&path).with_context(|| format!("{} can't be written", path.display()))?;
     file.try_lock().map_err(|_| {
@@ -259,10 +308,32 @@ fn service_secrets(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     Ok(secrets)
 }
 
-fn read_secrets(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+pub(crate) fn read_secrets(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let text = fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
     serde_json::from_slice(&text)
         .with_context(|| format!("{} is not a JSON object of secrets", path.display()))
+}
+
+// The secrets of the services' clients, and the office's where the operator says it.
+fn own_clients(settings: &Settings) -> anyhow::Result<(BTreeMap<String, String>, Option<String>)> {
+    let mut secrets = match settings.service_secrets_file.as_str() {
+        "" => service_secrets(&settings.data_dir)?,
+        file => read_secrets(Path::new(file))?,
+    };
+    let admin = secrets.remove("admin");
+    Ok((secrets, admin))
+}
+
+// What the operator says all replicas know, and nothing of it is written down.
+async fn give_admin(
+    identity: &Arc<gateway::identity::App>,
+    secret: Option<String>,
+    folder: &Path,
+) -> anyhow::Result<()> {
+    match secret {
+        Some(secret) => gateway::identity::set_admin(identity, &secret).await,
+        None => keep_admin(identity, folder).await,
+    }
 }
 
 async fn keep_admin(identity: &Arc<gateway::identity::App>, folder: &Path) -> anyhow::Result<()> {

@@ -26,6 +26,8 @@ use crate::{changes::Kept, directory, listings};
 // Beyond this a replica that lost its database refuses rather than answers (a listing is known everywhere within a second).
 const FRESH_FOR: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(2);
+// Beyond this the replica says that it can't serve, and a cluster sends its checks to others.
+const LOST_AFTER: Duration = Duration::from_secs(5);
 const PAGE: u64 = 5_000;
 
 /// The wordings that answers name.
@@ -78,6 +80,17 @@ impl Standing {
     /// The state, for as long as it takes to answer.
     pub fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the listings are known and were heard of lately; else what is amiss.
+    pub fn heard(&self) -> Result<(), String> {
+        match self.reached.borrow().looked {
+            None => Err(String::from("the listings are not read yet")),
+            Some(looked) if looked.elapsed() > LOST_AFTER => {
+                Err(format!("the listings were last heard of {} s ago", looked.elapsed().as_secs()))
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     /// Waits until what was committed by this process, and what stands at the position asked for, is known. Refuses where the state is too

@@ -49,7 +49,8 @@ pub struct Opened {
     pub role: Role,
 }
 
-struct Migrator;
+/// The tables.
+pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
@@ -149,6 +150,12 @@ pub async fn ensure_admin(app: &Arc<App>, kept: bool) -> anyhow::Result<Option<S
     let secret = rules::secret(&app.seed, rules::ADMIN, &nonce);
     rows::put_admin(app.store(), &nonce, &app.scopes, app.clock.now()).await.map_err(told)?;
     Ok(Some(secret))
+}
+
+/// Gives the credit office's own client a secret that the operator keeps.
+pub async fn set_admin(app: &Arc<App>, secret: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(secret.len() >= 32, "the office's secret has fewer than 32 characters");
+    rows::put_given_admin(app.store(), secret, &app.scopes, app.clock.now()).await.map_err(told)
 }
 
 fn told(fault: chassis::Fault) -> anyhow::Error {

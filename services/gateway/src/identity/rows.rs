@@ -123,18 +123,26 @@ pub async fn put_service(
 
 /// Registers the office's own client.
 pub async fn put_admin(store: &Store, nonce: &str, scopes: &[String], now: Timestamp) -> Answer<()> {
-    let client = Client {
+    put(store, &admin(nonce.to_owned(), scopes, now)).await
+}
+
+/// The same with a secret that is the operator's.
+pub async fn put_given_admin(store: &Store, secret: &str, scopes: &[String], now: Timestamp) -> Answer<()> {
+    put(store, &admin(super::rules::given(ADMIN, secret), scopes, now)).await
+}
+
+fn admin(nonce: String, scopes: &[String], now: Timestamp) -> Client {
+    Client {
         client_id: ADMIN.to_owned(),
         display_name: String::from("信用联办"),
         department: String::from("credit-office"),
         scopes: scopes.join(" "),
         roles: String::from("office"),
         default_purpose: String::from("信用监管"),
-        nonce: nonce.to_owned(),
+        nonce,
         request_id: String::new(),
         created_at: micros(now),
-    };
-    put(store, &client).await
+    }
 }
 
 /// Removes a client; false where there is none.

@@ -2,6 +2,9 @@
 use chassis::fault::Violation;
 use sha2::{Digest, Sha256};
 
+// No derived nonce begins so: those are hex.
+const GIVEN: &str = "given:";
+
 /// The credit office's own client 信用联办, made at the first start.
 pub const ADMIN: &str = "admin";
 
@@ -19,6 +22,19 @@ pub fn service_scopes(client: &str) -> &'static [&'static str] {
 /// The secret of a client: derived, so that none is stored.
 pub fn secret(seed: &str, client: &str, nonce: &str) -> String {
     hex::encode(Sha256::digest(format!("{seed}\nclient secret\n{client}\n{nonce}")))
+}
+
+/// What stands in place of a nonce where the operator chose the secret: a digest of it, marked as such.
+pub fn given(client: &str, chosen: &str) -> String {
+    format!("{GIVEN}{}", secret("given", client, chosen))
+}
+
+/// Whether a client knows its secret, derived or chosen.
+pub fn knows(seed: &str, client: &str, nonce: &str, shown: &str) -> bool {
+    if nonce.starts_with(GIVEN) {
+        return same(nonce, &given(client, shown));
+    }
+    same(&secret(seed, client, nonce), shown)
 }
 
 /// Compares in a time that does not tell where two secrets differ.
@@ -91,6 +107,17 @@ mod tests {
         assert_ne!(secret_of("a", "1"), secret_of("a", "2"));
         assert_ne!(secret_of("a", "1"), secret_of("b", "1"));
         assert!(same(&secret_of("a", "1"), &secret_of("a", "1")) && !same("x", "y"));
+    }
+
+    #[test]
+    fn a_secret_is_known_whether_derived_or_chosen() {
+        assert!(knows("seed", "a", "1", &secret("seed", "a", "1")));
+        assert!(!knows("seed", "a", "1", &secret("other", "a", "1")) && !knows("seed", "a", "1", "1"));
+        let nonce = given("a", "chosen by the operator");
+        assert!(knows("seed", "a", &nonce, "chosen by the operator"));
+        assert!(!knows("seed", "b", &nonce, "chosen by the operator") && !knows("seed", "a", &nonce, &nonce));
+        // What is stored does not serve as a secret, not even as if it had been derived.
+        assert!(!knows("seed", "a", &nonce, &secret("seed", "a", &nonce)));
     }
 
     #[test]

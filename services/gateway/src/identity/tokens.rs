@@ -63,7 +63,7 @@ fn knows(app: &App, client: &rows::Client, secret: &str) -> bool {
     if client.roles == "service" {
         return rules::same(&client.nonce, &rules::secret("service", &client.client_id, secret));
     }
-    rules::same(&rules::secret(&app.seed, &client.client_id, &client.nonce), secret)
+    rules::knows(&app.seed, &client.client_id, &client.nonce, secret)
 }
 
 /// The public keys.
