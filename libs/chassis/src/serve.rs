@@ -24,7 +24,7 @@ use tonic::{Status, service::RoutesBuilder};
 use tracing::Instrument;
 
 use crate::{
-    access::{Rules, Verifier},
+    access::{Rules, Verifier, authorization},
     call::Context,
     clock::Clock,
     fault::{Answer, Fault},
@@ -150,8 +150,7 @@ impl Stack {
 
     async fn context(&self, path: Arc<str>, language: Language, headers: &HeaderMap) -> Answer<Context> {
         let now = self.boot.clock.now();
-        let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let caller = self.boot.verifier.caller(authorization, now).await?;
+        let caller = self.boot.verifier.caller(authorization(headers)?, now).await?;
         self.boot.rules.check(&path, &caller)?;
         Ok(Context { caller, language, now, method: path, stopping: self.boot.stopping.clone() })
     }

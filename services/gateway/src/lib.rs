@@ -20,7 +20,7 @@ use std::{
 use anyhow::Context as _;
 use axum::{Router, extract::Request, response::Response};
 use chassis::{
-    Answer, Fault, access::Rules, language::Language, serve::Boot, telemetry, upstream::Upstream,
+    Answer, Fault, access::{Rules, authorization}, language::Language, serve::Boot, telemetry, upstream::Upstream,
     validation::POOL,
 };
 use futures::FutureExt;
@@ -115,8 +115,7 @@ impl Gateway {
 
     // The services check again; here it spares them, and us, the work for callers who may not.
     async fn authorize(&self, path: &str, headers: &HeaderMap) -> Answer<()> {
-        let authorization = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or("?"));
-        let caller = self.boot.verifier.caller(authorization, self.boot.clock.now()).await?;
+        let caller = self.boot.verifier.caller(authorization(headers)?, self.boot.clock.now()).await?;
         self.rules.check(path, &caller)
     }
 }
