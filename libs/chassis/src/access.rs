@@ -158,6 +158,11 @@ impl Rules {
         scopes.into_iter().collect()
     }
 
+    /// Whether anybody may call the method at a path.
+    pub fn is_public(&self, path: &str) -> bool {
+        self.0.get(path).is_some_and(|rule| rule.public)
+    }
+
     /// Whether the caller may call the method at a path. What no rule grants is refused.
     pub fn check(&self, path: &str, caller: &Caller) -> Answer<()> {
         let Some(rule) = self.0.get(path) else {
@@ -229,6 +234,12 @@ pub fn authorization(headers: &HeaderMap) -> Answer<Option<&str>> {
             "Authorization 头不是“Bearer 令牌”的形式",
         )),
     }
+}
+
+/// Logs who was refused what, and why. The token itself is never in it.
+pub fn log_denial(method: &str, caller: &str, fault: &Fault) {
+    let reason = fault.reason();
+    tracing::info!(method, caller, reason, why = %fault, "denied");
 }
 
 fn refused(en: &str, zh: &str) -> Fault {

@@ -113,6 +113,50 @@ struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     token_ttl_s: Option<u32>,
+    /// Proxies whose X-Forwarded-For is believed, for example 10.0.0.0/8 [default: none]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trusted_proxies: Option<String>,
+    /// Origins whose pages may call from a browser, or * [default: none]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cors_origins: Option<String>,
+    /// Answers from so many bytes on are compressed; 0: none is [default: 2048]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compress_above_bytes: Option<u32>,
+    /// Calls a second of one client [default: 20000]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_calls_per_s: Option<u32>,
+    /// Calls at once of one client [default: 2000]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_calls_at_once: Option<u32>,
+    /// Calls at once of all, a quarter of it kept for reads and checks [default: 8000]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calls_at_once: Option<u32>,
+    /// Uploads of files at once [default: 64]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uploads_at_once: Option<u32>,
+    /// Open connections [default: 10000]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections_at_once: Option<u32>,
+    /// Seconds for the headers of a request [default: 10]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    header_timeout_s: Option<u32>,
+    /// Seconds for the next piece of a body [default: 30]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_timeout_s: Option<u32>,
+    /// Seconds in which the next piece of an answer must be taken [default: 60]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    write_timeout_s: Option<u32>,
     /// Where the gateway answers, for `serve` [default: http://gateway:8080]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]

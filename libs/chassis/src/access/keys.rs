@@ -23,7 +23,10 @@ impl KeySet {
         for key in keys {
             let shown: String = key.kid.chars().take(KID_MAX).collect();
             let decoding = decoding(key).map_err(|error| error.context(format!("the key \"{shown}\"")))?;
-            anyhow::ensure!(set.insert(key.kid.clone(), decoding).is_none(), "the key \"{shown}\" stands twice");
+            anyhow::ensure!(
+                set.insert(key.kid.clone(), decoding).is_none(),
+                "the key \"{shown}\" stands twice"
+            );
         }
         Ok(Self(set))
     }
@@ -41,7 +44,10 @@ impl KeySet {
 
 fn decoding(key: &Key) -> anyhow::Result<DecodingKey> {
     let form = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    anyhow::ensure!(!key.kid.is_empty() && key.kid.len() <= KID_MAX && form(&key.kid), "its kid has no proper form");
+    anyhow::ensure!(
+        !key.kid.is_empty() && key.kid.len() <= KID_MAX && form(&key.kid),
+        "its kid has no proper form"
+    );
     anyhow::ensure!(key.kty == "OKP", "its kty is \"{}\", not OKP", key.kty);
     anyhow::ensure!(key.crv == "Ed25519", "its crv is \"{}\", not Ed25519", key.crv);
     anyhow::ensure!(key.alg == "EdDSA", "its alg is \"{}\", not EdDSA", key.alg);
@@ -49,7 +55,8 @@ fn decoding(key: &Key) -> anyhow::Result<DecodingKey> {
     let bytes = URL_SAFE_NO_PAD.decode(&key.x).map_err(|_| anyhow::anyhow!("its x is not base64url"))?;
     let bytes: [u8; 32] =
         bytes.try_into().map_err(|bytes: Vec<u8>| anyhow::anyhow!("it has {} bytes, not 32", bytes.len()))?;
-    let point = VerifyingKey::from_bytes(&bytes).map_err(|_| anyhow::anyhow!("it is no point of the curve"))?;
+    let point =
+        VerifyingKey::from_bytes(&bytes).map_err(|_| anyhow::anyhow!("it is no point of the curve"))?;
     anyhow::ensure!(!point.is_weak(), "it is weak: signatures of it hold for any text");
     Ok(DecodingKey::from_ed_der(&bytes))
 }

@@ -2,6 +2,7 @@
 use std::{collections::HashSet, fmt};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::{
     Deserialize, Deserializer,
     de::{self, DeserializeOwned, MapAccess, SeqAccess, Visitor},
@@ -19,8 +20,8 @@ pub const LENGTH_MAX: usize = 16 * 1024;
 #[serde(deny_unknown_fields)]
 struct Header {
     alg: String,
-    typ: String,
-    kid: String,
+    typ: Option<String>,
+    kid: Option<String>,
 }
 
 /// The times of a token, seconds since 1970.
@@ -58,13 +59,23 @@ impl Times {
 pub struct Token<'a> {
     /// The key that it names.
     pub kid: String,
-    text: &'a str,
+    signed: &'a str,
+    signature: &'a str,
     payload: Vec<u8>,
 }
 
 impl<'a> Token<'a> {
-    /// Takes a token apart.
+    /// Takes an access token apart: it names its type and its key.
     pub fn parse(text: &'a str) -> Answer<Self> {
+        Self::taken_apart(text, true)
+    }
+
+    /// Takes a client's assertion apart, which may leave its type and its key unsaid.
+    pub fn parse_assertion(text: &'a str) -> Answer<Self> {
+        Self::taken_apart(text, false)
+    }
+
+    fn taken_apart(text: &'a str, whole: bool) -> Answer<Self> {
         let mut parts = text.split('.');
         let (Some(header), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -75,24 +86,25 @@ impl<'a> Token<'a> {
             return Err(not_a_token());
         }
         let decoded = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| not_a_token());
-        let header: Header = strict(&decoded(header)?).map_err(|_| {
-            refused(
-                "the token's header holds more or less than alg, typ and kid, each once",
-                "令牌头只能包含 alg、typ、kid，且各出现一次",
-            )
-        })?;
+        let header: Header = strict(&decoded(header)?).map_err(|_| unusual())?;
         if header.alg != "EdDSA" {
             return Err(refused("the token is not signed with EdDSA", "令牌不是以 EdDSA 签名"));
         }
-        if header.typ != "JWT" {
+        if header.typ.as_deref().map_or(whole, |typ| typ != "JWT") {
             return Err(refused("the token's typ is not JWT", "令牌的 typ 不是 JWT"));
         }
-        Ok(Self { kid: header.kid, text, payload: decoded(payload)? })
+        if whole && header.kid.is_none() {
+            return Err(unusual());
+        }
+        let signed = &text[..text.len() - signature.len() - 1];
+        let payload = decoded(payload)?;
+        Ok(Self { kid: header.kid.unwrap_or_default(), signed, signature, payload })
     }
 
-    /// The token as it came.
-    pub fn text(&self) -> &str {
-        self.text
+    /// Whether a key signed it.
+    pub fn is_signed_by(&self, key: &DecodingKey) -> bool {
+        jsonwebtoken::crypto::verify(self.signature, self.signed.as_bytes(), key, Algorithm::EdDSA)
+            .unwrap_or(false)
     }
 
     /// Its claims: every member once, each of its own JSON type.
@@ -166,6 +178,13 @@ impl<'de> Visitor<'de> for Distinct {
         }
         Ok(self)
     }
+}
+
+fn unusual() -> Fault {
+    refused(
+        "the token's header holds more or less than alg, typ and kid, each once",
+        "令牌头只能包含 alg、typ、kid，且各出现一次",
+    )
 }
 
 fn not_a_token() -> Fault {

@@ -11,7 +11,7 @@ use prost_reflect::{
 use serde_json::{Map, Value, json};
 
 use crate::transcode::{HttpRule, http_rules};
-use comments::Comments;
+pub use comments::Comments;
 use schemas::Schemas;
 
 const HTTP_BODY: &str = "google.api.HttpBody";
@@ -272,7 +272,8 @@ fn field_at(input: &MessageDescriptor, path: &str) -> Option<FieldDescriptor> {
     found
 }
 
-fn first_sentence(text: &str) -> &str {
+/// What stands before the first full stop.
+pub fn first_sentence(text: &str) -> &str {
     text.split_inclusive(['.', '。']).next().unwrap_or_default().trim().trim_end_matches('.')
 }
 

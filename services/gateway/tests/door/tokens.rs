@@ -207,7 +207,10 @@ async fn only_the_issuers_own_tokens_pass_anywhere() {
         ("an empty signature", format!("{body}.")),
         ("padding", format!("{whole}=")),
         ("a spoilt signature", format!("{body}.{}", "A".repeat(86))),
-        ("something behind the claims", signed_by(&key(), &text(&good.header), &format!("{} {{}}", good.claims))),
+        (
+            "something behind the claims",
+            signed_by(&key(), &text(&good.header), &format!("{} {{}}", good.claims)),
+        ),
         ("claims that are a list", signed_by(&key(), &text(&good.header), "[]")),
         ("no JSON", signed_by(&key(), "alg", "iss")),
         ("endless", good.claims(json!({ "a": "x".repeat(20_000) }))),
@@ -252,6 +255,20 @@ async fn verified_with(keys: Vec<api::Key>, token: &str, world: &World) -> chass
             _: tonic::Request<api::GetKeysRequest>,
         ) -> Result<tonic::Response<api::GetKeysResponse>, tonic::Status> {
             Ok(tonic::Response::new(api::GetKeysResponse { keys: self.0.clone() }))
+        }
+
+        async fn get_standing(
+            &self,
+            _: tonic::Request<api::GetStandingRequest>,
+        ) -> Result<tonic::Response<api::GetStandingResponse>, tonic::Status> {
+            Err(tonic::Status::unavailable("it only has keys"))
+        }
+
+        async fn rotate_keys(
+            &self,
+            _: tonic::Request<api::RotateKeysRequest>,
+        ) -> Result<tonic::Response<api::RotateKeysResponse>, tonic::Status> {
+            Err(tonic::Status::unimplemented("it only has keys"))
         }
     }
     let mut routes = tonic::service::RoutesBuilder::default();
