@@ -1,5 +1,5 @@
 //! The command line: what can be run, and every setting as a flag.
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use chassis::{serve, settings::Settings, telemetry};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -38,6 +38,8 @@ enum Action {
     },
     /// Checks a draw bundle offline; exit 0 verified, 1 not, 2 unreadable
     VerifyDraw { file: PathBuf },
+    /// Prints who may call what, as the contract states it
+    Access,
     /// Prints the effective settings, secrets masked
     Config {
         #[command(flatten)]
@@ -125,7 +127,7 @@ struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     compress_above_bytes: Option<u32>,
-    /// Calls a second of one client [default: 20000]
+    /// Calls a second of one client [default: 100000]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     client_calls_per_s: Option<u32>,
@@ -201,6 +203,7 @@ impl Flags {
 pub fn run() -> ExitCode {
     match Command::parse().action {
         Action::VerifyDraw { file } => ExitCode::from(verify::run(&file)),
+        Action::Access => finish(access()),
         Action::Config { defaults: true, .. } => {
             print!("{}", chassis::settings::DEFAULTS);
             ExitCode::SUCCESS
@@ -216,6 +219,26 @@ pub fn run() -> ExitCode {
             finish(settings.load().and_then(|settings| block_on(serve_role(settings, role))))
         }
     }
+}
+
+// One line a method: what it asks for, its name, its routes.
+fn access() -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for entry in gateway::identity::access_table(&chassis::validation::POOL)? {
+        let asked = match (entry.public, entry.any_client) {
+            (true, _) => String::from("public"),
+            (_, true) => String::from("any client"),
+            _ => entry.scope,
+        };
+        let roles =
+            if entry.roles.is_empty() { String::new() } else { format!(" as {}", entry.roles.join(" or ")) };
+        let line = writeln!(out, "{asked}{roles}\t{}\t{}", entry.method, entry.routes.join(", "));
+        // Whoever reads may have seen enough.
+        if line.is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn finish(outcome: anyhow::Result<()>) -> ExitCode {

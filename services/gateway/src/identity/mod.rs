@@ -12,6 +12,7 @@ use std::{
     sync::{Arc, RwLock},
 };
 
+pub use access::entries as access_table;
 use chassis::{
     Answer, App as _, Fault, Store,
     access::Verifier,

@@ -114,10 +114,11 @@ pub async fn revocations(db: &impl ConnectionTrait, now_s: i64) -> Answer<Vec<(S
     told.collect()
 }
 
-/// Revokes a client's tokens up to a second.
+/// Revokes a client's tokens up to a second; where that is revoked already, the one after it too, which its newest tokens carry.
 pub async fn revoke(tx: &Tx, client: &str, issued_until: i64, shown_until: i64) -> Answer<()> {
     let text = "INSERT INTO revocations (client_id, issued_until, shown_until) VALUES ($1, $2, $3) ON CONFLICT (client_id) \
-                DO UPDATE SET issued_until = excluded.issued_until, shown_until = excluded.shown_until";
+                DO UPDATE SET shown_until = excluded.shown_until, issued_until = CASE WHEN revocations.issued_until \
+                < excluded.issued_until THEN excluded.issued_until ELSE revocations.issued_until + 1 END";
     tx.execute_raw(sql(&**tx, text, [client.into(), issued_until.into(), shown_until.into()])).await?;
     next_version(tx).await
 }

@@ -83,6 +83,9 @@ pub fn signs(begins: impl Iterator<Item = i64>, now_s: i64) -> Option<usize> {
     found.map(|(place, _)| place)
 }
 
+/// How far ahead of its issue a token may be dated, where the seconds before are revoked: less than verifiers allow for.
+pub const AHEAD_S: i64 = 20;
+
 /// The longest life of a client's assertion.
 pub const ASSERTION_LIFE_S: i64 = 600;
 

@@ -40,11 +40,11 @@ pub async fn issue(
         )
         .with("scope", lacking)
     })?;
-    // Not a second whose tokens are revoked.
+    // Not a second whose tokens are revoked; what is ahead for it, the verifiers' leeway covers.
     let now_s = context.now.as_second();
     let revoked = rows::revocations(app.store().read(), now_s).await?;
     let revoked = revoked.into_iter().find(|(id, _)| *id == client.client_id).map(|(_, until)| until + 1);
-    let issued_at = revoked.filter(|second| *second <= now_s + 1).unwrap_or(now_s).max(now_s);
+    let issued_at = revoked.filter(|second| *second <= now_s + rules::AHEAD_S).unwrap_or(now_s).max(now_s);
     let claims = Claims {
         iss: app.issuer.clone(),
         sub: client.client_id.clone(),

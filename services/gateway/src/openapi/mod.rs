@@ -213,16 +213,20 @@ impl Writer {
 
     fn answer(&mut self, method: &MethodDescriptor, rule: &HttpRule) -> Value {
         let output = method.output();
+        // A file has the type that it says.
         if output.full_name() == HTTP_BODY {
-            return json!({ "application/octet-stream": {} });
+            return json!({ "*/*": {} });
         }
         let schema = match output.get_field_by_name(&rule.response_body) {
             Some(field) => self.schemas.field(&field),
             None => self.schemas.message(&output),
         };
-        let media_type =
-            if method.is_server_streaming() { "application/x-ndjson" } else { "application/json" };
-        json!({ media_type: { "schema": schema } })
+        if method.is_server_streaming() {
+            let events =
+                json!({ "schema": { "type": "string", "description": "data: one message as JSON" } });
+            return json!({ "application/x-ndjson": { "schema": schema }, "text/event-stream": events });
+        }
+        json!({ "application/json": { "schema": schema } })
     }
 }
 

@@ -3,10 +3,12 @@ use std::{net::IpAddr, time::Duration};
 
 use axum::body::Body;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chassis::peers::Peer;
+use chassis::{peers::Peer, storage::sql};
 use ed25519_dalek::{Signer as _, SigningKey};
 use http::StatusCode;
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::world::{ADMIN, Reply, World, clients_of};
 
@@ -98,6 +100,28 @@ async fn no_secret_can_be_read_back() {
 
 fn whole_second(clock: &chassis::clock::Clock) -> jiff::Timestamp {
     jiff::Timestamp::from_second(clock.now().as_second()).unwrap()
+}
+
+// What the first version wrote: a nonce, from which the secret followed with the signing key's seed.
+#[tokio::test]
+async fn secrets_of_the_first_version_are_taken_over_as_hashes() {
+    let world = World::new().await;
+    world.registered("transport").await;
+    let tx = world.store.begin().await.unwrap();
+    let seed = tx.query_one_raw(sql(&*tx, "SELECT seed FROM signing_keys", [])).await.unwrap().unwrap();
+    let seed: String = seed.try_get("", "seed").unwrap();
+    let old = "UPDATE clients SET secret_hash = $1 WHERE client_id = 'transport'";
+    tx.execute_raw(sql(&*tx, old, ["6f1c".into()])).await.unwrap();
+    tx.commit().await.unwrap();
+    let secret = hex::encode(Sha256::digest(format!("{seed}\nclient secret\ntransport\n6f1c")));
+    assert_eq!(world.sign_in("transport", &secret).await.status, StatusCode::UNAUTHORIZED);
+    let upgraded = World::beside(&world).await;
+    assert_eq!(upgraded.sign_in("transport", &secret).await.status, StatusCode::OK);
+    let stored = "SELECT secret_hash FROM clients WHERE client_id = 'transport'";
+    let stored =
+        upgraded.store.read().query_one_raw(sql(upgraded.store.read(), stored, [])).await.unwrap().unwrap();
+    let stored: String = stored.try_get("", "secret_hash").unwrap();
+    assert!(stored.starts_with("$argon2id$v=19$"), "{stored}");
 }
 
 #[tokio::test]
@@ -195,6 +219,19 @@ async fn revoked_tokens_are_refused_within_a_second_everywhere() {
     assert_eq!(world.status_with(&new).await, StatusCode::UNAUTHORIZED);
     let newest = world.token("transport", &secret).await;
     assert_eq!(world.status_with(&newest).await, StatusCode::OK);
+    // Twice in one second: what was issued between is refused as well.
+    let clock = world.trial.boot.clock.clone();
+    let at = whole_second(&clock);
+    clock.set(at);
+    world.admin_calls("/identity/v1/clients/transport:revokeTokens", json!({})).await;
+    clock.set(at);
+    let between = world.token("transport", &secret).await;
+    clock.set(at);
+    world.admin_calls("/identity/v1/clients/transport:revokeTokens", json!({})).await;
+    clock.set(at);
+    let after = world.token("transport", &secret).await;
+    assert_eq!(world.status_with(&between).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(world.status_with(&after).await, StatusCode::OK);
     let denied = world.ask("POST", "/identity/v1/clients/transport:revokeTokens", &[], "{}").await;
     assert_eq!(denied.status, StatusCode::UNAUTHORIZED);
 }

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Router, body::Body};
 use bytes::Bytes;
-use chassis::{access::Verifier, trial::Trial, upstream::Upstream};
+use chassis::{Store, access::Verifier, trial::Trial, upstream::Upstream};
 use contract::identity::v1 as api;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
@@ -20,6 +20,8 @@ pub struct World {
     pub door: Router,
     /// The identity service itself.
     pub identity: Upstream,
+    /// Its database.
+    pub store: Store,
 }
 
 pub struct Reply {
@@ -81,9 +83,10 @@ impl World {
 
     async fn of(trial: Trial) -> Self {
         let identity = gateway::identity::open(&trial.boot, BTreeMap::new()).await.unwrap();
+        let store = identity.role.store.clone();
         let identity = trial.run(identity.role);
         let door = gateway::open(&trial.boot, identity.clone(), BTreeMap::new()).unwrap();
-        Self { trial, door, identity }
+        Self { trial, door, identity, store }
     }
 
     pub async fn ask(
