@@ -1,21 +1,20 @@
 //! Who calls, and whether they may: JWTs verified against the issuer's keys, and the access rule of each method's proto.
-use std::{
-    collections::HashMap,
-    sync::{Arc, RwLock},
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc};
 
-use contract::{identity::v1 as identity, r#type::v1::ErrorReason as Common};
-use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use contract::r#type::v1::ErrorReason as Common;
+use http::{HeaderMap, header};
 use prost_reflect::{DescriptorPool, DynamicMessage, Value};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::{
-    fault::{Answer, Fault},
-    upstream::Upstream,
-};
+use crate::fault::{Answer, Fault};
+
+mod keys;
+mod token;
+mod verifier;
+
+pub use keys::KeySet;
+pub use token::{Times, Token};
+pub use verifier::Verifier;
 
 /// The claims of a token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -159,6 +158,11 @@ impl Rules {
         scopes.into_iter().collect()
     }
 
+    /// Whether anybody may call the method at a path.
+    pub fn is_public(&self, path: &str) -> bool {
+        self.0.get(path).is_some_and(|rule| rule.public)
+    }
+
     /// Whether the caller may call the method at a path. What no rule grants is refused.
     pub fn check(&self, path: &str, caller: &Caller) -> Answer<()> {
         let Some(rule) = self.0.get(path) else {
@@ -214,144 +218,30 @@ fn rule(message: &DynamicMessage) -> Rule {
     Rule { scope: text("scope"), public: flag("public"), any_client: flag("any_client"), roles }
 }
 
-/// Checks tokens against the issuer's keys, which it fetches when it meets a key that it does not know.
-pub struct Verifier {
-    issuer: String,
-    audience: String,
-    source: Option<Upstream>,
-    keys: RwLock<HashMap<String, Arc<DecodingKey>>>,
-    fetched: RwLock<Option<Instant>>,
-    accepted: RwLock<HashMap<[u8; 32], Caller>>,
+/// The one Authorization header of a request. Two of them, or one that is no text, could mean one thing here and another behind.
+pub fn authorization(headers: &HeaderMap) -> Answer<Option<&str>> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let (first, second) = (given.next(), given.next());
+    match (first.map(|value| value.to_str()), second) {
+        (None, _) => Ok(None),
+        (Some(Ok(text)), None) => Ok(Some(text)),
+        (_, Some(_)) => Err(refused(
+            "the Authorization header is given twice; send it once",
+            "Authorization 头出现两次；请只发送一次",
+        )),
+        (Some(Err(_)), None) => Err(refused(
+            "the Authorization header is not \"Bearer <token>\"",
+            "Authorization 头不是“Bearer 令牌”的形式",
+        )),
+    }
 }
 
-// A flood of tokens with invented key ids must not become a flood of requests for keys.
-const FETCH_AT_MOST_EVERY: Duration = Duration::from_secs(2);
-const ACCEPTED_MOST: usize = 10_000;
-const CLOCK_LEEWAY_S: i64 = 30;
-
-impl Verifier {
-    /// A verifier that fetches keys from the identity service.
-    pub fn new(issuer: &str, audience: &str, source: Option<Upstream>) -> Self {
-        Self {
-            issuer: issuer.to_owned(),
-            audience: audience.to_owned(),
-            source,
-            keys: RwLock::default(),
-            fetched: RwLock::default(),
-            accepted: RwLock::default(),
-        }
-    }
-
-    /// Trusts a key from now on; the identity service itself does so with its own.
-    pub fn trust(&self, key: &identity::Key) -> anyhow::Result<()> {
-        let decoding = match key.kty.as_str() {
-            "OKP" => DecodingKey::from_ed_components(&key.x)?,
-            other => anyhow::bail!("keys of type {other} are not supported; use an Ed25519 key"),
-        };
-        if let Ok(mut keys) = self.keys.write() {
-            keys.insert(key.kid.clone(), Arc::new(decoding));
-        }
-        Ok(())
-    }
-
-    /// Judges an Authorization header at an instant.
-    pub async fn caller(&self, authorization: Option<&str>, now: Timestamp) -> Answer<Caller> {
-        let Some(header) = authorization else { return Ok(Caller::anonymous()) };
-        let token = header
-            .split_once(' ')
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
-            .ok_or_else(|| {
-                refused(
-                    "the Authorization header is not \"Bearer <token>\"",
-                    "Authorization 头不是“Bearer 令牌”的形式",
-                )
-            })?;
-        let digest: [u8; 32] = Sha256::digest(token).into();
-        let known = self.accepted.read().ok().and_then(|accepted| accepted.get(&digest).cloned());
-        let caller = match known {
-            Some(caller) => caller,
-            None => self.verify(token, digest).await?,
-        };
-        self.check_times(&caller, now)?;
-        Ok(caller)
-    }
-
-    async fn verify(&self, token: &str, digest: [u8; 32]) -> Answer<Caller> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| not_a_token())?;
-        // Only what we issue: no other algorithm, no critical extension that we would ignore.
-        if header.alg != Algorithm::EdDSA || header.crit.is_some() {
-            return Err(refused("the token is not signed with EdDSA", "令牌不是以 EdDSA 签名"));
-        }
-        let kid = header.kid.unwrap_or_default();
-        let key = match self.key(&kid) {
-            Some(key) => key,
-            None => {
-                self.fetch().await?;
-                self.key(&kid).ok_or_else(|| {
-                    refused("the token's key is not one of the issuer's", "令牌的密钥不属于签发方")
-                })?
-            }
-        };
-        let mut validation = Validation::new(Algorithm::EdDSA);
-        validation.set_audience(&[&self.audience]);
-        validation.set_issuer(&[&self.issuer]);
-        // Times are judged by the suite's own clock, on every use.
-        validation.validate_exp = false;
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)
-            .map_err(|_| {
-                refused(
-                    "the token's signature, issuer or audience is not right",
-                    "令牌的签名、签发方或受众不正确",
-                )
-            })?
-            .claims;
-        let caller = Caller::of(claims);
-        if let Ok(mut accepted) = self.accepted.write() {
-            if accepted.len() >= ACCEPTED_MOST {
-                accepted.clear();
-            }
-            accepted.insert(digest, caller.clone());
-        }
-        Ok(caller)
-    }
-
-    fn check_times(&self, caller: &Caller, now: Timestamp) -> Answer<()> {
-        let Some(claims) = &caller.0 else { return Ok(()) };
-        if now.as_second() >= claims.exp + CLOCK_LEEWAY_S {
-            return Err(refused("the token has expired; get a new one", "令牌已过期；请重新获取"));
-        }
-        Ok(())
-    }
-
-    fn key(&self, kid: &str) -> Option<Arc<DecodingKey>> {
-        self.keys.read().ok()?.get(kid).cloned()
-    }
-
-    async fn fetch(&self) -> Answer<()> {
-        let Some(source) = self.source.clone() else { return Ok(()) };
-        let recently =
-            self.fetched.read().ok().and_then(|at| *at).is_some_and(|at| at.elapsed() < FETCH_AT_MOST_EVERY);
-        if recently {
-            return Ok(());
-        }
-        if let Ok(mut fetched) = self.fetched.write() {
-            *fetched = Some(Instant::now());
-        }
-        let mut client = identity::tokens_client::TokensClient::new(source);
-        let keys = client.get_keys(identity::GetKeysRequest {}).await?.into_inner();
-        for key in &keys.keys {
-            self.trust(key).map_err(Fault::internal)?;
-        }
-        Ok(())
-    }
+/// Logs who was refused what, and why. The token itself is never in it.
+pub fn log_denial(method: &str, caller: &str, fault: &Fault) {
+    let reason = fault.reason();
+    tracing::info!(method, caller, reason, why = %fault, "denied");
 }
 
 fn refused(en: &str, zh: &str) -> Fault {
     Fault::unauthenticated(Common::TokenInvalid.as_str_name(), en, zh)
-}
-
-fn not_a_token() -> Fault {
-    refused("the token can't be read: it is not a JWT", "令牌无法识别：不是 JWT")
 }

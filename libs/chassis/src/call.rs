@@ -1,5 +1,5 @@
 //! One line a call: the context made by the tower stack, validation, the handler, the answer; and mutations that are done once.
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use contract::r#type::v1::ErrorReason as Common;
 use jiff::{Timestamp, civil::Date};
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    access::Caller,
+    access::{self, Caller},
     clock::{business_day, micros},
     fault::{Answer, Fault, Kind},
     language::Language,
@@ -31,12 +31,14 @@ pub struct Context {
     pub method: Arc<str>,
     /// Ends when the process stops; streams end with it.
     pub stopping: CancellationToken,
+    /// From where the caller calls; nothing within the process.
+    pub peer: Option<IpAddr>,
 }
 
 impl Context {
     /// A context for the service's own work in the background, under its own name.
     pub fn of_service(name: &str, now: Timestamp, stopping: CancellationToken) -> Self {
-        let caller = Caller::of(crate::access::Claims {
+        let caller = Caller::of(access::Claims {
             iss: String::new(),
             sub: format!("svc-{name}"),
             aud: String::new(),
@@ -49,7 +51,8 @@ impl Context {
             default_purpose: String::new(),
             uscc: String::new(),
         });
-        Self { caller, language: Language::default(), now, method: Arc::from(""), stopping }
+        let language = Language::default();
+        Self { caller, language, now, method: Arc::from(""), stopping, peer: None }
     }
 
     /// The business day.
@@ -244,6 +247,9 @@ fn open<Req>(mut request: Request<Req>) -> Result<(Context, Req), Status> {
 
 fn close<Res>(context: &Context, outcome: Answer<Res>) -> Result<Response<Res>, Status> {
     outcome.map(Response::new).map_err(|fault| {
+        if fault.kind() == Kind::Denied {
+            access::log_denial(&context.method, context.caller.name(), &fault);
+        }
         if fault.kind() == Kind::Internal || fault.cause().is_some() {
             tracing::error!(method = %context.method, caller = context.caller.name(), %fault, "call failed");
         }

@@ -118,6 +118,9 @@ kinds! {
     unavailable => Unavailable;
 }
 
+/// The metadata's key of a time to wait, in seconds.
+pub const RETRY_AFTER: &str = "retryAfterS";
+
 impl Fault {
     fn new(kind: Kind, reason: &'static str, en: impl Into<String>, zh: impl Into<String>) -> Self {
         Self(Box::new(Inner {
@@ -185,6 +188,12 @@ impl Fault {
     pub fn with(mut self, key: &str, value: impl ToString) -> Self {
         self.0.metadata.push((key.to_owned(), value.to_string()));
         self
+    }
+
+    /// Says after how many seconds to try again; the gateway's `Retry-After`.
+    #[must_use]
+    pub fn retry_after_s(self, seconds: i64) -> Self {
+        self.with(RETRY_AFTER, seconds.max(1))
     }
 
     /// Names the field that the fault is about.
@@ -256,6 +265,11 @@ fn details(inner: &Inner, language: Language) -> Vec<prost_types::Any> {
             })
             .collect();
         details.push(any("BadRequest", &pb::BadRequest { field_violations }));
+    }
+    let wait = inner.metadata.iter().find(|(key, _)| key == RETRY_AFTER);
+    if let Some(seconds) = wait.and_then(|(_, seconds)| seconds.parse().ok()) {
+        let retry_delay = Some(prost_types::Duration { seconds, nanos: 0 });
+        details.push(any("RetryInfo", &pb::RetryInfo { retry_delay }));
     }
     details.push(any(
         "LocalizedMessage",

@@ -12,6 +12,7 @@ pub mod ids;
 pub mod language;
 pub mod operations;
 pub mod page;
+pub mod peers;
 pub mod serve;
 pub mod settings;
 pub mod signer;
@@ -22,6 +23,7 @@ pub mod trial;
 pub mod upkeep;
 pub mod upstream;
 pub mod validation;
+mod wire;
 
 pub use call::{App, Context, call, mutate, mutate_prepared};
 pub use fault::{Answer, Fault};

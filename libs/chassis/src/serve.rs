@@ -1,6 +1,11 @@
 //! Serving: the one tower stack round every service, one port for HTTP/1 and HTTP/2, graceful stop.
 use std::{
-    convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration,
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    panic::AssertUnwindSafe,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
 };
 
 use axum::{
@@ -19,14 +24,15 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, service::RoutesBuilder};
 use tonic_health::pb::health_server::HealthServer;
+use tower::ServiceExt;
 use tracing::Instrument;
 
 use crate::{
-    access::{Rules, Verifier},
+    access::{Rules, Verifier, authorization, log_denial},
     call::Context,
     clock::Clock,
     fault::{Answer, Fault},
@@ -34,10 +40,12 @@ use crate::{
     health::Health,
     language::Language,
     operations,
+    peers::Peer,
     settings::Settings,
     storage::{Place, Store},
     telemetry::{self, Metrics},
     validation::POOL,
+    wire::{Begun, Taken},
 };
 
 /// The largest message taken over gRPC: a body of 8 MiB as JSON is smaller as protobuf.
@@ -168,7 +176,8 @@ impl Stack {
         let limit = deadline(request.headers());
         let within = async {
             if !is_open(&path) {
-                let context = self.context(path, language, request.headers()).await?;
+                let peer = request.extensions().get().map(|Peer(address)| *address);
+                let context = self.context(path, language, request.headers(), peer).await?;
                 request.extensions_mut().insert(context);
             }
             Ok(next.run(request).await)
@@ -185,12 +194,21 @@ impl Stack {
         }
     }
 
-    async fn context(&self, path: Arc<str>, language: Language, headers: &HeaderMap) -> Answer<Context> {
+    async fn context(
+        &self,
+        path: Arc<str>,
+        language: Language,
+        headers: &HeaderMap,
+        peer: Option<IpAddr>,
+    ) -> Answer<Context> {
         let now = self.boot.clock.now();
-        let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let caller = self.boot.verifier.caller(authorization, now).await?;
-        self.boot.rules.check(&path, &caller)?;
-        Ok(Context { caller, language, now, method: path, stopping: self.boot.stopping.clone() })
+        let caller = match authorization(headers) {
+            Ok(given) => self.boot.verifier.caller(given, now).await,
+            Err(fault) => Err(fault),
+        };
+        let caller = caller.inspect_err(|fault| log_denial(&path, "unknown", fault))?;
+        self.boot.rules.check(&path, &caller).inspect_err(|fault| log_denial(&path, caller.name(), fault))?;
+        Ok(Context { caller, language, now, method: path, stopping: self.boot.stopping.clone(), peer })
     }
 }
 
@@ -233,27 +251,57 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// What a port takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Open connections; more wait to be accepted.
+    pub connections: usize,
+    /// The time for a connection's first request, and for the headers of each.
+    pub headers: Duration,
+    /// The time in which the peer must take something of an answer.
+    pub write: Duration,
+}
+
+impl Limits {
+    /// Those of the settings.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            connections: settings.connections_at_once as usize,
+            headers: Duration::from_secs(settings.header_timeout_s.into()),
+            write: Duration::from_secs(settings.write_timeout_s.into()),
+        }
+    }
+}
+
+// Of all headers of a request together.
+const HEADERS_MAX: u32 = 32 * 1024;
+
 /// Serves a router on a port until the token is cancelled, then lets what runs finish, at most ten seconds.
-pub async fn serve(listener: TcpListener, router: Router, stopping: CancellationToken) {
+pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stopping: CancellationToken) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        // A client that sends its headers a byte a minute holds no connection.
-        .header_read_timeout(Duration::from_secs(10))
-        .max_buf_size(64 * 1024);
+        // A client that sends its headers a byte a minute, or none for its next request, holds no connection.
+        .header_read_timeout(limits.headers)
+        .max_buf_size(HEADERS_MAX as usize);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(1_000)
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(10))
-        .max_header_list_size(32 * 1024);
+        .max_header_list_size(HEADERS_MAX);
     let open = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+        let accepted = async {
+            let place = places.clone().acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, (stream, peer)) = tokio::select! {
+            (place, accepted) = accepted => match accepted {
+                Ok(accepted) => (place, accepted),
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -263,12 +311,25 @@ pub async fn serve(listener: TcpListener, router: Router, stopping: Cancellation
             () = stopping.cancelled() => break,
         };
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+        let peer = Peer(peer.ip().to_canonical());
+        let begun = Begun::default();
+        let missed = begun.clone().missed(limits.headers);
+        let service = router.clone().map_request(move |mut request: http::Request<hyper::body::Incoming>| {
+            begun.mark();
+            request.extensions_mut().insert(peer);
+            request
+        });
+        let service = TowerToHyperService::new(service);
+        let stream = TokioIo::new(Taken::within(stream, limits.write));
+        let connection = builder.serve_connection_with_upgrades(stream, service).into_owned();
         let connection = open.watch(connection);
         tokio::spawn(async move {
             // A peer that breaks off is its own affair.
-            let _ = connection.await;
+            tokio::select! {
+                _ = connection => {}
+                () = missed => {}
+            }
+            drop(place);
         });
     }
     drop(listener);

@@ -8,7 +8,7 @@ use figment::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Clock;
+use crate::{clock::Clock, peers::Proxies};
 
 /// The defaults, with a comment on each.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -42,6 +42,17 @@ pub struct Settings {
     pub issuer: String,
     pub audience: String,
     pub token_ttl_s: u32,
+    pub trusted_proxies: String,
+    pub cors_origins: String,
+    pub compress_above_bytes: u32,
+    pub client_calls_per_s: u32,
+    pub client_calls_at_once: u32,
+    pub calls_at_once: u32,
+    pub uploads_at_once: u32,
+    pub connections_at_once: u32,
+    pub header_timeout_s: u32,
+    pub body_timeout_s: u32,
+    pub write_timeout_s: u32,
     pub gateway_url: String,
     pub credit_url: String,
     pub grading_url: String,
@@ -50,6 +61,11 @@ pub struct Settings {
     pub reporting_url: String,
     pub client_secret: String,
     pub service_secrets_file: String,
+}
+
+/// The entries of a list that is written as one text.
+pub fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
 }
 
 impl Settings {
@@ -84,6 +100,31 @@ impl Settings {
         }
         if self.token_ttl_s < 60 {
             faults.push(String::from("token_ttl_s is below 60"));
+        }
+        if let Err(error) = Proxies::parse(&self.trusted_proxies) {
+            faults.push(format!("trusted_proxies: {error}"));
+        }
+        for origin in list(&self.cors_origins).filter(|origin| *origin != "*") {
+            let (scheme, host) = origin.split_once("://").unwrap_or_default();
+            if !matches!(scheme, "http" | "https") || host.is_empty() || host.contains(['/', '*', ' ']) {
+                faults.push(format!(
+                    "cors_origins: \"{origin}\" is no origin; write it as https://portal.example"
+                ));
+            }
+        }
+        for (name, value) in [
+            ("client_calls_per_s", self.client_calls_per_s),
+            ("client_calls_at_once", self.client_calls_at_once),
+            ("calls_at_once", self.calls_at_once),
+            ("uploads_at_once", self.uploads_at_once),
+            ("connections_at_once", self.connections_at_once),
+            ("header_timeout_s", self.header_timeout_s),
+            ("body_timeout_s", self.body_timeout_s),
+            ("write_timeout_s", self.write_timeout_s),
+        ] {
+            if value == 0 {
+                faults.push(format!("{name} is 0; nothing could be served"));
+            }
         }
         anyhow::ensure!(faults.is_empty(), "settings are wrong:\n  {}", faults.join("\n  "));
         Ok(())
@@ -125,7 +166,17 @@ mod tests {
         let wrong = std::collections::BTreeMap::from([("lissten", "127.0.0.1:1")]);
         let refusal = Settings::load(None, &wrong).expect_err("an unknown key").to_string();
         assert!(refusal.contains("lissten"), "{refusal}");
-        let wrong = std::collections::BTreeMap::from([("clock_start", "yesterday")]);
-        assert!(Settings::load(None, &wrong).is_err());
+        for (name, value) in [
+            ("clock_start", "yesterday"),
+            ("trusted_proxies", "10.0.0.0/33"),
+            ("trusted_proxies", "proxy"),
+            ("cors_origins", "portal.example"),
+            ("cors_origins", "https://portal.example/path"),
+        ] {
+            let wrong = std::collections::BTreeMap::from([(name, value)]);
+            assert!(Settings::load(None, &wrong).is_err(), "{name} = {value}");
+        }
+        let nothing = std::collections::BTreeMap::from([("calls_at_once", 0)]);
+        assert!(Settings::load(None, &nothing).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Refusals and failures as HTTP answers: AIP-193's JSON, in the caller's language, nothing of our insides in it.
 use axum::{body::Body, response::Response};
 use chassis::{
-    fault::{DOMAIN, Fault},
+    fault::{DOMAIN, Fault, RETRY_AFTER},
     language::Language,
 };
 use contract::r#type::v1::ErrorReason as Common;
@@ -10,7 +10,10 @@ use prost::Message as _;
 use tonic::{Code, Status};
 use tonic_types::{StatusExt, pb};
 
-use crate::transcode::{Refusal, Transcoder};
+use crate::{
+    browsers::NO_STORE,
+    transcode::{Refusal, Transcoder},
+};
 
 /// The HTTP status of a gRPC code, as google.rpc.Code has it.
 fn http_status(code: Code) -> StatusCode {
@@ -79,6 +82,11 @@ impl From<Status> for Failure {
     }
 }
 
+/// Whether a service refused since its row has another etag than the one sent.
+pub fn is_stale(status: &Status) -> bool {
+    status.get_details_error_info().is_some_and(|info| info.reason == "ETAG_MISMATCH")
+}
+
 /// The HTTP answer of a failure.
 pub fn answer(transcoder: &Transcoder, failure: Failure, language: Language) -> Response {
     let (status, http, allow) = match failure {
@@ -90,6 +98,11 @@ pub fn answer(transcoder: &Transcoder, failure: Failure, language: Language) -> 
     *response.status_mut() = http;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    let wait = status.get_details_error_info().and_then(|info| info.metadata.get(RETRY_AFTER).cloned());
+    if let Some(wait) = wait.and_then(|wait| HeaderValue::from_str(&wait).ok()) {
+        headers.insert(header::RETRY_AFTER, wait);
+    }
     if http == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

@@ -1,8 +1,10 @@
 //! The one public door: REST by transcoding, gRPC and gRPC-Web passed through, and the identities of its own clients.
+mod browsers;
 mod docs;
 mod errors;
 mod frames;
 pub mod identity;
+mod limits;
 mod openapi;
 mod passthrough;
 mod rest;
@@ -15,12 +17,19 @@ use std::{
     collections::{BTreeMap, HashMap},
     panic::AssertUnwindSafe,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context as _;
 use axum::{Router, extract::Request, response::Response};
 use chassis::{
-    Answer, Fault, access::Rules, language::Language, serve::Boot, telemetry, upstream::Upstream,
+    Answer, Fault,
+    access::{Caller, Rules, authorization, log_denial},
+    language::Language,
+    peers::{Peer, Proxies},
+    serve::Boot,
+    telemetry,
+    upstream::Upstream,
     validation::POOL,
 };
 use futures::FutureExt;
@@ -45,6 +54,10 @@ pub struct Parts {
     // Health and reflection, which the gateway answers itself.
     own: Upstream,
     docs: docs::Docs,
+    cors: browsers::Cors,
+    gate: Arc<limits::Gate>,
+    proxies: Proxies,
+    body_timeout: Duration,
 }
 
 impl std::ops::Deref for Gateway {
@@ -77,7 +90,19 @@ impl Gateway {
             boot.health.answers_for(package, Some(upstream.clone()));
         }
         let own = passthrough::own_services(&pool, boot.health.clone())?;
-        Ok(Self(Arc::new(Parts { boot: boot.clone(), rules, transcoder, upstreams, own, docs })))
+        let settings = &boot.settings;
+        Ok(Self(Arc::new(Parts {
+            cors: browsers::Cors::of(&settings.cors_origins),
+            gate: Arc::new(limits::Gate::new(settings)),
+            proxies: Proxies::parse(&settings.trusted_proxies).map_err(anyhow::Error::msg)?,
+            body_timeout: Duration::from_secs(settings.body_timeout_s.into()),
+            boot: boot.clone(),
+            rules,
+            transcoder,
+            upstreams,
+            own,
+            docs,
+        })))
     }
 
     /// As a router that takes every path.
@@ -88,7 +113,21 @@ impl Gateway {
         })
     }
 
-    async fn answer(&self, request: Request) -> Response {
+    async fn answer(&self, mut request: Request) -> Response {
+        if let Some(&peer) = request.extensions().get::<Peer>() {
+            let caller = self.proxies.caller(peer, request.headers());
+            request.extensions_mut().insert(caller);
+        }
+        let origin = self.cors.granted(request.headers());
+        let mut response = match self.cors.preflight(&request) {
+            Some(response) => response,
+            None => self.traced(request).await,
+        };
+        self.cors.mark(origin, response.headers_mut());
+        response
+    }
+
+    async fn traced(&self, request: Request) -> Response {
         let language = language_of(request.headers());
         let (trace, trace_id) = telemetry::trace_of(request.headers());
         let span =
@@ -103,10 +142,13 @@ impl Gateway {
     }
 
     async fn dispatch(&self, request: Request, language: Language) -> Response {
+        if !browsers::host_is_clear(&request) {
+            return errors::answer(&self.transcoder, transcode::refusal::host_ambiguous().into(), language);
+        }
         if passthrough::is_grpc(request.headers()) {
             return passthrough::answer(self, request, language).await;
         }
-        match self.docs.answer(request.method(), request.uri().path()) {
+        match self.docs.answer(&request, self.boot.settings.compress_above_bytes > 0) {
             Some(response) => response,
             None => rest::answer(self, request, language).await,
         }
@@ -117,10 +159,14 @@ impl Gateway {
     }
 
     // The services check again; here it spares them, and us, the work for callers who may not.
-    async fn authorize(&self, path: &str, headers: &HeaderMap) -> Answer<()> {
-        let authorization = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or("?"));
-        let caller = self.boot.verifier.caller(authorization, self.boot.clock.now()).await?;
-        self.rules.check(path, &caller)
+    async fn authorize(&self, path: &str, headers: &HeaderMap) -> Answer<Caller> {
+        let known = match authorization(headers) {
+            Ok(given) => self.boot.verifier.caller(given, self.boot.clock.now()).await,
+            Err(fault) => Err(fault),
+        };
+        let caller = known.inspect_err(|fault| log_denial(path, "unknown", fault))?;
+        self.rules.check(path, &caller).inspect_err(|fault| log_denial(path, caller.name(), fault))?;
+        Ok(caller)
     }
 }
 

@@ -7,7 +7,7 @@ use prost_reflect::DescriptorPool;
 use tonic::{Status, body::Body as GrpcBody, service::Routes};
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::Gateway;
+use crate::{Gateway, limits::Running};
 
 const GRPC: &[u8] = b"application/grpc";
 const GRPC_WEB: &[u8] = b"application/grpc-web";
@@ -59,10 +59,14 @@ async fn passed_on(
     // "/package.Service/Method"
     let package = path.trim_start_matches('/').split('/').next().and_then(|service| service.rsplit_once('.'));
     let package = package.map_or("", |(package, _)| package);
+    let mut pass = None;
+    // Health answers while all else is refused.
     let upstream = if matches!(package, "grpc.health.v1" | "grpc.reflection.v1" | "grpc.reflection.v1alpha") {
         gateway.own.clone()
     } else {
-        gateway.authorize(path, request.headers()).await?;
+        let caller = gateway.authorize(path, request.headers()).await?;
+        let class = gateway.transcoder.class_of(path);
+        pass = Some(gateway.gate.admit(&caller, request.extensions().get().copied(), class).1?);
         gateway.upstream(package).ok_or_else(|| {
             let path: String = path.chars().take(200).collect();
             Fault::missing(
@@ -72,10 +76,13 @@ async fn passed_on(
             )
         })?
     };
-    upstream
-        .oneshot(request)
-        .await
-        .map_err(|error| Fault::from(Status::unavailable(format!("{package}: {error}"))))
+    let answered = upstream.oneshot(request).await;
+    let answered =
+        answered.map_err(|error| Fault::from(Status::unavailable(format!("{package}: {error}"))))?;
+    Ok(match pass {
+        Some(pass) => answered.map(|body| GrpcBody::new(Running::new(body, pass))),
+        None => answered,
+    })
 }
 
 /// Health and reflection of all services, as they are seen from outside.

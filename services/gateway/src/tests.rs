@@ -243,7 +243,7 @@ async fn refusals_say_what_where_and_what_to_do() {
 
     let reply = ask(&router, "DELETE", "/v1/things/x", &[], "").await;
     assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(reply.headers["allow"], "GET, PATCH, PUT");
+    assert_eq!(reply.headers["allow"], "GET, HEAD, OPTIONS, PATCH, PUT");
     assert_eq!(ask(&router, "GET", "/nothing", &[], "").await.status, StatusCode::NOT_FOUND);
     let large = ask(&router, "POST", "/v1/things:submit", &[], vec![b' '; 8 * 1024 * 1024 + 1]).await;
     assert_eq!(
@@ -296,6 +296,14 @@ async fn streams_are_lines_and_files_are_bytes() {
     assert_eq!(numbers, [json!(0), json!(1), json!(2)]);
     let broken = lines(&ask(&router, "GET", "/v1/things:watch?name=breaks", &[], "").await);
     assert_eq!((broken.len(), &broken[3]["error"]["status"]), (4, &json!("ABORTED")));
+    let accept = [("accept", "text/html, text/event-stream;q=0.9")];
+    let events = ask(&router, "GET", "/v1/things:watch?name=breaks", &accept, "").await;
+    assert_eq!(events.headers["content-type"], "text/event-stream");
+    let text = String::from_utf8_lossy(&events.body).into_owned();
+    let events: Vec<&str> = text.split("\n\n").filter(|event| !event.is_empty()).collect();
+    assert_eq!(events.len(), 4, "{text}");
+    assert!(events[..3].iter().all(|event| event.starts_with("data: {") && !event.contains('\n')), "{text}");
+    assert!(events[3].starts_with("event: error\ndata: {\"error\":"), "{text}");
     let refused = ask(&router, "GET", "/v1/things:watch?name=mine", &[], "").await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST, "a refusal before the first line has its own status");
 
@@ -339,8 +347,10 @@ async fn files_are_streamed_in() {
         (400, json!("BODY_MALFORMED"))
     );
     let endless = stream::repeat(Bytes::from(vec![0_u8; 4 * 1024 * 1024])).map(Ok::<_, std::io::Error>);
+    let limits =
+        crate::upload::Limits { bytes: 9 * 1024 * 1024, timeout: std::time::Duration::from_secs(30) };
     let (body, trouble) =
-        crate::upload::body(Body::from_stream(endless), Vec::new(), String::new(), 3, 9 * 1024 * 1024);
+        crate::upload::body(Body::from_stream(endless), Vec::new(), String::new(), 3, limits);
     assert!(body.collect().await.is_err());
     assert!(trouble.refusal().is_some_and(|refusal| refusal.status == Some(StatusCode::PAYLOAD_TOO_LARGE)));
 }

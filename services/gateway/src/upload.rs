@@ -1,5 +1,8 @@
 //! Files in: the request's body becomes a stream of messages, never held whole.
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -29,6 +32,41 @@ impl Trouble {
     }
 }
 
+/// What a file may be.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// The largest.
+    pub bytes: usize,
+    /// The time for its next piece.
+    pub timeout: Duration,
+}
+
+// After the time that is given for a piece, so many bytes a second must have come on the whole: one byte in each of those times
+// would else keep a place for days.
+const SLOWEST: u64 = 1_024;
+
+/// How fast a body comes.
+pub struct Pace {
+    started: Instant,
+    timeout: Duration,
+}
+
+impl Pace {
+    /// Begins to watch.
+    pub fn new(timeout: Duration) -> Self {
+        Self { started: Instant::now(), timeout }
+    }
+
+    /// Waits for the next piece, `taken` bytes being here already.
+    pub async fn within<F: Future>(&self, next: F, taken: usize) -> Result<F::Output, Refusal> {
+        let allowed = self.timeout + Duration::from_secs(taken as u64 / SLOWEST);
+        if self.started.elapsed() > allowed {
+            return Err(refusal::body_too_slow());
+        }
+        tokio::time::timeout(self.timeout, next).await.map_err(|_| refusal::body_too_slow())
+    }
+}
+
 struct State {
     body: axum::body::BodyDataStream,
     // The request's fields and the file's media type, until they are sent.
@@ -36,6 +74,7 @@ struct State {
     number: u32,
     taken: usize,
     limit: usize,
+    pace: Pace,
     left: Bytes,
     trouble: Trouble,
 }
@@ -46,7 +85,7 @@ pub fn body(
     fields: Vec<u8>,
     media_type: String,
     number: u32,
-    limit: usize,
+    limits: Limits,
 ) -> (Body, Trouble) {
     let trouble = Trouble::default();
     let state = State {
@@ -54,7 +93,8 @@ pub fn body(
         first: Some((fields, media_type)),
         number,
         taken: 0,
-        limit,
+        limit: limits.bytes,
+        pace: Pace::new(limits.timeout),
         left: Bytes::new(),
         trouble: trouble.clone(),
     };
@@ -73,7 +113,8 @@ impl State {
     // The next framed message; nothing at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, Status> {
         while self.left.is_empty() {
-            match self.body.next().await {
+            let next = self.pace.within(self.body.next(), self.taken).await;
+            match next.map_err(|_| self.broken(refusal::body_too_slow))? {
                 Some(Ok(data)) => self.take(data)?,
                 Some(Err(_)) => return Err(self.broken(refusal::body_broken)),
                 None if self.first.is_some() => return Ok(Some(self.message(&Bytes::new()))),

@@ -38,6 +38,8 @@ enum Action {
     },
     /// Checks a draw bundle offline; exit 0 verified, 1 not, 2 unreadable
     VerifyDraw { file: PathBuf },
+    /// Prints who may call what, as the contract states it
+    Access,
     /// Prints the effective settings, secrets masked
     Config {
         #[command(flatten)]
@@ -187,6 +189,50 @@ struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     token_ttl_s: Option<u32>,
+    /// Proxies whose X-Forwarded-For is believed, for example 10.0.0.0/8 [default: none]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trusted_proxies: Option<String>,
+    /// Origins whose pages may call from a browser, or * [default: none]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cors_origins: Option<String>,
+    /// Answers from so many bytes on are compressed; 0: none is [default: 2048]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compress_above_bytes: Option<u32>,
+    /// Calls a second of one client [default: 100000]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_calls_per_s: Option<u32>,
+    /// Calls at once of one client [default: 2000]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_calls_at_once: Option<u32>,
+    /// Calls at once of all, a quarter of it kept for reads and checks [default: 8000]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calls_at_once: Option<u32>,
+    /// Uploads of files at once [default: 64]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uploads_at_once: Option<u32>,
+    /// Open connections [default: 10000]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections_at_once: Option<u32>,
+    /// Seconds for the headers of a request [default: 10]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    header_timeout_s: Option<u32>,
+    /// Seconds for the next piece of a body [default: 30]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_timeout_s: Option<u32>,
+    /// Seconds in which the next piece of an answer must be taken [default: 60]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    write_timeout_s: Option<u32>,
     /// Where the gateway answers, for `serve` [default: http://gateway:8080]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -231,6 +277,7 @@ impl Flags {
 pub fn run() -> ExitCode {
     match Command::parse().action {
         Action::VerifyDraw { file } => ExitCode::from(verify::run(&file)),
+        Action::Access => finish(access()),
         Action::Config { defaults: true, .. } => {
             print!("{}", chassis::settings::DEFAULTS);
             ExitCode::SUCCESS
@@ -270,6 +317,26 @@ pub fn run() -> ExitCode {
             finish(settings.load().and_then(|settings| block_on(serve_role(settings, role))))
         }
     }
+}
+
+// One line a method: what it asks for, its name, its routes.
+fn access() -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for entry in gateway::identity::access_table(&chassis::validation::POOL)? {
+        let asked = match (entry.public, entry.any_client) {
+            (true, _) => String::from("public"),
+            (_, true) => String::from("any client"),
+            _ => entry.scope,
+        };
+        let roles =
+            if entry.roles.is_empty() { String::new() } else { format!(" as {}", entry.roles.join(" or ")) };
+        let line = writeln!(out, "{asked}{roles}\t{}\t{}", entry.method, entry.routes.join(", "));
+        // Whoever reads may have seen enough.
+        if line.is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn finish(outcome: anyhow::Result<()>) -> ExitCode {

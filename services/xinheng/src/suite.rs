@@ -246,9 +246,11 @@ async fn run(boot: &Boot, front: Router, roles: Vec<Role>, lock: Option<File>) -
             work.spawn(background);
         }
     }
-    work.spawn(serve::serve(listener, front, boot.stopping.clone()));
+    work.spawn(boot.verifier.clone().follow(boot.stopping.clone()));
+    let limits = serve::Limits::of(&boot.settings);
+    work.spawn(serve::serve(listener, front, limits, boot.stopping.clone()));
     let operator = serve::admin(boot.metrics.clone(), boot.health.clone());
-    work.spawn(serve::serve(admin_listener, operator, boot.stopping.clone()));
+    work.spawn(serve::serve(admin_listener, operator, limits, boot.stopping.clone()));
     Ok(Running {
         address,
         admin,

@@ -3,27 +3,33 @@ use std::sync::Arc;
 
 use chassis::{
     Answer, App as _, Context, Fault, Tx,
+    access::KeySet,
     clock::micros,
     decisions::{self, Decision},
+    fault::Violation,
     ids,
     page::Page,
 };
 use contract::{identity::v1 as api, r#type::v1::ErrorReason as Common};
 use serde_json::json;
 
-use super::{App, rows, rules};
+use super::{App, rows, rules, tokens};
 
-/// Registers a client and shows its secret, this once. The repetition of a registration by its request id shows it again.
+/// Registers a client and shows its secret, this once: only its hash is kept. Who repeats the registration by its request id has lost the
+/// answer, and gets a new secret in the place of the lost one, as long as nobody has signed in with that.
 pub async fn create(
     app: &Arc<App>,
     context: &Context,
     request: api::CreateClientRequest,
 ) -> Answer<api::Client> {
     let wanted = request.client.unwrap_or_default();
-    let faults = rules::faults(&wanted.client_id, &wanted.scopes, &wanted.roles, &app.scopes);
+    let mut faults = rules::faults(&wanted.client_id, &wanted.scopes, &wanted.roles, &app.scopes);
+    faults.extend(key_faults(&wanted.keys));
     if !faults.is_empty() {
         return Err(Fault::fields(faults));
     }
+    let keys: Vec<String> = wanted.keys.iter().map(|key| format!("{}={}", key.kid, key.x)).collect();
+    let client_secret = if keys.is_empty() { ids::secret()? } else { String::new() };
     let client = rows::Client {
         client_id: wanted.client_id,
         display_name: wanted.display_name,
@@ -31,15 +37,17 @@ pub async fn create(
         scopes: wanted.scopes.join(" "),
         roles: wanted.roles.join(" "),
         default_purpose: wanted.default_purpose,
-        nonce: ids::secret()?,
+        secret_hash: app.hashed(&client_secret).await?,
         request_id: request.request_id,
         created_at: micros(context.now),
+        keys: keys.join(" "),
+        signed_in_at: 0,
     };
     let tx = app.store().begin().await?;
     if !rows::insert(&tx, &client).await? {
         let known = rows::find(&*tx, &client.client_id).await?;
         let again = known.filter(|known| !known.request_id.is_empty() && repeats(known, &client));
-        return again.map(|known| with_secret(app, &known)).ok_or_else(|| {
+        let known = again.ok_or_else(|| {
             Fault::exists(
                 Common::AlreadyExists.as_str_name(),
                 format!(
@@ -49,11 +57,33 @@ pub async fn create(
                 format!("客户端{}已登记；请更换名称或先删除", client.client_id),
             )
             .at("clientId")
-        });
+        })?;
+        if known.signed_in_at > 0 || client_secret.is_empty() {
+            return Ok(known.message());
+        }
+        rows::set_hash(&tx, &known.client_id, &client.secret_hash).await?;
+        record(&tx, context, "client.secret_renewed", &known).await?;
+        tx.commit().await?;
+        return Ok(api::Client { client_secret, ..known.message() });
     }
     record(&tx, context, "client.registered", &client).await?;
     tx.commit().await?;
-    Ok(with_secret(app, &client))
+    Ok(api::Client { client_secret, ..client.message() })
+}
+
+// A key is judged as one of a key set is.
+fn key_faults(keys: &[api::PublicKey]) -> Vec<Violation> {
+    let set: Vec<api::Key> = keys.iter().map(tokens::key).collect();
+    let wrong = KeySet::of(&set).err().map(|error| {
+        let mut fault = Violation::new(
+            "keys",
+            format!("can't be taken: {error:#}"),
+            format!("公钥不符合要求：{error:#}"),
+        );
+        fault.reason = api::ErrorReason::PublicKeyInvalid.as_str_name();
+        fault
+    });
+    wrong.into_iter().collect()
 }
 
 fn repeats(known: &rows::Client, wanted: &rows::Client) -> bool {
@@ -61,11 +91,7 @@ fn repeats(known: &rows::Client, wanted: &rows::Client) -> bool {
         && known.scopes == wanted.scopes
         && known.roles == wanted.roles
         && known.department == wanted.department
-}
-
-fn with_secret(app: &App, client: &rows::Client) -> api::Client {
-    let client_secret = rules::secret(&app.seed, &client.client_id, &client.nonce);
-    api::Client { client_secret, ..client.message() }
+        && known.keys == wanted.keys
 }
 
 async fn record(tx: &Tx, context: &Context, kind: &str, client: &rows::Client) -> Answer<()> {
@@ -96,14 +122,13 @@ pub async fn get(app: &Arc<App>, _: &Context, request: api::GetClientRequest) ->
         .ok_or_else(|| Fault::not_found("client", "客户端", &request.client_id))
 }
 
-/// Removes one; its tokens hold until they end.
+/// Removes one, and its tokens with it.
 pub async fn delete(
     app: &Arc<App>,
     context: &Context,
     tx: &Tx,
     request: api::DeleteClientRequest,
 ) -> Answer<()> {
-    let _ = app;
     if request.client_id == rules::ADMIN {
         return Err(Fault::precondition(
             api::ErrorReason::LastAdministrator.as_str_name(),
@@ -116,5 +141,12 @@ pub async fn delete(
     if !rows::delete(tx, &client.client_id).await? {
         return Err(Fault::not_found("client", "客户端", &client.client_id));
     }
+    revoke_tokens(app, context, tx, &client.client_id).await?;
     record(tx, context, "client.removed", &client).await
+}
+
+/// Revokes a client's tokens of this second and before; the next ones carry a later one.
+pub async fn revoke_tokens(app: &App, context: &Context, tx: &Tx, client: &str) -> Answer<()> {
+    let now_s = context.now.as_second();
+    rows::revoke(tx, client, now_s, now_s + app.tokens_live_s()).await
 }

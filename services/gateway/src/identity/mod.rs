@@ -1,33 +1,48 @@
 //! Identity: the suite's own token issuer, for where the city has none. OAuth 2 client credentials, EdDSA, a public key set.
+mod access;
 mod clients;
+mod guards;
 mod rows;
 mod rules;
+mod standing;
 mod tokens;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, RwLock},
+};
 
+pub use access::entries as access_table;
 use chassis::{
-    App as _, Store, call,
+    Answer, App as _, Fault, Store,
+    access::Verifier,
+    call,
     clock::Clock,
     ids, mutate,
     serve::{Boot, MESSAGE_MAX, Role, stack},
-    signer::Signer,
     storage,
+    validation::POOL,
 };
 use contract::identity::v1::{
     self as api,
+    access_server::{Access, AccessServer},
     clients_server::{Clients, ClientsServer},
     tokens_server::{Tokens, TokensServer},
 };
+use futures::FutureExt as _;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, service::RoutesBuilder};
 
 /// The identity service.
 pub struct App {
     store: Store,
     clock: Clock,
-    signer: Signer,
-    seed: String,
+    verifier: Arc<Verifier>,
+    held: RwLock<standing::Held>,
+    // Hashing takes memory and time on purpose; who asks for much of it at once waits for each other.
+    hashing: Semaphore,
+    table: Vec<api::AccessEntry>,
     issuer: String,
     audience: String,
     token_ttl_s: u32,
@@ -38,6 +53,30 @@ pub struct App {
 impl chassis::App for App {
     fn store(&self) -> &Store {
         &self.store
+    }
+}
+
+const HASHING_AT_ONCE: usize = 2;
+
+impl App {
+    // For how long a token that is signed now may be met.
+    fn tokens_live_s(&self) -> i64 {
+        i64::from(self.token_ttl_s) + rules::LEEWAY_S
+    }
+
+    // The hash of a secret; no hash of none.
+    async fn hashed(&self, secret: &str) -> Answer<String> {
+        if secret.is_empty() {
+            return Ok(String::new());
+        }
+        let (secret, salt) = (secret.to_owned(), ids::random()?);
+        let hash = self.hashing(move || rules::hashed(&secret, &salt)).await?;
+        hash.ok_or_else(|| Fault::internal(anyhow::anyhow!("a secret can't be hashed")))
+    }
+
+    async fn hashing<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
+        let _turn = self.hashing.acquire().await.map_err(Fault::internal)?;
+        tokio::task::spawn_blocking(work).await.map_err(Fault::internal)
     }
 }
 
@@ -54,7 +93,10 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        storage::migrations(&[("identity_0001_base", include_str!("../../migrations/0001_identity.sql"))])
+        storage::migrations(&[
+            ("identity_0001_base", include_str!("../../migrations/0001_identity.sql")),
+            ("identity_0002_protection", include_str!("../../migrations/0002_protection.sql")),
+        ])
     }
 }
 
@@ -74,7 +116,32 @@ impl Tokens for Calls {
         &self,
         r: Request<api::GetKeysRequest>,
     ) -> Result<Response<api::GetKeysResponse>, Status> {
-        call(&self.0, r, tokens::keys).await
+        call(&self.0, r, standing::keys).await
+    }
+
+    async fn get_standing(
+        &self,
+        r: Request<api::GetStandingRequest>,
+    ) -> Result<Response<api::GetStandingResponse>, Status> {
+        call(&self.0, r, standing::get).await
+    }
+
+    async fn rotate_keys(
+        &self,
+        r: Request<api::RotateKeysRequest>,
+    ) -> Result<Response<api::RotateKeysResponse>, Status> {
+        let answered = mutate(&self.0, r, standing::rotate).await;
+        self.0.told(answered).await
+    }
+}
+
+#[tonic::async_trait]
+impl Access for Calls {
+    async fn get_access_table(
+        &self,
+        r: Request<api::GetAccessTableRequest>,
+    ) -> Result<Response<api::GetAccessTableResponse>, Status> {
+        call(&self.0, r, access::table).await
     }
 }
 
@@ -100,7 +167,29 @@ impl Clients for Calls {
     }
 
     async fn delete_client(&self, r: Request<api::DeleteClientRequest>) -> Result<Response<()>, Status> {
-        mutate(&self.0, r, clients::delete).await
+        let answered = mutate(&self.0, r, clients::delete).await;
+        self.0.told(answered).await
+    }
+
+    async fn revoke_tokens(
+        &self,
+        r: Request<api::RevokeTokensRequest>,
+    ) -> Result<Response<api::Client>, Status> {
+        let answered = mutate(&self.0, r, standing::revoke).await;
+        self.0.told(answered).await
+    }
+}
+
+impl App {
+    // What a call has changed of how tokens stand is in force here when it is answered. It is committed; where it can't be read at
+    // once, the next look does.
+    async fn told<T>(&self, answered: Result<T, Status>) -> Result<T, Status> {
+        if answered.is_ok()
+            && let Err(fault) = self.refresh().await
+        {
+            tracing::warn!(%fault, "a change of how tokens stand waits for the next look");
+        }
+        answered
     }
 }
 
@@ -108,11 +197,7 @@ impl Clients for Calls {
 pub async fn open(boot: &Boot, secrets: BTreeMap<String, String>) -> anyhow::Result<Opened> {
     let store = boot.store::<Migrator>("gateway").await?;
     let fresh = ids::secret().map_err(told)?;
-    let seed = rows::seed(&store, &fresh).await.map_err(told)?;
-    let bytes: [u8; 32] =
-        hex::decode(&seed)?.try_into().map_err(|_| anyhow::anyhow!("the stored seed is not 32 bytes"))?;
-    let signer = Signer::from_seed(&bytes);
-    boot.verifier.trust(signer.public())?;
+    rows::first_key(&store, &fresh).await.map_err(told)?;
     let mut scopes: Vec<String> = boot.rules.scopes().into_iter().map(str::to_owned).collect();
     // Asked for by a rule of a row, not by a method.
     scopes.extend(["credit.decide", "sampling.audit"].map(str::to_owned));
@@ -121,22 +206,48 @@ pub async fn open(boot: &Boot, secrets: BTreeMap<String, String>) -> anyhow::Res
     let app = Arc::new(App {
         store: store.clone(),
         clock: boot.clock.clone(),
-        signer,
-        seed,
+        verifier: boot.verifier.clone(),
+        held: RwLock::default(),
+        hashing: Semaphore::new(HASHING_AT_ONCE),
+        table: access::entries(&POOL)?,
         issuer: boot.settings.issuer.clone(),
         audience: boot.settings.audience.clone(),
         token_ttl_s: boot.settings.token_ttl_s,
         scopes,
     });
+    hash_what_was_derived(&app).await.map_err(told)?;
     let now = app.clock.now();
     for (client, secret) in &secrets {
-        rows::put_service(&store, client, secret, rules::service_scopes(client), now).await.map_err(told)?;
+        let hash = app.hashed(secret).await.map_err(told)?;
+        rows::put_service(&store, client, &hash, rules::service_scopes(client), now).await.map_err(told)?;
     }
+    app.refresh().await.map_err(told)?;
     let mut routes = RoutesBuilder::default();
     routes.add_service(TokensServer::new(Calls(app.clone())).max_decoding_message_size(MESSAGE_MAX));
     routes.add_service(ClientsServer::new(Calls(app.clone())).max_decoding_message_size(MESSAGE_MAX));
-    let role = Role { name: "gateway", router: stack(boot, routes), background: Vec::new(), store };
+    routes.add_service(AccessServer::new(Calls(app.clone())).max_decoding_message_size(MESSAGE_MAX));
+    let background = vec![app.clone().keep_up(boot.stopping.clone()).boxed()];
+    let role = Role { name: "gateway", router: stack(boot, routes), background, store };
     Ok(Opened { app, role })
+}
+
+// The first version derived secrets from the first key's seed: they stay good, by their hashes.
+async fn hash_what_was_derived(app: &App) -> Answer<()> {
+    let clients = rows::unhashed(app.store().read()).await?;
+    let seed = rows::signing_keys(app.store().read()).await?.into_iter().next().map(|key| key.seed);
+    for client in clients {
+        // A service's comes from the operator's file.
+        let hash = match &seed {
+            Some(seed) if client.roles != "service" => {
+                app.hashed(&rules::derived_secret(seed, &client.client_id, &client.secret_hash)).await?
+            }
+            _ => String::new(),
+        };
+        let tx = app.store().begin().await?;
+        rows::set_hash(&tx, &client.client_id, &hash).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 /// Makes the credit office's own client where it is missing, or gives it a new secret where the old one was not `kept`.
@@ -146,16 +257,17 @@ pub async fn ensure_admin(app: &Arc<App>, kept: bool) -> anyhow::Result<Option<S
     if known && kept {
         return Ok(None);
     }
-    let nonce = ids::secret().map_err(told)?;
-    let secret = rules::secret(&app.seed, rules::ADMIN, &nonce);
-    rows::put_admin(app.store(), &nonce, &app.scopes, app.clock.now()).await.map_err(told)?;
+    let secret = ids::secret().map_err(told)?;
+    let hash = app.hashed(&secret).await.map_err(told)?;
+    rows::put_admin(app.store(), &hash, &app.scopes, app.clock.now()).await.map_err(told)?;
     Ok(Some(secret))
 }
 
 /// Gives the credit office's own client a secret that the operator keeps.
 pub async fn set_admin(app: &Arc<App>, secret: &str) -> anyhow::Result<()> {
     anyhow::ensure!(secret.len() >= 32, "the office's secret has fewer than 32 characters");
-    rows::put_given_admin(app.store(), secret, &app.scopes, app.clock.now()).await.map_err(told)
+    let hash = app.hashed(secret).await.map_err(told)?;
+    rows::put_admin(app.store(), &hash, &app.scopes, app.clock.now()).await.map_err(told)
 }
 
 fn told(fault: chassis::Fault) -> anyhow::Error {

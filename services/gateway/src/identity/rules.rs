@@ -1,9 +1,7 @@
 //! Who may hold what, and how a secret comes about.
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use chassis::fault::Violation;
 use sha2::{Digest, Sha256};
-
-// No derived nonce begins so: those are hex.
-const GIVEN: &str = "given:";
 
 /// The credit office's own client 信用联办, made at the first start.
 pub const ADMIN: &str = "admin";
@@ -19,22 +17,115 @@ pub fn service_scopes(client: &str) -> &'static [&'static str] {
     }
 }
 
-/// The secret of a client: derived, so that none is stored.
-pub fn secret(seed: &str, client: &str, nonce: &str) -> String {
+/// The secret of a client as the first version derived it; only to take those over as hashes.
+pub fn derived_secret(seed: &str, client: &str, nonce: &str) -> String {
     hex::encode(Sha256::digest(format!("{seed}\nclient secret\n{client}\n{nonce}")))
 }
 
-/// What stands in place of a nonce where the operator chose the secret: a digest of it, marked as such.
-pub fn given(client: &str, chosen: &str) -> String {
-    format!("{GIVEN}{}", secret("given", client, chosen))
+// Secrets are random and of 256 bits, so that nobody guesses one, however fast: the hash is to keep them from being read back, and
+// costs some milliseconds rather than the tens that a password deserves. A sign-in is a public call.
+const MEMORY_KIB: u32 = 8 * 1024;
+const SALT: usize = 16;
+const HEAD: &str = "$argon2id$v=19$m=8192,t=1,p=1$";
+
+/// The hash of a secret, in the PHC form.
+pub fn hashed(secret: &str, salt: &[u8; SALT]) -> Option<String> {
+    let params = argon2::Params::new(MEMORY_KIB, 1, 1, Some(32)).ok()?;
+    let argon = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
+    let mut hash = [0_u8; 32];
+    argon.hash_password_into(secret.as_bytes(), salt, &mut hash).ok()?;
+    Some(format!("{HEAD}{}${}", STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(hash)))
 }
 
-/// Whether a client knows its secret, derived or chosen.
-pub fn knows(seed: &str, client: &str, nonce: &str, shown: &str) -> bool {
-    if nonce.starts_with(GIVEN) {
-        return same(nonce, &given(client, shown));
+/// Whether a secret is the one of a hash.
+pub fn is_of(secret: &str, stored: &str) -> bool {
+    let salt = stored.strip_prefix(HEAD).and_then(|rest| rest.split('$').next());
+    let salt = salt.and_then(|salt| STANDARD_NO_PAD.decode(salt).ok()?.try_into().ok());
+    salt.and_then(|salt| hashed(secret, &salt)).is_some_and(|again| same(&again, stored))
+}
+
+/// Wrong secrets that a client gets for free, and an address, behind which many clients may stand.
+pub const CLIENT_FAILURES: i64 = 5;
+/// See `CLIENT_FAILURES`.
+pub const ADDRESS_FAILURES: i64 = 30;
+/// What is forgotten: failures before it.
+pub const FORGOTTEN_AFTER_S: i64 = 15 * 60;
+
+/// For how long sign-ins are refused after so many failures in a row: one second, then twice as long each time, at most a quarter of an hour.
+pub fn blocked_for_s(failures: i64, free: i64) -> i64 {
+    match failures - free {
+        over if over < 0 => 0,
+        over => 1_i64
+            .checked_shl(u32::try_from(over).unwrap_or(u32::MAX))
+            .unwrap_or(i64::MAX)
+            .clamp(1, FORGOTTEN_AFTER_S),
     }
-    same(&secret(seed, client, nonce), shown)
+}
+
+/// How far ahead a new key is shown before it signs: verifiers ask for changes more often.
+pub const KEY_LEAD_S: i64 = 5;
+/// What of clocks that are apart is added to a token's end.
+pub const LEEWAY_S: i64 = 60;
+
+/// Which of the keys, by their beginnings, signs at an instant: the newest that has begun, else the oldest.
+pub fn signs(begins: impl Iterator<Item = i64>, now_s: i64) -> Option<usize> {
+    let mut found: Option<(usize, i64)> = None;
+    for (place, from) in begins.enumerate() {
+        let better = match found {
+            None => true,
+            Some((_, best)) if best <= now_s => from <= now_s && from >= best,
+            Some((_, best)) => from < best,
+        };
+        if better {
+            found = Some((place, from));
+        }
+    }
+    found.map(|(place, _)| place)
+}
+
+/// How far ahead of its issue a token may be dated, where the seconds before are revoked: less than verifiers allow for.
+pub const AHEAD_S: i64 = 20;
+
+/// The longest life of a client's assertion.
+pub const ASSERTION_LIFE_S: i64 = 600;
+
+/// What is wrong with a client's assertion, whose signature is right.
+pub fn assertion_fault(
+    assertion: &Assertion,
+    client: &str,
+    issuer: &str,
+    now_s: i64,
+) -> Option<&'static str> {
+    let late = now_s >= assertion.exp.saturating_add(30);
+    let far = assertion.exp > now_s.saturating_add(ASSERTION_LIFE_S);
+    let early =
+        [assertion.iat, assertion.nbf].into_iter().flatten().any(|from| now_s < from.saturating_sub(30));
+    match assertion {
+        _ if assertion.iss != client || assertion.sub != client => {
+            Some("iss and sub are not the client's id")
+        }
+        _ if assertion.aud != issuer => Some("aud is not this issuer"),
+        _ if assertion.jti.is_empty() => Some("jti is missing"),
+        _ if late => Some("it has expired"),
+        _ if far => Some("it ends more than ten minutes from now"),
+        _ if early => Some("its iat or nbf lies in the future"),
+        _ => None,
+    }
+}
+
+/// The claims of a client's assertion, RFC 7523.
+#[derive(serde::Deserialize)]
+pub struct Assertion {
+    iss: String,
+    /// The client.
+    pub sub: String,
+    aud: String,
+    /// Its end, seconds since 1970.
+    pub exp: i64,
+    /// Its own id, used once.
+    pub jti: String,
+    iat: Option<i64>,
+    nbf: Option<i64>,
 }
 
 /// Compares in a time that does not tell where two secrets differ.
@@ -102,22 +193,62 @@ mod tests {
     }
 
     #[test]
-    fn secrets_differ_by_client_and_nonce() {
-        let secret_of = |client, nonce| secret("seed", client, nonce);
-        assert_ne!(secret_of("a", "1"), secret_of("a", "2"));
-        assert_ne!(secret_of("a", "1"), secret_of("b", "1"));
-        assert!(same(&secret_of("a", "1"), &secret_of("a", "1")) && !same("x", "y"));
+    fn secrets_are_known_by_their_hashes_only() {
+        let hash = hashed("a secret", &[7; 16]).expect("a hash");
+        assert!(hash.starts_with("$argon2id$v=19$m=8192,t=1,p=1$"));
+        assert!(is_of("a secret", &hash) && !is_of("another", &hash) && !is_of("", ""));
+        assert_ne!(hash, hashed("a secret", &[8; 16]).expect("a hash"), "salted");
+        assert!(!is_of("a secret", &hash[..hash.len() - 1]));
+        assert!(same("x", "x") && !same("x", "y"));
     }
 
     #[test]
-    fn a_secret_is_known_whether_derived_or_chosen() {
-        assert!(knows("seed", "a", "1", &secret("seed", "a", "1")));
-        assert!(!knows("seed", "a", "1", &secret("other", "a", "1")) && !knows("seed", "a", "1", "1"));
-        let nonce = given("a", "chosen by the operator");
-        assert!(knows("seed", "a", &nonce, "chosen by the operator"));
-        assert!(!knows("seed", "b", &nonce, "chosen by the operator") && !knows("seed", "a", &nonce, &nonce));
-        // What is stored does not serve as a secret, not even as if it had been derived.
-        assert!(!knows("seed", "a", &nonce, &secret("seed", "a", &nonce)));
+    fn guessing_gets_slower() {
+        let waits: Vec<i64> = (0..20).map(|failures| blocked_for_s(failures, 5)).collect();
+        assert_eq!(waits[..9], [0, 0, 0, 0, 0, 1, 2, 4, 8]);
+        assert_eq!((waits[19], blocked_for_s(i64::MAX, 5)), (900, 900));
+    }
+
+    #[test]
+    fn the_newest_key_that_has_begun_signs() {
+        let at = |begins: &[i64], now| signs(begins.iter().copied(), now);
+        assert_eq!(at(&[0, 100, 200], 150), Some(1));
+        assert_eq!(at(&[0, 100, 200], 200), Some(2));
+        assert_eq!(at(&[0, 100, 200], 99), Some(0));
+        assert_eq!(at(&[200, 100], 50), Some(1), "a day that was set back");
+        assert_eq!(at(&[], 0), None);
+    }
+
+    #[test]
+    fn assertions_have_edges() {
+        let of = |change: fn(&mut Assertion)| {
+            let mut assertion = Assertion {
+                iss: "a".into(),
+                sub: "a".into(),
+                aud: "xinheng".into(),
+                exp: 1_300,
+                jti: "1".into(),
+                iat: Some(1_000),
+                nbf: None,
+            };
+            change(&mut assertion);
+            assertion_fault(&assertion, "a", "xinheng", 1_000)
+        };
+        assert_eq!(of(|_| {}), None);
+        assert_eq!(of(|a| a.exp = 1_600), None);
+        let spoilt: [fn(&mut Assertion); 8] = [
+            |a| a.iss = "b".into(),
+            |a| a.sub = "b".into(),
+            |a| a.aud = "elsewhere".into(),
+            |a| a.jti = String::new(),
+            |a| a.exp = 970,
+            |a| a.exp = 1_601,
+            |a| a.iat = Some(1_031),
+            |a| a.nbf = Some(1_031),
+        ];
+        for (number, change) in spoilt.into_iter().enumerate() {
+            assert!(of(change).is_some(), "{number}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use prost_reflect::{
 use serde_json::{Map, Value, json};
 
 use crate::transcode::{HttpRule, http_rules};
-use comments::Comments;
+pub use comments::Comments;
 use schemas::Schemas;
 
 const HTTP_BODY: &str = "google.api.HttpBody";
@@ -25,6 +25,7 @@ pub fn document(pool: &DescriptorPool) -> anyhow::Result<Value> {
         schemas: Schemas::new(pool),
         paths: BTreeMap::new(),
         ids: HashMap::new(),
+        shapes: HashMap::new(),
     };
     let mut tags = Vec::new();
     for service in pool.services() {
@@ -80,6 +81,8 @@ struct Writer {
     paths: BTreeMap<String, Map<String, Value>>,
     // How many routes each method has so far.
     ids: HashMap<String, usize>,
+    // By the path without its variables' names: paths that differ in those only are one, under the names that came first.
+    shapes: HashMap<String, (String, Vec<String>)>,
 }
 
 impl Writer {
@@ -87,6 +90,7 @@ impl Writer {
         let input = method.input();
         let description = self.comments.about(method.parent_service().parent_file().name(), method.path());
         let (path, variables) = path_of(&rule.template);
+        let (path, names) = self.named(&path, &variables);
         let mut operation = json!({
             "operationId": self.id(method),
             "tags": [tag(method.parent_service().full_name())],
@@ -98,7 +102,7 @@ impl Writer {
         if let Some(scope) = scope {
             operation["x-scope"] = scope.into();
         }
-        operation["parameters"] = self.parameters(&input, rule, &variables);
+        operation["parameters"] = self.parameters(&input, rule, &variables, &names);
         if let Some(body) = self.body(&input, rule, &variables) {
             operation["requestBody"] = body;
         }
@@ -109,6 +113,18 @@ impl Writer {
         self.paths.entry(path).or_default().insert(rule.method.as_str().to_lowercase(), operation);
     }
 
+    // The path with its variables named, and the names.
+    fn named(&mut self, path: &str, variables: &[String]) -> (String, Vec<String>) {
+        let known = self.shapes.entry(path.to_owned()).or_insert_with(|| {
+            let names = names_of(variables);
+            let named = names
+                .iter()
+                .fold(path.to_owned(), |path, name| path.replacen("{}", &format!("{{{name}}}"), 1));
+            (named, names)
+        });
+        known.clone()
+    }
+
     // A further route to the same method needs a name of its own.
     fn id(&mut self, method: &MethodDescriptor) -> String {
         let base = format!("{}_{}", method.parent_service().full_name().replace('.', "_"), method.name());
@@ -117,13 +133,21 @@ impl Writer {
         if *count == 1 { base } else { format!("{base}_{count}") }
     }
 
-    fn parameters(&mut self, input: &MessageDescriptor, rule: &HttpRule, variables: &[String]) -> Value {
+    fn parameters(
+        &mut self,
+        input: &MessageDescriptor,
+        rule: &HttpRule,
+        variables: &[String],
+        names: &[String],
+    ) -> Value {
         let mut parameters = Vec::new();
-        for variable in variables {
+        for (variable, name) in variables.iter().zip(names) {
             if let Some(field) = field_at(input, variable) {
-                let (schema, description) = self.told(&field);
+                let (mut schema, description) = self.told(&field);
+                // A segment that is empty is another path.
+                schema["minLength"] = 1.into();
                 parameters.push(json!({
-                    "name": camel_path(variable), "in": "path", "required": true, "schema": schema, "description": description,
+                    "name": name, "in": "path", "required": true, "schema": schema, "description": description,
                 }));
             }
         }
@@ -213,35 +237,49 @@ impl Writer {
 
     fn answer(&mut self, method: &MethodDescriptor, rule: &HttpRule) -> Value {
         let output = method.output();
+        // A file has the type that it says.
         if output.full_name() == HTTP_BODY {
-            return json!({ "application/octet-stream": {} });
+            return json!({ "*/*": {} });
         }
         let schema = match output.get_field_by_name(&rule.response_body) {
             Some(field) => self.schemas.field(&field),
             None => self.schemas.message(&output),
         };
-        let media_type =
-            if method.is_server_streaming() { "application/x-ndjson" } else { "application/json" };
-        json!({ media_type: { "schema": schema } })
+        if method.is_server_streaming() {
+            let events =
+                json!({ "schema": { "type": "string", "description": "data: one message as JSON" } });
+            return json!({ "application/x-ndjson": { "schema": schema }, "text/event-stream": events });
+        }
+        json!({ "application/json": { "schema": schema } })
     }
 }
 
-// "/v1/{a.b=c/*}:verb" as "/v1/{a.b}:verb", and the field paths of its variables.
+// "/v1/{a.b=c/*}:verb" as "/v1/{}:verb", and the field paths of its variables.
 fn path_of(template: &str) -> (String, Vec<String>) {
     let (mut path, mut variables) = (String::new(), Vec::new());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         let (inner, behind) = after.split_once('}').unwrap_or((after, ""));
-        let field = inner.split('=').next().unwrap_or_default();
         path.push_str(before);
-        path.push('{');
-        path.push_str(&camel_path(field));
-        path.push('}');
-        variables.push(field.to_owned());
+        path.push_str("{}");
+        variables.push(inner.split('=').next().unwrap_or_default().to_owned());
         rest = behind;
     }
     path.push_str(rest);
     (path, variables)
+}
+
+// A variable is named by its field alone, without the message that holds it: many programs read a dot in a name as something else.
+fn names_of(variables: &[String]) -> Vec<String> {
+    let leaf = |variable: &String| camel_path(variable.rsplit('.').next().unwrap_or_default());
+    let names: Vec<String> = variables.iter().map(leaf).collect();
+    let doubled = |name: &String| names.iter().filter(|other| *other == name).count() > 1;
+    let whole = |variable: &String| camel_path(&variable.replace('.', "_"));
+    variables
+        .iter()
+        .zip(&names)
+        .map(|(variable, name)| if doubled(name) { whole(variable) } else { name.clone() })
+        .collect()
 }
 
 // Names of variables in paths are those that the query would use.
@@ -272,7 +310,8 @@ fn field_at(input: &MessageDescriptor, path: &str) -> Option<FieldDescriptor> {
     found
 }
 
-fn first_sentence(text: &str) -> &str {
+/// What stands before the first full stop.
+pub fn first_sentence(text: &str) -> &str {
     text.split_inclusive(['.', '。']).next().unwrap_or_default().trim().trim_end_matches('.')
 }
 
@@ -298,8 +337,10 @@ mod tests {
     #[test]
     fn paths_lose_their_patterns() {
         let (path, variables) = path_of("/v1/{catalogue_item.item=items/*}/x/{uscc}:explain");
-        assert_eq!(path, "/v1/{catalogueItem.item}/x/{uscc}:explain");
+        assert_eq!(path, "/v1/{}/x/{}:explain");
         assert_eq!(variables, ["catalogue_item.item", "uscc"]);
+        assert_eq!(names_of(&variables), ["item", "uscc"]);
+        assert_eq!(names_of(&[String::from("a.id"), String::from("b.id")]), ["aId", "bId"]);
     }
 
     #[test]
@@ -319,6 +360,26 @@ mod tests {
             "comments become descriptions"
         );
         assert_eq!(document["paths"]["/oauth2/token"]["post"]["security"], json!([]));
+        // Paths that differ in a name only would be one path, said twice.
+        let paths = document["paths"].as_object().expect("paths");
+        let shape = |path: &str| {
+            path.split('{')
+                .map(|part| part.split('}').next_back().unwrap_or_default().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let shapes: std::collections::BTreeSet<_> = paths.keys().map(|path| shape(path)).collect();
+        assert_eq!(shapes.len(), paths.len());
+        for (path, verbs) in paths {
+            for operation in verbs.as_object().expect("verbs").values() {
+                for name in path.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
+                    let declared = operation["parameters"].as_array().expect("parameters").iter();
+                    assert!(
+                        declared.filter(|one| one["in"] == "path").any(|one| one["name"] == name),
+                        "{path}: {name}"
+                    );
+                }
+            }
+        }
         let schemas = document["components"]["schemas"].as_object().expect("schemas");
         assert!(schemas.contains_key("Error"));
         // Every reference leads somewhere.

@@ -162,8 +162,11 @@ fn constrain(schema: &mut Value, rule: &Rule) {
         schema["maxLength"] = rule.max_length.into();
     }
     match rule.format {
+        // A field that need not be given may be empty.
+        1 if !rule.required => schema["pattern"] = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$".into(),
         1 => schema["format"] = "date".into(),
         2 => schema["pattern"] = r"^(-?[0-9]+(\.[0-9]{1,4})?)?$".into(),
+        7 if !rule.required => schema["pattern"] = "^(https?://.*)?$".into(),
         7 => schema["format"] = "uri".into(),
         _ => {}
     }

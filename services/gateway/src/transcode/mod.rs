@@ -1,5 +1,5 @@
 //! Transcoding between REST and gRPC, from the descriptors alone. Adding a call to the contract changes nothing here.
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
 use http::Method;
@@ -14,11 +14,14 @@ mod request;
 mod response;
 mod routes;
 mod template;
+#[cfg(test)]
+mod templates;
 mod wire;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
+use crate::limits::Class;
 use plan::{Index, Kind, Plans, Shape};
 pub use refusal::Refusal;
 pub use request::{Incoming, Variables};
@@ -33,6 +36,7 @@ pub struct Transcoder {
     plans: Plans,
     tree: routes::Routes,
     routes: Vec<Arc<Route>>,
+    classes: HashMap<String, Class>,
 }
 
 /// One route of a method.
@@ -47,6 +51,8 @@ pub struct Route {
     pub body: Body,
     // The response field that is answered in place of the whole.
     response_field: Option<usize>,
+    // Where the request holds the etag of what it changes, for If-Match.
+    if_match: Option<String>,
 }
 
 /// What the HTTP body of a route fills.
@@ -74,6 +80,10 @@ pub struct Call {
     pub server_streaming: bool,
     /// Whether the answer is a google.api.HttpBody, which goes out as it is.
     pub raw: bool,
+    /// What it is when not all calls fit.
+    pub class: Class,
+    // The answer's field `etag`, by number.
+    etag: Option<u32>,
     input: Index,
     output: Index,
     request_id: Option<usize>,
@@ -85,11 +95,20 @@ impl Transcoder {
     pub fn new(pool: &DescriptorPool) -> Result<Self> {
         let plans = Plans::new(pool);
         let (mut tree, mut routes) = (routes::Routes::default(), Vec::new());
+        let mut classes = HashMap::new();
         for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
             add_routes(&plans, &method, &mut tree, &mut routes)
                 .with_context(|| format!("the method {}", method.full_name()))?;
+            let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+            let class = Class::of(&path, method.is_client_streaming(), method.is_server_streaming());
+            classes.insert(path, class);
         }
-        Ok(Self { plans, tree, routes })
+        Ok(Self { plans, tree, routes, classes })
+    }
+
+    /// What a gRPC method is when not all calls fit.
+    pub fn class_of(&self, path: &str) -> Class {
+        self.classes.get(path).copied().unwrap_or(Class::Other)
     }
 
     /// All routes.
@@ -103,8 +122,18 @@ impl Transcoder {
         let asked = if method == Method::HEAD { &Method::GET } else { method };
         match self.tree.find(asked, path) {
             Outcome::Found { route, variables } => Ok((&self.routes[route], variables)),
-            Outcome::MethodNotAllowed(allowed) => Err(refusal::method_not_allowed(method.as_str(), &allowed)),
+            Outcome::MethodNotAllowed(known) => {
+                Err(refusal::method_not_allowed(method.as_str(), &allowed(known)))
+            }
             Outcome::NotFound => Err(refusal::route_unknown(method.as_str(), path)),
+        }
+    }
+
+    /// The methods of a path, as the header Allow lists them.
+    pub fn options(&self, path: &str) -> Result<String, Refusal> {
+        match self.tree.find(&Method::OPTIONS, path) {
+            Outcome::MethodNotAllowed(known) => Ok(allowed(known).join(", ")),
+            Outcome::Found { .. } | Outcome::NotFound => Err(refusal::route_unknown("OPTIONS", path)),
         }
     }
 
@@ -125,6 +154,17 @@ impl Transcoder {
     pub fn message(&self, full_name: &str, wire: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
         response::write(&self.plans, self.plans.index(full_name).ok_or(Malformed)?, wire, out)
     }
+}
+
+// What the contract's routes know, and what HTTP adds to it.
+fn allowed(mut known: Vec<String>) -> Vec<String> {
+    if known.iter().any(|method| method == "GET") {
+        known.push(String::from("HEAD"));
+    }
+    known.push(String::from("OPTIONS"));
+    known.sort_unstable();
+    known.dedup();
+    known
 }
 
 fn add_routes(
@@ -152,8 +192,12 @@ impl Call {
         let (input, output) = (index(method.input().full_name())?, index(method.output().full_name())?);
         let place = |name: &str| plans.message(input).field(name).map(|(place, _)| place);
         let service = method.parent_service();
+        let path = format!("/{}/{}", service.full_name(), method.name());
+        let tag = plans.message(output).field("etag").map(|(_, field)| field);
         Ok(Self {
-            path: format!("/{}/{}", service.full_name(), method.name()),
+            class: Class::of(&path, method.is_client_streaming(), method.is_server_streaming()),
+            etag: tag.filter(|field| field.is_text()).map(|field| field.number),
+            path,
             package: service.package_name().to_owned(),
             client_streaming: method.is_client_streaming(),
             server_streaming: method.is_server_streaming(),
@@ -163,6 +207,20 @@ impl Call {
             request_id: place("request_id"),
             update_mask: place("update_mask"),
         })
+    }
+}
+
+impl Call {
+    /// The entity tag of an answer: its field `etag`, where it has one and that is not empty.
+    pub fn etag_of(&self, wire: &[u8]) -> Result<Option<String>, Malformed> {
+        let Some(number) = self.etag else { return Ok(None) };
+        let (mut reader, mut found) = (Reader(wire), None);
+        while let Some((field, value)) = reader.field()? {
+            if let (true, Wire::Bytes(bytes)) = (field == number, value) {
+                found = Some(std::str::from_utf8(bytes).map_err(|_| Malformed)?.to_owned());
+            }
+        }
+        Ok(found.filter(|tag| !tag.is_empty()))
     }
 }
 
@@ -197,6 +255,19 @@ impl Route {
                 Some(found.with_context(|| format!("the response field {name} is missing"))?.0)
             }
         };
-        Ok(Self { method: rule.method, template: rule.template, call: call.clone(), body, response_field })
+        let text =
+            |index: Index| plans.message(index).field("etag").is_some_and(|(_, field)| field.is_text());
+        let if_match = match body {
+            _ if text(call.input) => Some(String::from("etag")),
+            Body::Field(place) => match input.fields[place].kind {
+                Kind::Message(inner) if input.fields[place].shape == Shape::Single && text(inner) => {
+                    Some(format!("{}.etag", input.fields[place].name))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let (method, template, call) = (rule.method, rule.template, call.clone());
+        Ok(Self { method, template, call, body, response_field, if_match })
     }
 }

@@ -72,6 +72,13 @@ pub struct Field {
     pub oneof: Option<usize>,
 }
 
+impl Field {
+    /// Whether it is one text.
+    pub fn is_text(&self) -> bool {
+        self.shape == Shape::Single && matches!(self.kind, Kind::String)
+    }
+}
+
 /// How many of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {

@@ -69,6 +69,36 @@ pub fn body_broken() -> Refusal {
     )
 }
 
+/// The body comes too slowly.
+pub fn body_too_slow() -> Refusal {
+    refuse(
+        StatusCode::REQUEST_TIMEOUT,
+        Common::BodyTooSlow,
+        "the body does not come in the time that it may take; send the request again, over a better connection",
+        "请求体传输过慢；请检查网络后重新发送",
+    )
+}
+
+/// Two hosts are named, or one that is none.
+pub fn host_ambiguous() -> Refusal {
+    refuse(
+        StatusCode::BAD_REQUEST,
+        Common::HostAmbiguous,
+        "the request does not say clearly for which host it is; send one Host header, the same as the address names",
+        "请求的目标主机不明确；请只发送一个 Host 头，且与地址一致",
+    )
+}
+
+/// If-Match was sent where nothing has an entity tag, or more than one tag.
+pub fn precondition_unknown() -> Refusal {
+    refuse(
+        StatusCode::PRECONDITION_FAILED,
+        Common::FieldInvalid,
+        "If-Match can't be kept here: this call knows no etag, or the header names more than one, or a weak one; leave it out or send the one etag that was read",
+        "此处无法满足 If-Match：该接口没有 etag，或请求头含多个或弱标签；请去掉该请求头，或发送读取到的唯一 etag",
+    )
+}
+
 /// A body came where none is taken.
 pub fn body_unexpected() -> Refusal {
     refuse(

@@ -66,6 +66,7 @@ pub fn bind(plans: &Plans, call: &Call, route: &Route, incoming: Incoming<'_>) -
         }
     }
     tree.idempotency_key(call, incoming.headers);
+    tree.if_match(route, incoming.headers)?;
     tree.encode()
 }
 
@@ -251,6 +252,28 @@ impl<'a> Tree<'a> {
         let names = Json::text(names.join(","));
         if let Json::Object(members) = &mut self.root {
             members.push((Cow::Borrowed(&mask.json), names));
+        }
+    }
+
+    // The etag of what is changed, as HTTP sends it. What can't be kept is refused: a condition that is overlooked is worse than none.
+    fn if_match(&mut self, route: &Route, headers: &HeaderMap) -> Result<(), Refusal> {
+        if route.method == Method::GET {
+            return Ok(());
+        }
+        let mut given = headers.get_all(header::IF_MATCH).iter();
+        let (Some(first), second) = (given.next(), given.next()) else { return Ok(()) };
+        let tag = first.to_str().unwrap_or_default().trim();
+        if tag == "*" && second.is_none() {
+            return Ok(());
+        }
+        let strong =
+            tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).filter(|tag| !tag.contains('"'));
+        match (strong, second, &route.if_match) {
+            (Some(tag), None, Some(path)) => {
+                self.text(path, tag.to_owned());
+                Ok(())
+            }
+            _ => Err(refusal::precondition_unknown()),
         }
     }
 

@@ -382,7 +382,7 @@ fn bodies_that_are_none_are_refused() {
     let refusal = get("POST", "/v1/things/x", "", &[]).expect_err("a refusal");
     assert_eq!(
         (refusal.status.map(|status| status.as_u16()), refusal.allow.as_deref()),
-        (Some(405), Some("GET, PATCH, PUT"))
+        (Some(405), Some("GET, HEAD, OPTIONS, PATCH, PUT"))
     );
 }
 

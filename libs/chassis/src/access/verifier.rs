@@ -1,0 +1,243 @@
+//! Whose token it is: judged once against the issuer's keys, its times on every use.
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock},
+    time::{Duration, Instant},
+};
+
+use contract::identity::v1 as identity;
+use jiff::Timestamp;
+use jsonwebtoken::DecodingKey;
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::{Caller, Claims, KeySet, Times, Token, refused};
+use crate::{
+    fault::{Answer, Fault},
+    upstream::Upstream,
+};
+
+/// Checks tokens against the issuer's keys, which it fetches when it meets a key that it does not know.
+pub struct Verifier {
+    issuer: String,
+    audience: String,
+    source: Option<Upstream>,
+    standing: RwLock<Standing>,
+    fetched: RwLock<Option<Instant>>,
+    accepted: RwLock<HashMap<[u8; 32], Accepted>>,
+}
+
+#[derive(Default)]
+struct Standing {
+    // Trusted by word of this process.
+    own: KeySet,
+    // By word of the identity service.
+    keys: KeySet,
+    version: i64,
+    // By the digest of the client's id: the last second whose tokens are refused.
+    revoked: HashMap<[u8; 32], i64>,
+}
+
+#[derive(Clone)]
+struct Accepted {
+    caller: Caller,
+    times: Times,
+    kid: String,
+    client: [u8; 32],
+}
+
+// A flood of tokens with invented key ids must not become a flood of requests for keys.
+const FETCH_AT_MOST_EVERY: Duration = Duration::from_secs(2);
+const ACCEPTED_MOST: usize = 10_000;
+// A revoked token is refused everywhere within a second.
+const FOLLOW_EVERY: Duration = Duration::from_millis(400);
+
+impl Verifier {
+    /// A verifier that fetches keys from the identity service.
+    pub fn new(issuer: &str, audience: &str, source: Option<Upstream>) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            source,
+            standing: RwLock::default(),
+            fetched: RwLock::default(),
+            accepted: RwLock::default(),
+        }
+    }
+
+    /// Trusts a key from now on; the identity service itself does so with its own.
+    pub fn trust(&self, key: &identity::Key) -> anyhow::Result<()> {
+        let set = KeySet::of(std::slice::from_ref(key))?;
+        if let Ok(mut standing) = self.standing.write() {
+            standing.own.extend(set);
+        }
+        Ok(())
+    }
+
+    /// Takes over how tokens stand, as the identity service tells it; an answer that holds nothing new changes nothing.
+    pub fn apply(&self, told: &identity::GetStandingResponse) -> anyhow::Result<()> {
+        if told.version == self.version() {
+            return Ok(());
+        }
+        let keys = KeySet::of(&told.keys)?;
+        let mut revoked = HashMap::new();
+        for revocation in &told.revocations {
+            let mut digest = [0; 32];
+            hex::decode_to_slice(&revocation.client_digest, &mut digest)?;
+            revoked.insert(digest, revocation.issued_until);
+        }
+        if let Ok(mut standing) = self.standing.write() {
+            *standing =
+                Standing { own: std::mem::take(&mut standing.own), keys, version: told.version, revoked };
+        }
+        Ok(())
+    }
+
+    fn version(&self) -> i64 {
+        self.standing.read().map_or(0, |standing| standing.version)
+    }
+
+    /// Keeps up with how tokens stand until the process stops. While the identity service does not answer, what was known goes on:
+    /// tokens end by themselves, and a suite that stops with one of its parts helps nobody.
+    pub async fn follow(self: Arc<Self>, stopping: CancellationToken) {
+        let Some(source) = self.source.clone() else { return };
+        let mut client = identity::tokens_client::TokensClient::new(source);
+        let mut silent = false;
+        loop {
+            let request = identity::GetStandingRequest { version: self.version() };
+            let asked = tokio::time::timeout(FOLLOW_EVERY * 5, client.get_standing(request));
+            let told = match asked.await {
+                Ok(Ok(answered)) => self.apply(answered.get_ref()).map_err(|error| format!("{error:#}")),
+                Ok(Err(status)) => Err(status.to_string()),
+                Err(_) => Err(String::from("no answer in time")),
+            };
+            match told {
+                Ok(()) => silent = false,
+                Err(error) if !silent => {
+                    silent = true;
+                    tracing::warn!(%error, "the identity service does not tell which tokens are revoked");
+                }
+                Err(_) => {}
+            }
+            tokio::select! {
+                () = tokio::time::sleep(FOLLOW_EVERY) => {}
+                () = stopping.cancelled() => return,
+            }
+        }
+    }
+
+    /// Judges an Authorization header at an instant.
+    pub async fn caller(&self, authorization: Option<&str>, now: Timestamp) -> Answer<Caller> {
+        let Some(header) = authorization else { return Ok(Caller::anonymous()) };
+        let token = header
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim())
+            .ok_or_else(|| {
+                refused(
+                    "the Authorization header is not \"Bearer <token>\"",
+                    "Authorization 头不是“Bearer 令牌”的形式",
+                )
+            })?;
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        let known = self.accepted.read().ok().and_then(|accepted| accepted.get(&digest).cloned());
+        let accepted = match known {
+            Some(accepted) => accepted,
+            None => self.verify(token, digest).await?,
+        };
+        accepted.times.check(now.as_second())?;
+        self.check_standing(&accepted)?;
+        Ok(accepted.caller)
+    }
+
+    // Two looks into maps: what may have changed since the token was accepted.
+    fn check_standing(&self, accepted: &Accepted) -> Answer<()> {
+        let standing = self
+            .standing
+            .read()
+            .map_err(|_| Fault::internal(anyhow::anyhow!("the standing's lock is poisoned")))?;
+        if standing.key(&accepted.kid).is_none() {
+            return Err(foreign_key());
+        }
+        let revoked =
+            standing.revoked.get(&accepted.client).is_some_and(|until| accepted.times.iat <= *until);
+        if revoked {
+            return Err(refused("the token is revoked; get a new one", "令牌已被吊销；请重新获取"));
+        }
+        Ok(())
+    }
+
+    async fn verify(&self, token: &str, digest: [u8; 32]) -> Answer<Accepted> {
+        let token = Token::parse(token)?;
+        let key = match self.key(&token.kid) {
+            Some(key) => key,
+            None => {
+                self.fetch().await?;
+                self.key(&token.kid).ok_or_else(foreign_key)?
+            }
+        };
+        let accepted = self.judge(&token, &key)?;
+        if let Ok(mut known) = self.accepted.write() {
+            if known.len() >= ACCEPTED_MOST {
+                known.clear();
+            }
+            known.insert(digest, accepted.clone());
+        }
+        Ok(accepted)
+    }
+
+    fn judge(&self, token: &Token<'_>, key: &DecodingKey) -> Answer<Accepted> {
+        let wrong = || {
+            refused(
+                "the token's signature, issuer or audience is not right",
+                "令牌的签名、签发方或受众不正确",
+            )
+        };
+        if !token.is_signed_by(key) {
+            return Err(wrong());
+        }
+        // Times are judged by the suite's own clock, on every use.
+        let (claims, times): (Claims, Times) = (token.claims()?, token.claims()?);
+        if claims.iss != self.issuer || claims.aud != self.audience {
+            return Err(wrong());
+        }
+        if claims.sub.is_empty() {
+            return Err(refused("the token names no client", "令牌未指明客户端"));
+        }
+        let client = Sha256::digest(&claims.sub).into();
+        Ok(Accepted { caller: Caller::of(claims), times, kid: token.kid.clone(), client })
+    }
+
+    fn key(&self, kid: &str) -> Option<DecodingKey> {
+        self.standing.read().ok()?.key(kid).cloned()
+    }
+
+    async fn fetch(&self) -> Answer<()> {
+        let Some(source) = self.source.clone() else { return Ok(()) };
+        let recently =
+            self.fetched.read().ok().and_then(|at| *at).is_some_and(|at| at.elapsed() < FETCH_AT_MOST_EVERY);
+        if recently {
+            return Ok(());
+        }
+        if let Ok(mut fetched) = self.fetched.write() {
+            *fetched = Some(Instant::now());
+        }
+        let mut client = identity::tokens_client::TokensClient::new(source);
+        let answered = client.get_keys(identity::GetKeysRequest {}).await?.into_inner();
+        let set = KeySet::of(&answered.keys).map_err(Fault::internal)?;
+        if let Ok(mut standing) = self.standing.write() {
+            standing.keys = set;
+        }
+        Ok(())
+    }
+}
+
+impl Standing {
+    fn key(&self, kid: &str) -> Option<&DecodingKey> {
+        self.own.get(kid).or_else(|| self.keys.get(kid))
+    }
+}
+
+fn foreign_key() -> Fault {
+    refused("the token's key is not one of the issuer's", "令牌的密钥不属于签发方")
+}
