@@ -66,6 +66,7 @@ pub struct Boot {
 impl Boot {
     /// Prepares a process.
     pub fn new(settings: Settings, verifier: Verifier) -> anyhow::Result<Self> {
+        let verifier = if settings.clock_start.is_empty() { verifier } else { verifier.in_a_drill() };
         Ok(Self {
             clock: settings.clock(),
             settings: Arc::new(settings),
