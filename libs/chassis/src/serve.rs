@@ -74,6 +74,7 @@ impl Boot {
     /// Prepares a process.
     pub fn new(settings: Settings, verifier: Verifier) -> anyhow::Result<Self> {
         let stopping = CancellationToken::new();
+        let verifier = if settings.clock_start.is_empty() { verifier } else { verifier.in_a_drill() };
         Ok(Self {
             clock: settings.clock(),
             settings: Arc::new(settings),

@@ -51,7 +51,8 @@ impl World {
 
     /// With further settings.
     pub async fn with(settings: Value) -> Self {
-        let mut trial = Trial::at("2026-03-02T09:00:00+08:00");
+        // Not in a drill, which allows clocks that are further apart.
+        let mut trial = Trial::at("");
         let mut whole = serde_json::to_value(&*trial.boot.settings).unwrap();
         whole.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
         trial.boot.settings = Arc::new(serde_json::from_value(whole).unwrap());
