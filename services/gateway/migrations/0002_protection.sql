@@ -9,12 +9,11 @@ ALTER TABLE clients ADD COLUMN signed_in_at BIGINT NOT NULL DEFAULT 0; -- the la
 ALTER TABLE signing_keys ADD COLUMN active_from BIGINT NOT NULL DEFAULT 0; -- seconds since 1970
 ALTER TABLE signing_keys ADD COLUMN ends_at BIGINT NOT NULL DEFAULT 0;     -- its last token ended then; 0: it is not replaced yet
 
--- Grows with whatever verifiers must hear of: a revocation, a key that comes or goes. One row.
+-- Grows with whatever verifiers must hear of: a revocation, a key that comes or goes. One row, once there was any.
 CREATE TABLE standing (
   id INTEGER PRIMARY KEY,
   version BIGINT NOT NULL
 );
-INSERT INTO standing (id, version) VALUES (1, 1);
 
 -- Clients whose tokens are refused although they have not ended.
 CREATE TABLE revocations (

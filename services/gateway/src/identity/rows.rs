@@ -94,15 +94,16 @@ pub async fn remove_keys(tx: &Tx, now_s: i64) -> Answer<u64> {
     Ok(tx.execute_raw(sql(&**tx, text, [now_s.into()])).await?.rows_affected())
 }
 
-/// The version of how tokens stand.
+/// The version of how tokens stand; 1 before the first change.
 pub async fn version(db: &impl ConnectionTrait) -> Answer<i64> {
     let row = db.query_one_raw(sql(db, "SELECT version FROM standing WHERE id = 1", [])).await?;
-    Ok(row.map(|row| row.try_get("", "version")).transpose()?.unwrap_or_default())
+    Ok(row.map(|row| row.try_get("", "version")).transpose()?.unwrap_or(1))
 }
 
 /// Moves the version on; concurrent changes of how tokens stand wait here for each other.
 pub async fn next_version(tx: &Tx) -> Answer<()> {
-    tx.execute_raw(sql(&**tx, "UPDATE standing SET version = version + 1 WHERE id = 1", [])).await?;
+    let text = "INSERT INTO standing (id, version) VALUES (1, 2) ON CONFLICT (id) DO UPDATE SET version = standing.version + 1";
+    tx.execute_raw(sql(&**tx, text, [])).await?;
     Ok(())
 }
 

@@ -106,15 +106,15 @@ async fn slow(address: SocketAddr, kind: Kind) -> bool {
     until_end(&mut stream, Duration::from_secs(4)).await.is_some()
 }
 
+const SLOW: usize = 40;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_clients_are_cut_off_and_not_felt() {
     let world = World::with(json!({ "body_timeout_s": 1 })).await;
     let address = port(&world, LIMITS).await;
-    // More of them for a measurement: SLOW_CLIENTS=200.
-    let count = std::env::var("SLOW_CLIENTS").ok().and_then(|count| count.parse().ok()).unwrap_or(40);
     let alone = p99(address, 300).await;
     let mut clients = tokio::task::JoinSet::new();
-    for number in 0..count {
+    for number in 0..SLOW {
         clients.spawn(async move {
             let kind = KINDS[number % KINDS.len()];
             (kind, slow(address, kind).await)
@@ -122,7 +122,7 @@ async fn slow_clients_are_cut_off_and_not_felt() {
     }
     sleep(Duration::from_millis(100)).await;
     let beside = p99(address, 300).await;
-    println!("an honest client's p99: {alone:?} alone, {beside:?} beside {count} slow ones");
+    println!("an honest client's p99: {alone:?} alone, {beside:?} beside {SLOW} slow ones");
     while let Some(done) = clients.join_next().await {
         let (kind, cut) = done.unwrap();
         assert!(cut, "{kind:?} is still served");
