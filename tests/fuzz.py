@@ -22,6 +22,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "target/debug/xinheng")
 EXAMPLES = sys.argv[2] if len(sys.argv) > 2 else "5"
+CLIENTS = "^/identity/v1/clients"
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 
 
@@ -62,10 +63,12 @@ def main():
             base = f"http://127.0.0.1:{port}"
             command = ["schemathesis", "run", f"{base}/openapi.json", "--header", f"Authorization: Bearer {token(base, data)}"]
             command += ["--checks", CHECKS, "--max-examples", EXAMPLES, "--seed", "1", "--phases", "examples,coverage,fuzzing"]
-            # A feed is open for as long as somebody listens.
-            command += ["--exclude-path-regex", "changes:watch$"]
             command += ["--request-timeout", "20", "--suppress-health-check", "all", "--no-color"]
-            return subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONWARNINGS": "ignore"}).returncode
+            # A feed is open for as long as somebody listens; and who may remove clients removes the office's own in the end, whose token
+            # is refused from then on: these calls come last.
+            parts = [["--exclude-path-regex", f"changes:watch$|{CLIENTS}"], ["--include-path-regex", CLIENTS]]
+            environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+            return max(subprocess.run(command + part, cwd=folder, env=environment).returncode for part in parts)
         finally:
             suite.send_signal(signal.SIGTERM)
             suite.wait(30)
