@@ -39,7 +39,11 @@ pub async fn measure() -> anyhow::Result<()> {
     let at = format!("http://127.0.0.1:{port}");
     let gateway = Suite::serve("gateway", &folder.path().join("gateway"), &["--discipline-url", &at]).await;
     let data = folder.path().join("discipline");
-    let flags = ["--gateway-url", gateway.base.as_str()];
+    let secrets: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(gateway.data_dir.join("services.json"))?)?;
+    let secret = secrets["svc-discipline"].as_str().context("discipline's secret")?;
+    // Credit is not asked here.
+    let flags = ["--gateway-url", &gateway.base, "--credit-url", &gateway.base, "--client-secret", secret];
     let empty = Suite::serve_on(port, "discipline", &data, &flags).await;
     let idle = empty.resident_mib();
     anyhow::ensure!(empty.terminate().success(), "discipline did not end");
