@@ -145,7 +145,7 @@ async fn start(flags: &[String], admin: u16) -> (Child, Duration) {
     let mut child =
         Command::new(binary).args(flags).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
     let client = Client::new(format!("http://127.0.0.1:{admin}"));
-    for _ in 0..3_000 {
+    for _ in 0..12_000 {
         if client.try_get("/readyz").await.is_ok_and(|reply| reply.status.is_success()) {
             let started_in = started.elapsed();
             let mut line = String::new();
@@ -159,7 +159,7 @@ async fn start(flags: &[String], admin: u16) -> (Child, Duration) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let _ = child.kill();
-    panic!("xinheng did not serve within fifteen seconds");
+    panic!("xinheng did not serve within a minute");
 }
 
 impl Drop for Suite {
