@@ -6,7 +6,6 @@ use contract::grading::v1::{ExportGradesRequest, ExportedGrade};
 use futures::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
 use identifiers::{Industry, Region};
 use jiff::civil::Date;
-use tokio::sync::mpsc;
 use tonic::Status;
 
 use super::{current, notes::Notes, rows, score};
@@ -65,25 +64,12 @@ fn scope(request: &ExportGradesRequest) -> Answer<(String, Vec<Industry>)> {
 
 type State = (Store, Scope, String);
 
-// The next page is read while the one before leaves.
+// The next page is read while the one before leaves. A reading that broke off is a fault, never the end: a roster is frozen from this.
 fn ahead(first: State) -> impl Stream<Item = Answer<Vec<ExportedGrade>>> {
-    let (pages, mut read) = mpsc::channel(1);
-    tokio::spawn(async move {
-        let mut next = Some(first);
-        while let Some(state) = next {
-            let (page, following) = match next_page(state).await.transpose() {
-                None => return,
-                Some(Ok((page, state))) => (Ok(page), Some(state)),
-                Some(Err(fault)) => (Err(fault), None),
-            };
-            // Nobody listens any more: the caller has gone.
-            if pages.send(page).await.is_err() {
-                return;
-            }
-            next = following;
-        }
-    });
-    futures::stream::poll_fn(move |task| read.poll_recv(task))
+    futures::stream::try_unfold(tokio::spawn(next_page(first)), async |read| {
+        let Some((page, next)) = read.await.map_err(Fault::internal)?? else { return Ok(None) };
+        Ok(Some((page, tokio::spawn(next_page(next)))))
+    })
 }
 
 // Each page is read for itself, so that a slow reader holds no connection; the order of the codes keeps everybody from

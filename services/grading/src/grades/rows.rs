@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use chassis::{
     Answer,
     page::Page,
-    storage::{among, sql},
+    storage::{among, corrupt, sql},
 };
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
@@ -51,10 +51,14 @@ pub async fn lines(db: &impl ConnectionTrait, scheme: &str, after: &str, limit: 
     let mut described: HashMap<String, Described> =
         described.into_iter().map(|one| (one.uscc.clone(), one)).collect();
     let line = |Graded { uscc, grade, score }| {
-        let Described { region, industry, name, .. } = described.remove(&uscc)?;
-        Some(Line { uscc, grade, score, region, industry, name })
+        // Never left out in silence: a roster is frozen from these lines.
+        let sheet = described
+            .remove(&uscc)
+            .ok_or_else(|| corrupt("grade", format_args!("{uscc} has no fact sheet")))?;
+        let Described { region, industry, name, .. } = sheet;
+        Ok(Line { uscc, grade, score, region, industry, name })
     };
-    Ok(graded.into_iter().filter_map(line).collect())
+    graded.into_iter().map(line).collect()
 }
 
 /// How many subjects have a grade.
