@@ -64,8 +64,8 @@ def main():
             command = ["schemathesis", "run", f"{base}/openapi.json", "--header", f"Authorization: Bearer {token(base, data)}"]
             command += ["--checks", CHECKS, "--max-examples", EXAMPLES, "--seed", "1", "--phases", "examples,coverage,fuzzing"]
             command += ["--request-timeout", "20", "--suppress-health-check", "all", "--no-color"]
-            # A feed is open for as long as somebody listens; and who may remove clients removes the office's own in the end, whose token
-            # is refused from then on: these calls come last.
+            # A feed is open for as long as somebody listens; and who may revoke clients' tokens revokes the office's own in the end,
+            # which is refused from then on: these calls come last.
             parts = [["--exclude-path-regex", f"changes:watch$|{CLIENTS}"], ["--include-path-regex", CLIENTS]]
             environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
             return max(subprocess.run(command + part, cwd=folder, env=environment).returncode for part in parts)

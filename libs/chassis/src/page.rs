@@ -20,14 +20,7 @@ impl Page {
             Err(_) => return Err(Fault::field("pageSize", "must not be negative", "不能为负数")),
         };
         let key = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let after = key.ok_or_else(|| {
-            Fault::invalid(
-                Common::PageTokenInvalid.as_str_name(),
-                "the page token is not one that this list gave; start without one",
-                "分页标记不是本列表给出的；请从第一页开始",
-            )
-            .at("pageToken")
-        })?;
+        let after = key.ok_or_else(strange_token)?;
         Ok(Self { size, after })
     }
 
@@ -45,6 +38,16 @@ impl Page {
         rows.truncate(size);
         rows.last().map(|row| URL_SAFE_NO_PAD.encode(key(row))).unwrap_or_default()
     }
+}
+
+/// The refusal of a token that no page of the list gave, be it that it can't be read or that its key has another form.
+pub fn strange_token() -> Fault {
+    Fault::invalid(
+        Common::PageTokenInvalid.as_str_name(),
+        "the page token is not one that this list gave; start without one",
+        "分页标记不是本列表给出的；请从第一页开始",
+    )
+    .at("pageToken")
 }
 
 #[cfg(test)]

@@ -2,14 +2,15 @@
 use std::sync::Arc;
 
 use calendar::Calendar;
-use chassis::{Answer, Context, Fault, page::Page, storage::sql};
-use contract::{
-    discipline::v1::{
-        self as api, ErrorReason,
-        deadline::{State, Task},
-        step::Kind,
-    },
-    r#type::v1::ErrorReason as Common,
+use chassis::{
+    Answer, Context, Fault,
+    page::{self, Page},
+    storage::sql,
+};
+use contract::discipline::v1::{
+    self as api, ErrorReason,
+    deadline::{State, Task},
+    step::Kind,
 };
 use jiff::{ToSpan, civil::Date};
 use sea_orm::FromQueryResult;
@@ -51,7 +52,7 @@ pub async fn list(
     let after = match (after.next(), after.next(), after.next()) {
         (Some(department), Some(due_on), Some(id)) => [department, due_on, id],
         _ if page.after.is_empty() => [""; 3],
-        _ => return Err(strange_token()),
+        _ => return Err(page::strange_token()),
     };
     let text = format!(
         "SELECT department, due_on, task, id, uscc, list_id, basis FROM ({OPEN}) open \
@@ -125,15 +126,6 @@ fn working_days_late(due: Date, as_of: Date, calendar: &Calendar) -> i32 {
     let after = due.series(1.day()).skip(1).take_while(|day| *day <= as_of);
     let worked = after.filter(|day| calendar.is_working_day(*day)).count();
     i32::try_from(worked).unwrap_or(i32::MAX)
-}
-
-fn strange_token() -> Fault {
-    Fault::invalid(
-        Common::PageTokenInvalid.as_str_name(),
-        "the page token is not one that this list gave; start without one",
-        "分页标记不是本列表给出的；请从第一页开始",
-    )
-    .at("pageToken")
 }
 
 #[cfg(test)]

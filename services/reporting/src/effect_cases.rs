@@ -5,10 +5,10 @@ use chassis::{
     Answer, Context, Fault, Tx,
     clock::wire,
     ids,
-    page::Page,
+    page::{self, Page},
     storage::{corrupt, insert_rows, sql},
 };
-use contract::{reporting::v1 as api, r#type::v1::ErrorReason as Common};
+use contract::reporting::v1 as api;
 use prost::Message;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
@@ -76,7 +76,7 @@ pub async fn list(
     let page = Page::of(request.page_size, &request.page_token)?;
     let (before_on, before_id) = match page.after.as_str() {
         "" => ("9999-99-99", ""),
-        key => key.split_once('|').ok_or_else(strange_token)?,
+        key => key.split_once('|').ok_or_else(page::strange_token)?,
     };
     let domain = match request.domain.as_str() {
         "" => "",
@@ -95,15 +95,6 @@ pub async fn list(
     let decoded = rows.iter().map(|row| api::EffectCase::decode(row.body.as_slice()));
     let effect_cases = decoded.collect::<Result<_, _>>().map_err(|error| corrupt("case of effect", error))?;
     Ok(api::ListEffectCasesResponse { effect_cases, next_page_token })
-}
-
-fn strange_token() -> Fault {
-    Fault::invalid(
-        Common::PageTokenInvalid.as_str_name(),
-        "the page token is not one that this list gave; start without one",
-        "分页标记不是本列表给出的；请从第一页开始",
-    )
-    .at("pageToken")
 }
 
 /// The ids of a domain's cases that happened between two days.

@@ -1,11 +1,11 @@
 //! Records as they were known 可追溯: valid time in what they say, recorded time in their versions. What a decision saw can be shown again.
 use std::sync::Arc;
 
-use chassis::{Answer, Context, Fault, page::Page};
-use contract::{
-    credit::v1::{self as api, record::Status},
-    r#type::v1::ErrorReason as Common,
+use chassis::{
+    Answer, Context, Fault,
+    page::{self, Page},
 };
+use contract::credit::v1::{self as api, record::Status};
 use jiff::Timestamp;
 
 use super::{one_item, rows, version_rows};
@@ -75,7 +75,7 @@ pub async fn list_versions(
     let page = Page::of(request.page_size, &request.page_token)?;
     let below = match page.after.as_str() {
         "" => i32::MAX,
-        version => version.parse().map_err(|_| strange_token())?,
+        version => version.parse().map_err(|_| page::strange_token())?,
     };
     let missing = || Fault::not_found("record", "记录", &request.record).at("record");
     let present = rows::get(app.store.read(), &request.record, None).await?.ok_or_else(missing)?;
@@ -98,15 +98,6 @@ pub async fn list_versions(
     let key = |version: &api::RecordVersion| version.record.as_ref().map_or(0, |record| record.version);
     let next_page_token = page.cut(&mut versions, |version| key(version).to_string());
     Ok(api::ListRecordVersionsResponse { versions, next_page_token })
-}
-
-fn strange_token() -> Fault {
-    Fault::invalid(
-        Common::PageTokenInvalid.as_str_name(),
-        "the page token is not one that this list gave; start without one",
-        "分页标记不是本列表给出的；请从第一页开始",
-    )
-    .at("pageToken")
 }
 
 /// Lists everything that a subject's records ever said.

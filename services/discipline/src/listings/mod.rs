@@ -9,14 +9,11 @@ use chassis::{
     Answer, Context, Fault, Tx,
     clock::{Clock, business_day},
     decisions::{self, Decision},
-    page::Page,
+    page::{self, Page},
     storage::sql,
 };
-use contract::{
-    discipline::v1::{
-        self as api, ListingMark as Mark, change::Kind as Changed, listing::State, listing_event::Kind, paper,
-    },
-    r#type::v1::ErrorReason as Common,
+use contract::discipline::v1::{
+    self as api, ListingMark as Mark, change::Kind as Changed, listing::State, listing_event::Kind, paper,
 };
 use identifiers::Uscc;
 use jiff::civil::Date;
@@ -93,7 +90,7 @@ fn page_key(row: &Row) -> String {
 fn before(page: &Page) -> Answer<(&str, &str)> {
     match page.after.as_str() {
         "" => Ok(("9999-99-99", "")),
-        key => key.split_once('|').ok_or_else(strange_token),
+        key => key.split_once('|').ok_or_else(page::strange_token),
     }
 }
 
@@ -396,15 +393,6 @@ fn pattern(text: &str) -> String {
     }
     let escaped = text.replace('!', "!!").replace('%', "!%").replace('_', "!_");
     format!("%{escaped}%")
-}
-
-fn strange_token() -> Fault {
-    Fault::invalid(
-        Common::PageTokenInvalid.as_str_name(),
-        "the page token is not one that this list gave; start without one",
-        "分页标记不是本列表给出的；请从第一页开始",
-    )
-    .at("pageToken")
 }
 
 /// Marks listings whose last day has passed, each day by the suite's clock, until the process stops. Reads do not wait for it.

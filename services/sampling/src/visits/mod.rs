@@ -13,7 +13,7 @@ use chassis::{
     clock::{business_day, from_micros, micros, wire},
     decisions::{self, Decision},
     language::Text,
-    page::Page,
+    page::{self, Page},
     storage::corrupt,
 };
 use contract::{
@@ -116,16 +116,7 @@ pub async fn list(
 
 /// The place after which a page begins; before the first where none is given.
 pub fn place(page: &Page) -> Answer<i32> {
-    if page.after.is_empty() { Ok(-1) } else { page.after.parse().map_err(|_| bad_token()) }
-}
-
-fn bad_token() -> Fault {
-    Fault::invalid(
-        Common::PageTokenInvalid.as_str_name(),
-        "the page token is not one that this list gave; start without one",
-        "分页标记不是本列表给出的；请从第一页开始",
-    )
-    .at("pageToken")
+    if page.after.is_empty() { Ok(-1) } else { page.after.parse().map_err(|_| page::strange_token()) }
 }
 
 impl Details {
@@ -425,9 +416,9 @@ pub async fn list_public(
     };
     let page = Page::of(request.page_size, &request.page_token)?;
     let after = match page.after.split_once(' ') {
-        Some((at, id)) => (at.parse().map_err(|_| bad_token())?, id),
+        Some((at, id)) => (at.parse().map_err(|_| page::strange_token())?, id),
         None if page.after.is_empty() => (i64::MAX, ""),
-        None => return Err(bad_token()),
+        None => return Err(page::strange_token()),
     };
     let db = app.store.read();
     let mut visits = rows::published(db, &uscc, after, &page).await?;
