@@ -4,17 +4,14 @@ use std::sync::Arc;
 
 use prost::Message;
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Value, Values,
-    sqlx::{self, Executor as _, Postgres, Row as _},
+    Value,
+    sqlx::{self, Postgres, Row as _},
 };
-use sea_orm_migration::async_trait;
-use sea_query_sqlx::SqlxValues;
-use tokio::sync::Mutex;
 
 use crate::{
     fault::{Answer, Fault},
     feed::Position,
-    storage::{Cells, Committed, Store, Tx, insert_rows, undisturbed},
+    storage::{Cells, Committed, Store, told, undisturbed},
 };
 
 /// A transaction that copies rows in.
@@ -31,22 +28,26 @@ impl Store {
     /// Begins a transaction that copies; none on SQLite, whose INSERT is as fast.
     pub async fn bulk(&self) -> Answer<Option<Bulk>> {
         let Some((pool, committed)) = self.postgres() else { return Ok(None) };
-        let pool = pool.clone();
-        let begun = undisturbed(async move { pool.begin().await }).await?;
-        let inner = Held(Some(begun.map_err(Fault::internal)?));
+        let inner = Held::begin(pool).await?;
         Ok(Some(Bulk { inner, committed, appended: None }))
     }
 }
 
-// A transaction; it is gone while a COPY is sent, and for good where who waited for that was cut off.
-struct Held(Option<sqlx::Transaction<'static, Postgres>>);
+/// A transaction; it is gone while a COPY is sent, and for good where who waited for that was cut off.
+pub(crate) struct Held(Option<sqlx::Transaction<'static, Postgres>>);
 
 impl Held {
-    fn open(&mut self) -> Result<&mut sqlx::PgConnection, sqlx::Error> {
+    pub(crate) async fn begin(pool: &sqlx::PgPool) -> Answer<Self> {
+        let pool = pool.clone();
+        let begun = undisturbed(async move { pool.begin().await }).await?;
+        Ok(Self(Some(begun.map_err(told)?)))
+    }
+
+    pub(crate) fn open(&mut self) -> Result<&mut sqlx::PgConnection, sqlx::Error> {
         self.0.as_deref_mut().ok_or_else(cut_off)
     }
 
-    async fn copy<T>(
+    pub(crate) async fn copy<T>(
         &mut self,
         table: &str,
         columns: &[&str],
@@ -66,7 +67,7 @@ impl Held {
         }
         part.extend_from_slice(&(-1_i16).to_be_bytes());
         parts.push(part);
-        let mut transaction = self.0.take().ok_or_else(cut_off).map_err(Fault::internal)?;
+        let mut transaction = self.0.take().ok_or_else(cut_off).map_err(told)?;
         let sending = async move {
             let copied = send(&mut transaction, &text, parts).await;
             (transaction, copied)
@@ -76,13 +77,13 @@ impl Held {
         match copied {
             Ok(()) => Ok(true),
             Err(error) if error.as_database_error().is_some_and(|e| e.is_unique_violation()) => Ok(false),
-            Err(error) => Err(Fault::internal(error)),
+            Err(error) => Err(told(error).into()),
         }
     }
 
-    async fn commit(self) -> Answer<()> {
-        let transaction = self.0.ok_or_else(cut_off).map_err(Fault::internal)?;
-        transaction.commit().await.map_err(Fault::internal)
+    pub(crate) async fn commit(self) -> Answer<()> {
+        let transaction = self.0.ok_or_else(cut_off).map_err(told)?;
+        Ok(transaction.commit().await.map_err(told)?)
     }
 }
 
@@ -122,15 +123,15 @@ impl Bulk {
         mut tell: impl FnMut(T, Telling<'_, '_>),
     ) -> Answer<Position> {
         let xid: i64 = sqlx::query_scalar("SELECT pg_current_xact_id()::text::bigint")
-            .fetch_one(self.inner.open().map_err(Fault::internal)?)
+            .fetch_one(self.inner.open().map_err(told)?)
             .await
-            .map_err(Fault::internal)?;
+            .map_err(told)?;
         let columns = ["xid", "subject", "payload"];
         self.copy("outbox", &columns, changes, |change, row| tell(change, Telling { xid, row })).await?;
         let last = sqlx::query("SELECT currval(pg_get_serial_sequence('outbox', 'seq'))")
-            .fetch_one(self.inner.open().map_err(Fault::internal)?)
+            .fetch_one(self.inner.open().map_err(told)?)
             .await
-            .map_err(Fault::internal)?;
+            .map_err(told)?;
         let position = Position::new(xid, last.try_get(0).map_err(Fault::internal)?);
         self.appended = Some(position);
         Ok(position)
@@ -142,7 +143,7 @@ impl Bulk {
         for value in values {
             query = query.bind(*value);
         }
-        query.execute(self.inner.open().map_err(Fault::internal)?).await.map_err(Fault::internal)?;
+        query.execute(self.inner.open().map_err(told)?).await.map_err(told)?;
         Ok(())
     }
 
@@ -151,127 +152,6 @@ impl Bulk {
         self.inner.commit().await?;
         self.committed.tell(self.appended);
         Ok(())
-    }
-}
-
-/// A transaction that adds many rows and takes ordinary statements as well: by COPY on PostgreSQL, by INSERT on SQLite.
-pub struct BulkTx(Inner);
-
-enum Inner {
-    // A statement needs the connection to itself.
-    Copying(Mutex<Held>, Arc<Committed>),
-    Inserting(Tx),
-}
-
-impl Store {
-    /// Begins a transaction that adds many rows.
-    pub async fn begin_bulk(&self) -> Answer<BulkTx> {
-        Ok(BulkTx(match self.bulk().await? {
-            Some(Bulk { inner, committed, .. }) => Inner::Copying(Mutex::new(inner), committed),
-            None => Inner::Inserting(self.begin().await?),
-        }))
-    }
-}
-
-impl BulkTx {
-    /// Adds rows that the caller knows to be new, by the locks that it holds.
-    pub async fn add(&self, table: &str, columns: &[&str], rows: Vec<Vec<Value>>) -> Answer<()> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        match &self.0 {
-            Inner::Copying(transaction, _) => {
-                let mut transaction = transaction.lock().await;
-                if transaction.copy(table, columns, rows, |row, cells| cells.values(&row)).await? {
-                    return Ok(());
-                }
-                Err(Fault::internal(anyhow::anyhow!("rows for {table} were there already")))
-            }
-            Inner::Inserting(tx) => {
-                insert_rows(tx, table, columns, rows, "").await?;
-                Ok(())
-            }
-        }
-    }
-
-    /// Commits, and wakes who follows.
-    pub async fn commit(self) -> Answer<()> {
-        match self.0 {
-            Inner::Copying(transaction, committed) => {
-                transaction.into_inner().commit().await?;
-                committed.tell(None);
-                Ok(())
-            }
-            Inner::Inserting(tx) => tx.commit().await,
-        }
-    }
-}
-
-fn arguments(statement: Statement) -> (String, SqlxValues) {
-    (statement.sql, SqlxValues(statement.values.unwrap_or(Values(Vec::new()))))
-}
-
-fn told(error: sqlx::Error) -> DbErr {
-    DbErr::Query(RuntimeErr::SqlxError(error.into()))
-}
-
-#[async_trait::async_trait]
-impl ConnectionTrait for BulkTx {
-    fn get_database_backend(&self) -> DbBackend {
-        match &self.0 {
-            Inner::Copying(..) => DbBackend::Postgres,
-            Inner::Inserting(tx) => tx.get_database_backend(),
-        }
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        match &self.0 {
-            Inner::Copying(transaction, _) => {
-                let (text, values) = arguments(statement);
-                let mut transaction = transaction.lock().await;
-                let query = sqlx::query_with(sqlx::AssertSqlSafe(text), values);
-                Ok(query.execute(transaction.open().map_err(told)?).await.map_err(told)?.into())
-            }
-            Inner::Inserting(tx) => tx.execute_raw(statement).await,
-        }
-    }
-
-    async fn execute_unprepared(&self, text: &str) -> Result<ExecResult, DbErr> {
-        match &self.0 {
-            Inner::Copying(transaction, _) => {
-                let mut transaction = transaction.lock().await;
-                let done =
-                    transaction.open().map_err(told)?.execute(sqlx::AssertSqlSafe(text.to_owned())).await;
-                Ok(done.map_err(told)?.into())
-            }
-            Inner::Inserting(tx) => tx.execute_unprepared(text).await,
-        }
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        match &self.0 {
-            Inner::Copying(transaction, _) => {
-                let (text, values) = arguments(statement);
-                let mut transaction = transaction.lock().await;
-                let query = sqlx::query_with(sqlx::AssertSqlSafe(text), values);
-                let row = query.fetch_optional(transaction.open().map_err(told)?).await.map_err(told)?;
-                Ok(row.map(QueryResult::from))
-            }
-            Inner::Inserting(tx) => tx.query_one_raw(statement).await,
-        }
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        match &self.0 {
-            Inner::Copying(transaction, _) => {
-                let (text, values) = arguments(statement);
-                let mut transaction = transaction.lock().await;
-                let query = sqlx::query_with(sqlx::AssertSqlSafe(text), values);
-                let rows = query.fetch_all(transaction.open().map_err(told)?).await.map_err(told)?;
-                Ok(rows.into_iter().map(QueryResult::from).collect())
-            }
-            Inner::Inserting(tx) => tx.query_all_raw(statement).await,
-        }
     }
 }
 
@@ -311,7 +191,7 @@ impl Row<'_> {
         }
     }
 
-    fn values(&mut self, values: &[Value]) {
+    pub(crate) fn values(&mut self, values: &[Value]) {
         for value in values {
             match value {
                 Value::String(Some(text)) => self.text(text),

@@ -302,7 +302,37 @@ impl From<sea_orm::DbErr> for Fault {
                 "数据刚被他人修改；请重新读取后再试",
             );
         }
+        if is_away(&error) {
+            let mut fault = Fault::unavailable(
+                Common::UpstreamUnavailable.as_str_name(),
+                "the database does not answer in time; try again shortly",
+                "数据库未能及时响应；请稍后重试",
+            );
+            fault.0.cause = Some(error.into());
+            return fault;
+        }
         Fault::internal(error)
+    }
+}
+
+// A database that is restarted, or fails over to its standby, is back in a moment: what was not committed may be tried again.
+fn is_away(error: &sea_orm::DbErr) -> bool {
+    use sea_orm::{DbErr, RuntimeErr, sqlx::Error};
+    let error = match error {
+        DbErr::ConnectionAcquire(_) => return true,
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => error,
+        _ => return false,
+    };
+    match &**error {
+        Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => true,
+        // 57P01 to 57P03: it goes down, or is not up yet. 25006: it has become a standby. Class 08: the connection broke. 57014, 55P03 and
+        // 25P03: it took longer than a statement, a wait or a transaction may.
+        Error::Database(said) => said.code().is_some_and(|code| {
+            ["57P01", "57P02", "57P03", "25006", "57014", "55P03", "25P03"].contains(&&*code) || code.starts_with("08")
+        }),
+        _ => false,
     }
 }
 

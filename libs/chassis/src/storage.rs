@@ -1,13 +1,13 @@
 //! Storage on sea-orm: SQLite files by default, PostgreSQL by a URL, the same statements on both.
 mod migration;
+mod transaction;
 
-use std::{ops::Deref, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
-    IsolationLevel, QueryResult, SqlxPostgresConnector, SqlxSqliteConnector, Statement, TransactionTrait,
-    Value,
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
+    SqlxPostgresConnector, SqlxSqliteConnector, Statement, TransactionTrait, Value,
     sea_query::ArrayType,
     sqlx::{
         self, ConnectOptions as _, Connection as _,
@@ -15,10 +15,14 @@ use sea_orm::{
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
     },
 };
-use sea_orm_migration::{MigratorTrait, async_trait};
+use sea_orm_migration::MigratorTrait;
 use tokio::sync::watch;
 
-pub use self::migration::migrations;
+pub(crate) use self::transaction::told;
+pub use self::{
+    migration::migrations,
+    transaction::{Connection, Mark, Tx},
+};
 use crate::{
     fault::{Answer, Fault},
     feed::Position,
@@ -30,6 +34,8 @@ use crate::{
 pub struct Store {
     read: DatabaseConnection,
     write: DatabaseConnection,
+    // On SQLite the writer of what need not wait for the disk.
+    swift: Option<DatabaseConnection>,
     committed: Arc<Committed>,
 }
 
@@ -49,17 +55,10 @@ impl Committed {
     }
 }
 
-/// A transaction that writes.
-pub struct Tx {
-    inner: DatabaseTransaction,
-    committed: Arc<Committed>,
-    appended: std::sync::Mutex<Option<Position>>,
-}
-
-/// A place within a transaction.
-pub struct Mark {
-    appended: Option<Position>,
-}
+// What runs longer is a fault, and is ended before it holds everybody up. Who needs others says so in the URL:
+// `?options=-c%20statement_timeout%3D1h`.
+const LIMITS: [(&str, &str); 3] =
+    [("statement_timeout", "5min"), ("lock_timeout", "1min"), ("idle_in_transaction_session_timeout", "5min")];
 
 // A connection that was idle for longer may have been cut meanwhile.
 const RESTED: Duration = Duration::from_secs(1);
@@ -99,37 +98,41 @@ impl Store {
             // The chassis logs faults where they are handled; a bulk statement's text helps nobody.
             .disable_statement_logging();
         let named = || format!("the SQLite file {}", file.display());
-        let write = SqlitePoolOptions::new()
-            .max_connections(1)
-            // A file does not break off; to ask before each statement whether it is there costs as much as the statement.
-            .test_before_acquire(false)
-            .connect_with(
-                options
-                    .clone()
-                    // Keys that scatter touch pages all over the indexes; what does not fit is written out and read again.
-                    .pragma("cache_size", "-32768")
-                    // Folding the log back after each batch would write most pages twice.
-                    .pragma("wal_autocheckpoint", "8192"),
-            )
-            .await
-            .with_context(named)?;
+        let writer = options
+            .clone()
+            // Keys that scatter touch pages all over the indexes; what does not fit is written out and read again.
+            .pragma("cache_size", "-32768")
+            // Folding the log back after each batch would write most pages twice.
+            .pragma("wal_autocheckpoint", "8192");
+        let one = || {
+            SqlitePoolOptions::new()
+                .max_connections(1)
+                // A file does not break off; to ask before each statement whether it is there costs as much as the statement.
+                .test_before_acquire(false)
+        };
+        let write = one().connect_with(writer.clone()).await.with_context(named)?;
+        let swift = one().connect_lazy_with(writer.synchronous(SqliteSynchronous::Normal));
         let read = SqlitePoolOptions::new()
             .max_connections(4)
             .min_connections(0)
             .idle_timeout(Duration::from_secs(60))
             .test_before_acquire(false)
-            // Whenever the writer commits, a reader forgets the pages that it holds: mapped, they need not be fetched again one by one.
-            .connect_lazy_with(options.read_only(true).pragma("mmap_size", "268435456"));
-        Ok(Self::of(
-            SqlxSqliteConnector::from_sqlx_sqlite_pool(read),
-            SqlxSqliteConnector::from_sqlx_sqlite_pool(write),
-        ))
+            .connect_lazy_with(options.read_only(true));
+        let pooled = SqlxSqliteConnector::from_sqlx_sqlite_pool;
+        Ok(Self {
+            read: pooled(read),
+            write: pooled(write),
+            swift: Some(pooled(swift)),
+            committed: Arc::default(),
+        })
     }
 
     async fn open_postgres(url: &str) -> anyhow::Result<Self> {
         let options: PgConnectOptions = url.parse().context("the database URL can't be read")?;
         let options = options.disable_statement_logging();
         create_database(&options).await?;
+        let given = options.get_options().unwrap_or_default().to_owned();
+        let options = options.options(LIMITS.into_iter().filter(|(name, _)| !given.contains(name)));
         let pool = PgPoolOptions::new()
             .max_connections(16)
             .acquire_timeout(Duration::from_secs(10))
@@ -147,22 +150,24 @@ impl Store {
             .await
             .context("PostgreSQL does not answer")?;
         let both = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-        Ok(Self::of(both.clone(), both))
-    }
-
-    fn of(read: DatabaseConnection, write: DatabaseConnection) -> Self {
-        Self { read, write, committed: Arc::default() }
+        Ok(Self { read: both.clone(), write: both, swift: None, committed: Arc::default() })
     }
 
     // Replicas start together: the lock lets one of them migrate while the others wait.
     async fn migrate<M: MigratorTrait>(&self) -> Result<(), DbErr> {
         if self.is_sqlite() {
-            return M::up(&self.write, None).await;
+            return migration::bring_up::<M>(&self.write).await;
         }
-        let lock = self.write.begin().await?;
+        // An index over all records takes longer than any call may.
+        let patient = self.write.get_postgres_connection_pool().connect_options().as_ref().clone();
+        let patient = patient.options(LIMITS.map(|(name, _)| (name, "0")));
+        let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(patient);
+        let patient = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
+        let lock = patient.begin().await?;
         lock.execute_unprepared("SELECT pg_advisory_xact_lock(640300)").await?;
-        M::up(&self.write, None).await?;
-        lock.commit().await
+        migration::bring_up::<M>(&patient).await?;
+        lock.commit().await?;
+        patient.close().await
     }
 
     /// The connection to read with.
@@ -181,13 +186,6 @@ impl Store {
             read.begin_with_config(whole, Some(AccessMode::ReadOnly)).await
         });
         Ok(begun.await??)
-    }
-
-    /// Begins a transaction that writes.
-    pub async fn begin(&self) -> Answer<Tx> {
-        let write = self.write.clone();
-        let inner = undisturbed(async move { write.begin().await }).await??;
-        Ok(Tx { inner, committed: self.committed.clone(), appended: std::sync::Mutex::new(None) })
     }
 
     /// Changes whenever this process commits.
@@ -219,6 +217,9 @@ impl Store {
     pub async fn close(&self) {
         let _ = self.read.close_by_ref().await;
         if self.is_sqlite() {
+            if let Some(swift) = &self.swift {
+                let _ = swift.close_by_ref().await;
+            }
             let _ = self.write.close_by_ref().await;
         }
     }
@@ -259,64 +260,6 @@ pub(crate) async fn create_database(options: &PgConnectOptions) -> anyhow::Resul
     Ok(())
 }
 
-impl Tx {
-    /// Commits, and wakes who follows.
-    pub async fn commit(self) -> Answer<()> {
-        let appended = self.position();
-        self.inner.commit().await?;
-        self.committed.tell(appended);
-        Ok(())
-    }
-
-    /// How a query ends whose rows nobody else changes, nor holds, before the transaction ends. SQLite has one writer and needs no words.
-    pub fn hold(&self) -> &'static str {
-        self.locking("FOR UPDATE")
-    }
-
-    /// How a query ends whose rows nobody changes before the transaction ends, though others may hold them so as well.
-    pub fn share(&self) -> &'static str {
-        self.locking("FOR SHARE")
-    }
-
-    fn locking(&self, clause: &'static str) -> &'static str {
-        if self.inner.get_database_backend() == DbBackend::Sqlite { "" } else { clause }
-    }
-
-    /// A place in the transaction to go back to.
-    pub async fn mark(&self) -> Answer<Mark> {
-        self.inner.execute_unprepared("SAVEPOINT mark").await?;
-        Ok(Mark { appended: self.position() })
-    }
-
-    /// Undoes what was written since the newest mark, which stays.
-    pub async fn rewind(&self, mark: &Mark) -> Answer<()> {
-        self.inner.execute_unprepared("ROLLBACK TO SAVEPOINT mark").await?;
-        if let Ok(mut appended) = self.appended.lock() {
-            *appended = mark.appended;
-        }
-        Ok(())
-    }
-
-    /// The position of the last change appended in this transaction.
-    pub fn position(&self) -> Option<Position> {
-        self.appended.lock().map_or(None, |guard| *guard)
-    }
-
-    pub(crate) fn note(&self, position: Position) {
-        if let Ok(mut guard) = self.appended.lock() {
-            *guard = Some(position);
-        }
-    }
-}
-
-impl Deref for Tx {
-    type Target = DatabaseTransaction;
-
-    fn deref(&self) -> &DatabaseTransaction {
-        &self.inner
-    }
-}
-
 /// Where the columns of a row are put, in their order: values of a statement, or bytes of a COPY.
 pub trait Cells {
     /// A text.
@@ -338,29 +281,6 @@ impl Cells for Vec<Value> {
 
     fn bigint(&mut self, number: i64) {
         self.push(number.into());
-    }
-}
-
-#[async_trait::async_trait]
-impl ConnectionTrait for Tx {
-    fn get_database_backend(&self) -> DbBackend {
-        self.inner.get_database_backend()
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.inner.execute_raw(statement).await
-    }
-
-    async fn execute_unprepared(&self, text: &str) -> Result<ExecResult, DbErr> {
-        self.inner.execute_unprepared(text).await
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.inner.query_one_raw(statement).await
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.inner.query_all_raw(statement).await
     }
 }
 

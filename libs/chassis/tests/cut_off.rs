@@ -49,7 +49,7 @@ async fn transaction(store: &Store) -> Answer<()> {
 }
 
 async fn mixed(store: &Store) -> Answer<()> {
-    let tx = store.begin_bulk().await?;
+    let tx = store.begin().await?;
     tx.execute_raw(sql(&tx, "INSERT INTO things (id, text) VALUES ($1, '')", [fresh().into()])).await?;
     // More than one message to the database.
     let rows = (0..300).map(|_| vec![fresh().into(), "x".repeat(2_000).into()]);

@@ -1,6 +1,26 @@
 //! The tables as SQL, the same text for both databases.
-use sea_orm::{ConnectionTrait, DbBackend, DbErr};
-use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr};
+use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait, SchemaManager, async_trait};
+
+use super::sql;
+
+/// Applies the migrations that are not applied yet. During a roll-out a newer release may have applied its own already: since migrations
+/// only add what a release before them needs not know of, this one serves on beside it.
+pub(super) async fn bring_up<M: MigratorTrait>(db: &DatabaseConnection) -> Result<(), DbErr> {
+    M::install(db).await?;
+    let rows = db.query_all_raw(sql(db, "SELECT version FROM seaql_migrations", [])).await?;
+    let applied: Vec<String> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+    let own = M::migrations();
+    if own.iter().all(|migration| applied.iter().any(|name| name == migration.name())) {
+        if applied.len() > own.len() {
+            tracing::info!(
+                "the tables are of a newer release; this one serves beside it until it is replaced"
+            );
+        }
+        return Ok(());
+    }
+    M::up(db, None).await
+}
 
 /// A migration written as SQL. `{blob}` and `{serial}` stand for the two types that the databases spell differently; a line that begins with
 /// `{postgresql}` is for PostgreSQL alone, which keeps keys that SQLite has for nothing.

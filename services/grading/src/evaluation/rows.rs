@@ -2,8 +2,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chassis::{
-    Answer,
-    bulk::BulkTx,
+    Answer, Tx,
     storage::{among, insert_rows, sql},
 };
 use jiff::civil::Date;
@@ -49,7 +48,7 @@ pub async fn put(db: &impl ConnectionTrait, rows: &[Row]) -> Answer<()> {
 }
 
 /// Stores grades of subjects that have none under the scheme.
-pub async fn add(tx: &BulkTx, rows: &[Row]) -> Answer<()> {
+pub async fn add(tx: &Tx, rows: &[Row]) -> Answer<()> {
     tx.add("grades", &columns(), rows.iter().map(stored).collect()).await
 }
 
@@ -100,13 +99,7 @@ fn history(rows: &[Row], recorded_at: i64) -> Vec<Vec<sea_orm::Value>> {
 }
 
 /// Appends changes to the history.
-pub async fn remember(db: &impl ConnectionTrait, rows: &[Row], recorded_at: i64) -> Answer<()> {
-    insert_rows(db, "grade_history", &HISTORY, history(rows, recorded_at), "").await?;
-    Ok(())
-}
-
-/// The same in bulk.
-pub async fn remember_all(tx: &BulkTx, rows: &[Row], recorded_at: i64) -> Answer<()> {
+pub async fn remember(tx: &Tx, rows: &[Row], recorded_at: i64) -> Answer<()> {
     tx.add("grade_history", &HISTORY, history(rows, recorded_at)).await
 }
 

@@ -3,7 +3,6 @@ use std::collections::BTreeMap;
 
 use chassis::{
     Answer, Store, Tx,
-    bulk::BulkTx,
     storage::{corrupt, database_now, insert_rows, sql},
 };
 use prost::Message;
@@ -154,7 +153,7 @@ pub async fn claim(store: &Store, owner: &str) -> Answer<Option<Shard>> {
 }
 
 /// Notes how far a part is, in the transaction of the effect; false where it is no longer the owner's, or the run has ended.
-pub async fn advance(tx: &BulkTx, owner: &str, shard: &Shard, done: bool) -> Answer<bool> {
+pub async fn advance(tx: &Tx, owner: &str, shard: &Shard, done: bool) -> Answer<bool> {
     let text = format!(
         "UPDATE run_shards SET reached = $4, evaluated = $5, changed = $6, distribution = $7, done = $8, failures = 0, \
          lease_until = {} + {LEASE_MICROS} WHERE run = $1 AND shard = $2 AND lease_owner = $3 AND done = FALSE",

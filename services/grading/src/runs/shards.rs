@@ -117,7 +117,7 @@ async fn batch(
     version: &Arc<Version>,
     shard: &mut Shard,
 ) -> Answer<bool> {
-    let tx = app.store.begin_bulk().await?;
+    let tx = app.store.begin().await?;
     let now = app.clock.now();
     let report_on = task.report_on()?;
     if report_on.is_none() {
@@ -144,7 +144,7 @@ async fn batch(
     if report_on.is_none() {
         evaluation::rows::add(&tx, &batch.new).await?;
         evaluation::rows::put(&tx, &batch.other).await?;
-        evaluation::rows::remember_all(&tx, &batch.history, micros(now)).await?;
+        evaluation::rows::remember(&tx, &batch.history, micros(now)).await?;
     }
     if !rows::advance(&tx, owner, shard, done).await? {
         return Err(interrupted());
