@@ -1,8 +1,10 @@
-//! Profiles by code at sixteen clients at once, each look written to the access log, against a trivial call.
+//! Profiles by code at sixteen clients at once, each look written to the access log, against a trivial call: as many as come through, each
+//! client asking again as soon as it has its answer, which is the whole machine's limit; and at a pace, fifty a second from each, which is
+//! how long somebody waits.
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use chassis::trial::Postgres;
+use chassis::{trial::Postgres, upstream::Upstream};
 use contract::credit::v1::{self as api, items_client::ItemsClient, profiles_client::ProfilesClient};
 use suites::world;
 use xinheng::client::Client;
@@ -11,6 +13,7 @@ use crate::intake::{City, SUBJECTS, scattered};
 
 const CLIENTS: u32 = 16;
 const CALLS: u32 = 500;
+const PACE: Duration = Duration::from_millis(20);
 
 /// Measures both databases.
 pub async fn measure() -> anyhow::Result<()> {
@@ -31,39 +34,41 @@ pub async fn measure() -> anyhow::Result<()> {
             items.push(ItemsClient::new(city.client()?));
             profiles.push(ProfilesClient::new(city.client()?));
         }
-        let trivial = timed(items, |mut client, _| async move {
+        let trivial = timed(items, None, |mut client, _| async move {
             let item = String::from("administrative-penalty");
             client.get_item(api::GetItemRequest { item, ..Default::default() }).await?;
             Ok(())
         });
         let trivial = told(name, "gRPC one item", trivial.await?, None);
-        let profile = timed(profiles, |mut client, turn| async move {
+        let profile = |mut client: ProfilesClient<Upstream>, turn| async move {
             let uscc = world::code(scattered(turn));
             let request =
                 api::GetProfileRequest { uscc, purpose: String::from("日常监管"), ..Default::default() };
             let profile = client.get_profile(request).await?.into_inner();
             profile.subject.context("a profile without a subject")?;
             Ok(())
-        });
-        told(name, "gRPC profile, credit", profile.await?, Some(trivial));
+        };
+        told(name, "gRPC profile, credit", timed(profiles.clone(), None, profile).await?, Some(trivial));
+        told(name, "gRPC profile, at a pace", timed(profiles, Some(PACE), profile).await?, None);
 
         let mut clients = Vec::new();
         for _ in 0..CLIENTS {
             clients.push(Client::new(&city.gateway.base).sign_in_as_office(&city.gateway.data_dir).await?);
         }
-        let trivial = timed(clients.clone(), |client, _| async move {
+        let trivial = timed(clients.clone(), None, |client, _| async move {
             client.get("/.well-known/jwks.json").await?;
             Ok(())
         });
         let trivial = told(name, "REST jwks", trivial.await?, None);
-        let profile = timed(clients, |client, turn| async move {
+        let profile = |client: Client, turn| async move {
             let path =
                 format!("/credit/v1/subjects/{}/profile?purpose=inspection", world::code(scattered(turn)));
             let profile = client.get(&path).await?;
             anyhow::ensure!(profile["subject"].is_object(), "a profile without a subject");
             Ok(())
-        });
-        told(name, "REST profile, gateway", profile.await?, Some(trivial));
+        };
+        told(name, "REST profile, gateway", timed(clients.clone(), None, profile).await?, Some(trivial));
+        told(name, "REST profile, at a pace", timed(clients, Some(PACE), profile).await?, None);
     }
     Ok(())
 }
@@ -71,6 +76,7 @@ pub async fn measure() -> anyhow::Result<()> {
 // Each client's calls one after another, all clients at once and each on its own; the times of all calls, sorted, and the whole time.
 async fn timed<C, F>(
     clients: Vec<C>,
+    pace: Option<Duration>,
     call: impl Fn(C, u32) -> F + Clone + Send + 'static,
 ) -> anyhow::Result<(Vec<Duration>, Duration)>
 where
@@ -82,8 +88,13 @@ where
     for (place, client) in (0_u32..).zip(clients) {
         let call = call.clone();
         work.spawn(async move {
-            let mut times = Vec::new();
+            let (mut times, began) = (Vec::new(), Instant::now());
             for turn in 0..CALLS + CALLS / 10 {
+                if let Some(pace) = pace {
+                    // Spread over the pace, so that they do not all ask in one moment.
+                    let due = began + pace * turn + pace * place / CLIENTS;
+                    tokio::time::sleep_until(due.into()).await;
+                }
                 let started = Instant::now();
                 call(client.clone(), place * 7919 + turn).await?;
                 // The first tenth warms up.

@@ -65,8 +65,8 @@ pub async fn ask(app: &Arc<Credit>, context: &Context, uscc: &str, purpose: &str
     Ok(Asked { subject, purpose, edition, any_grants: grants, grants: BTreeSet::new() })
 }
 
-/// Looks on their way into the log. Those that wait while others are written go down together, in one transaction: a commit waits for the
-/// disk, and a hundred looks need not wait for it a hundred times.
+/// Looks on their way into the log. Those that wait while others are written go down together, in one transaction. A line is written before
+/// its look is answered, and outlives the process; the answer does not wait until the disk has it too, some tenths of a second later.
 #[derive(Default)]
 pub struct Log {
     waiting: Mutex<Vec<Waiting>>,
@@ -125,7 +125,7 @@ async fn write_together(store: Store, together: Vec<Waiting>, turn: OwnedMutexGu
 }
 
 async fn put(store: &Store, rows: Vec<Vec<Value>>, counted: Vec<usage::Looked>) -> Answer<()> {
-    let tx = store.begin().await?;
+    let tx = store.begin_asynchronous().await?;
     insert_rows(&*tx, "accesses", &COLUMNS, rows, "").await?;
     usage::looked(&tx, counted).await?;
     tx.commit().await

@@ -128,20 +128,24 @@ async fn cut_at(
         standing_on: Some(as_of),
         known_at: at.known_at,
     };
-    let mut records = records::shown(app.store.read(), &shown, "", RECORDS_MOST).await?;
-    if let Some(at) = at.known_at {
-        filings::mark_as_at(app.store.read(), &subject.uscc, at, &mut records).await?;
+    let db = app.store.read();
+    let mut records = records::shown(db, &shown, "", RECORDS_MOST).await?;
+    let mut counts = BTreeMap::new();
+    count(&records, &mut counts);
+    let mut last = records.last().filter(|_| records.len() as u64 == RECORDS_MOST).map(records::page_key);
+    // Those that the profile has no room for are counted all the same.
+    while let Some(after) = last {
+        let more = records::shown(db, &shown, &after, RECORDS_MOST).await?;
+        count(&more, &mut counts);
+        last = more.last().filter(|_| more.len() as u64 == RECORDS_MOST).map(records::page_key);
     }
-    let counts = if (records.len() as u64) < RECORDS_MOST {
-        counted(&records)
-    } else {
-        records::counts(app.store.read(), &shown).await?
-    };
+    if let Some(at) = at.known_at {
+        filings::mark_as_at(db, &subject.uscc, at, &mut records).await?;
+    }
     let by_name: HashMap<&str, &api::CatalogueItem> =
         items.iter().map(|item| (item.body.item.as_str(), &item.body)).collect();
     let counts = counts.into_iter().filter_map(|(name, count)| {
         let item = by_name.get(name.as_str())?;
-        let count = i32::try_from(count).unwrap_or(i32::MAX);
         Some(api::ItemCount { item: name, name: item.name.clone(), category: item.category.clone(), count })
     });
     let counts: Vec<api::ItemCount> = counts.collect();
@@ -157,11 +161,11 @@ async fn cut_at(
     })
 }
 
-// How many there are of each item, where all of them are here.
-fn counted(records: &[api::Record]) -> Vec<(String, i64)> {
-    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+fn count(records: &[api::Record], counts: &mut BTreeMap<String, i32>) {
     for record in records {
-        *counts.entry(&record.item).or_default() += 1;
+        match counts.get_mut(&record.item) {
+            Some(count) => *count += 1,
+            None => _ = counts.insert(record.item.clone(), 1),
+        }
     }
-    counts.into_iter().map(|(item, count)| (item.to_owned(), count)).collect()
 }

@@ -50,74 +50,6 @@ pub fn earliest_repair<'a>(
     Some((add_months(record.occurred_on.parse().ok()?, months), &rule.basis))
 }
 
-/// Which of an item's records one term holds for. The terms of an item cover each record once.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Term<'a> {
-    /// Those of these departments.
-    pub departments: Of<'a>,
-    /// The least and the greatest severity.
-    pub severities: (i32, i32),
-    /// For how many months; 0: without end.
-    pub months: u32,
-    /// Unless they say one of these.
-    pub unless: &'a [api::FieldValue],
-}
-
-/// Some departments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Of<'a> {
-    /// These.
-    These(&'a [String]),
-    /// All but these.
-    Others(Vec<&'a str>),
-}
-
-/// The terms in which an item's records are shown to everybody on a day; what no term holds for is not shown.
-pub fn terms<'a>(item: &'a CatalogueItem, day: &str) -> Vec<Term<'a>> {
-    let (general, particular): (Vec<_>, Vec<_>) =
-        in_force(item, day).partition(|rule| rule.departments.is_empty());
-    let mut terms = Vec::new();
-    for rule in &particular {
-        classes(item, rule, &Of::These(&rule.departments), &mut terms);
-    }
-    let named = particular.iter().flat_map(|rule| &rule.departments).map(String::as_str).collect();
-    match general.first() {
-        Some(rule) => classes(item, rule, &Of::Others(named), &mut terms),
-        None => terms.push(Term {
-            departments: Of::Others(named),
-            severities: (0, i32::MAX),
-            months: months(item, None),
-            unless: &[],
-        }),
-    }
-    terms
-}
-
-fn classes<'a>(
-    item: &CatalogueItem,
-    rule: &'a PublicationRule,
-    departments: &Of<'a>,
-    terms: &mut Vec<Term<'a>>,
-) {
-    for (index, class) in rule.classes.iter().enumerate() {
-        let least = if index == 0 { 0 } else { class.severity };
-        let most = rule.classes.get(index + 1).map_or(i32::MAX, |next| next.severity - 1);
-        if !class.unpublished {
-            terms.push(Term {
-                departments: departments.clone(),
-                severities: (least, most),
-                months: months(item, Some(class)),
-                unless: &class.unpublished_where,
-            });
-        }
-    }
-}
-
-/// The severity as terms count it.
-pub fn counted(severity: i32) -> i32 {
-    if severity == 0 { ORDINARY } else { severity }
-}
-
 fn in_force<'a>(item: &'a CatalogueItem, day: &str) -> impl Iterator<Item = &'a PublicationRule> {
     item.publication_rules.iter().filter(move |rule| {
         rule.effective_from.as_str() <= day
@@ -132,7 +64,7 @@ fn ruling<'a>(item: &'a CatalogueItem, department: &str, day: &str) -> Option<&'
 }
 
 fn class(rule: &PublicationRule, severity: i32) -> Option<&SeverityClass> {
-    let severity = counted(severity);
+    let severity = if severity == 0 { ORDINARY } else { severity };
     rule.classes.iter().rfind(|class| class.severity <= severity).or_else(|| rule.classes.first())
 }
 
@@ -198,39 +130,6 @@ mod tests {
         assert!(warned.unpublished && warned.basis.contains("107"), "{warned:?}");
         let short = CatalogueItem { publication_months: 2, ..item };
         assert_eq!(window(&record(2, "transport", ""), &short, after).until, Some(date(2026, 3, 15)));
-    }
-
-    #[test]
-    fn the_terms_cover_each_record_once_and_as_its_window_says() {
-        let item = penalties();
-        let days =
-            [date(2019, 1, 1), date(2020, 1, 1), date(2022, 1, 1), date(2025, 12, 25), date(2026, 4, 1)];
-        for day in days {
-            let terms = terms(&item, &day.to_string());
-            for severity in 0..=100 {
-                for (department, kind) in
-                    [("transport", "警告"), ("market-regulation", "警告"), ("market-regulation", "罚款")]
-                {
-                    let of = |term: &&Term<'_>| match &term.departments {
-                        Of::These(these) => these.iter().any(|these| these == department),
-                        Of::Others(others) => !others.contains(&department),
-                    };
-                    let counted = counted(severity);
-                    let within =
-                        |term: &&Term<'_>| (term.severities.0..=term.severities.1).contains(&counted);
-                    let said = |term: &&Term<'_>| term.unless.iter().all(|value| value.value != kind);
-                    let found: Vec<_> = terms.iter().filter(of).filter(within).filter(said).collect();
-                    let window = window(&record(severity, department, kind), &item, day);
-                    assert_eq!(
-                        found.len(),
-                        usize::from(!window.unpublished),
-                        "{day} {severity} {department} {kind}"
-                    );
-                    let until = found.first().map(|term| add_months(date(2026, 1, 15), term.months));
-                    assert!(window.unpublished || until == window.until, "{day} {severity} {department}");
-                }
-            }
-        }
     }
 
     #[test]

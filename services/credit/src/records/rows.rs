@@ -1,6 +1,6 @@
 //! Records in their tables.
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -14,13 +14,9 @@ use contract::credit::v1::{
     record::{Mark, Status},
 };
 use jiff::{Timestamp, civil::Date};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 
-use super::{
-    content,
-    publicity::{self, Of, Term},
-    rules,
-};
+use super::{content, publicity, rules};
 use crate::items::Item;
 
 /// What a new record fills.
@@ -311,114 +307,44 @@ pub struct Shown<'a> {
     pub known_at: Option<Timestamp>,
 }
 
-/// Values bound so far.
-struct Bound(Vec<Value>);
-
-impl Bound {
-    fn value(&mut self, value: impl Into<Value>) -> String {
-        self.0.push(value.into());
-        format!("${}", self.0.len())
-    }
-
-    fn list<'v>(&mut self, values: impl IntoIterator<Item = &'v str>) -> String {
-        let places: Vec<String> = values.into_iter().map(|value| self.value(value)).collect();
-        places.join(", ")
-    }
-}
-
 impl Shown<'_> {
-    // Where they are read from: the records as they stand, or as they stood.
-    fn source(&self, bound: &mut Bound) -> String {
-        match self.known_at {
+    // A short statement whatever the catalogue holds and its rules say: those are applied to what comes. What is not asked is not in it, so
+    // that its plan is kept.
+    fn statement(&self, db: &impl ConnectionTrait, after: &str, limit: u64) -> Statement {
+        let source = match self.known_at {
             None => String::from("records"),
-            Some(at) => known_source(&format!("uscc = {}", bound.value(self.uscc)), at),
+            Some(at) => known_source("uscc = $1", at),
+        };
+        let mut text = format!("SELECT {READ} FROM {source} WHERE uscc = $1 AND status = 'EFFECTIVE'");
+        let mut values: Vec<Value> = vec![self.uscc.into()];
+        if let [item] = self.items {
+            values.push(item.body.item.as_str().into());
+            text.push_str(&format!(" AND item = ${}", values.len()));
         }
-    }
-
-    fn condition(&self, bound: &mut Bound) -> String {
-        let uscc = bound.value(self.uscc);
-        let mut condition = format!(
-            "uscc = {uscc} AND status = '{}'{} AND ({})",
-            Status::Effective.as_str_name(),
-            if self.published { " AND marks NOT LIKE '%SUSPENDED%'" } else { "" },
-            self.terms(bound)
-        );
         if let Some(day) = self.standing_on {
-            let day = bound.value(day.to_string());
-            condition.push_str(&format!(
-                " AND occurred_on <= {day} AND (valid_until = '' OR valid_until >= {day})"
+            values.push(day.to_string().into());
+            let day = values.len();
+            text.push_str(&format!(
+                " AND occurred_on <= ${day} AND (valid_until = '' OR valid_until >= ${day})"
             ));
         }
-        condition
+        if let Some((day, record)) = after.split_once(' ') {
+            values.extend([day.into(), record.into()]);
+            let (day, record) = (values.len() - 1, values.len());
+            text.push_str(&format!(" AND (occurred_on, record) < (${day}, ${record})"));
+        }
+        text.push_str(&format!(" ORDER BY occurred_on DESC, record DESC LIMIT {limit}"));
+        sql(db, &text, values)
     }
 
-    // Items of the same term share a bound, so that the statement stays short whatever the catalogue holds.
-    fn terms(&self, bound: &mut Bound) -> String {
-        let today = self.today.to_string();
-        let mut alike: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
-        let mut either = Vec::new();
-        for item in self.items {
-            let name = item.body.item.as_str();
-            let terms = if self.published { publicity::terms(&item.body, &today) } else { Vec::new() };
-            match terms.as_slice() {
-                [] if self.published => {}
-                [] => alike.entry(0).or_default().push(name),
-                _ if item.body.publication_rules.is_empty() => {
-                    alike.entry(terms[0].months).or_default().push(name)
-                }
-                terms => {
-                    let name = bound.value(name);
-                    let terms: Vec<String> = terms.iter().map(|term| self.term(term, bound)).collect();
-                    either.push(format!("(item = {name} AND ({}))", terms.join(" OR ")));
-                }
-            }
-        }
-        for (months, names) in alike {
-            let names = bound.list(names);
-            either.push(format!("(item IN ({names}){})", self.since(months, bound)));
-        }
-        if either.is_empty() { String::from("1 = 0") } else { either.join(" OR ") }
+    // Whether everybody may see it today.
+    fn is_published(&self, record: &api::Record) -> bool {
+        let ended = || {
+            let until = record.published_until.as_str();
+            !until.is_empty() && until < self.today.to_string().as_str()
+        };
+        !record.unpublished && !record.marks().any(|mark| mark == Mark::Suspended) && !ended()
     }
-
-    fn term(&self, term: &Term<'_>, bound: &mut Bound) -> String {
-        let (least, most) = term.severities;
-        let severity = format!("CASE severity WHEN 0 THEN {} ELSE severity END", publicity::counted(0));
-        let mut text = format!("({severity} BETWEEN {least} AND {most}");
-        match &term.departments {
-            Of::These(these) => {
-                let these = bound.list(these.iter().map(String::as_str));
-                text.push_str(&format!(" AND department IN ({these})"));
-            }
-            Of::Others(others) if others.is_empty() => {}
-            Of::Others(others) => {
-                let others = bound.list(others.iter().copied());
-                text.push_str(&format!(" AND department NOT IN ({others})"));
-            }
-        }
-        for value in term.unless {
-            // As the table keeps fields: a pair of this form stands nowhere else in them, quotes within texts being escaped.
-            let kept = serde_json::Value::from(value.value.as_str());
-            let pattern = format!("%\"{}\":{}%", value.key, escaped(&kept.to_string()));
-            text.push_str(&format!(" AND fields NOT LIKE {} ESCAPE '!'", bound.value(pattern)));
-        }
-        text.push_str(&self.since(term.months, bound));
-        text.push(')');
-        text
-    }
-
-    fn since(&self, months: u32, bound: &mut Bound) -> String {
-        match months {
-            0 => String::new(),
-            months => {
-                let first = rules::shown_from(self.today, months).to_string();
-                format!(" AND occurred_on >= {}", bound.value(first))
-            }
-        }
-    }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
 }
 
 pub(super) const VERSION: &str = "uscc, record, item, item_version, department, source_id, occurred_on, severity, amount, fields, \
@@ -450,26 +376,26 @@ pub async fn shown(
     after: &str,
     limit: u64,
 ) -> Answer<Vec<api::Record>> {
-    let mut bound = Bound(Vec::new());
-    let source = shown.source(&mut bound);
-    let mut condition = shown.condition(&mut bound);
-    if let Some((day, record)) = after.split_once(' ') {
-        condition.push_str(&format!(" AND (occurred_on, record) < ({})", bound.list([day, record])));
-    }
-    let text = format!(
-        "SELECT {READ} FROM {source} WHERE {condition} ORDER BY occurred_on DESC, record DESC LIMIT {limit}"
-    );
     let items: HashMap<&str, &Item> =
         shown.items.iter().map(|item| (item.body.item.as_str(), item.as_ref())).collect();
-    let rows = Row::find_by_statement(sql(db, &text, bound.0)).all(db).await?;
-    let records = rows.into_iter().map(|row| {
-        let mut record = Present::try_from(row)?.record;
-        if let Some(item) = items.get(record.item.as_str()) {
+    let (mut found, mut after) = (Vec::new(), after.to_owned());
+    loop {
+        let rows = Row::find_by_statement(shown.statement(db, &after, limit)).all(db).await?;
+        let ended = (rows.len() as u64) < limit;
+        for row in rows {
+            after = format!("{} {}", row.occurred_on, row.record);
+            let Some(item) = items.get(row.item.as_str()) else { continue };
+            let mut record = Present::try_from(row)?.record;
             publish(&mut record, item, shown.today);
+            if !shown.published || shown.is_published(&record) {
+                found.push(record);
+            }
         }
-        Ok(record)
-    });
-    records.collect()
+        if ended || found.len() as u64 >= limit {
+            found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            return Ok(found);
+        }
+    }
 }
 
 /// Says for how long a record is published.
@@ -483,19 +409,6 @@ pub fn publish(record: &mut api::Record, item: &Item, today: Date) {
 /// Where a record stands in the list.
 pub fn page_key(record: &api::Record) -> String {
     format!("{} {}", record.occurred_on, record.record)
-}
-
-/// How many there are of each item, in the order of the items' names.
-pub async fn counts(db: &impl ConnectionTrait, shown: &Shown<'_>) -> Answer<Vec<(String, i64)>> {
-    let mut bound = Bound(Vec::new());
-    let source = shown.source(&mut bound);
-    let condition = shown.condition(&mut bound);
-    let text = format!(
-        "SELECT item, COUNT(*) AS records FROM {source} WHERE {condition} GROUP BY item ORDER BY item"
-    );
-    let rows = db.query_all_raw(sql(db, &text, bound.0)).await?;
-    let counts = rows.into_iter().map(|row| Ok((row.try_get("", "item")?, row.try_get("", "records")?)));
-    counts.collect()
 }
 
 /// Why records are taken back together.

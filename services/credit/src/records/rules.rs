@@ -1,5 +1,4 @@
 //! When a row is a record, when two say the same, and which records an audience sees on a day.
-use calendar::{add_months, subtract_months};
 use chassis::{fault::Violation, validation::is_decimal};
 use contract::credit::v1::{self as api, catalogue_item::Nature, profile::Audience};
 use jiff::civil::Date;
@@ -249,20 +248,6 @@ fn natures(audience: Audience) -> &'static [Nature] {
     }
 }
 
-/// The first day whose records are still shown today, where a record is shown to the end of the day that lies so many
-/// months after its own.
-pub fn shown_from(today: Date, publication_months: u32) -> Date {
-    let mut day = subtract_months(today, publication_months);
-    // A month's end that was clamped may lie a few days too early.
-    while add_months(day, publication_months) < today {
-        match day.tomorrow() {
-            Ok(next) => day = next,
-            Err(_) => break,
-        }
-    }
-    day
-}
-
 #[cfg(test)]
 mod tests {
     use identifiers::Uscc;
@@ -381,20 +366,6 @@ mod tests {
         ] {
             assert_eq!(may_see(&item, audience, false), without, "{audience:?}");
             assert_eq!(may_see(&item, audience, true), with, "{audience:?}");
-        }
-    }
-
-    #[test]
-    fn a_record_is_shown_to_the_end_of_its_term_and_no_longer() {
-        // Every day of four years against every term up to a year: the bound is where the terms themselves say.
-        let mut today = date(2024, 1, 1);
-        while today < date(2028, 1, 1) {
-            for months in 1..=12 {
-                let first = shown_from(today, months);
-                assert!(add_months(first, months) >= today, "{today} {months}");
-                assert!(add_months(first.yesterday().unwrap(), months) < today, "{today} {months}");
-            }
-            today = today.tomorrow().unwrap();
         }
     }
 }
