@@ -66,6 +66,7 @@ impl MigratorTrait for Migrator {
             ("sampling_0003_fieldwork", include_str!("../migrations/0003_fieldwork.sql")),
             ("sampling_0004_measures", include_str!("../migrations/0004_measures.sql")),
             ("sampling_0005_registers", include_str!("../migrations/0005_registers.sql")),
+            ("sampling_0006_light_draws", include_str!("../migrations/0006_light_draws.sql")),
         ])
     }
 }

@@ -1,9 +1,6 @@
 //! The tables of frozen rosters and of who was left out of them. A roster is kept in parts, so that a bundle leaves, and a line is found,
 //! without the whole in memory.
-use chassis::{
-    Answer, Tx,
-    storage::{insert_rows, sql},
-};
+use chassis::{Answer, Tx, storage::sql};
 use contract::sampling::v1::Exclusion;
 use draw::Roster;
 use sea_orm::{ConnectionTrait, FromQueryResult};
@@ -74,8 +71,7 @@ pub async fn insert_exclusions(tx: &Tx, draw: &str, exclusions: &[Exclusion]) ->
         ]
     };
     let rows = (0..).zip(exclusions).map(row).collect();
-    insert_rows(&**tx, "exclusions", &["draw", "place", "uscc", "reason", "detail"], rows, "").await?;
-    Ok(())
+    tx.add("exclusions", &["draw", "place", "uscc", "reason", "detail"], rows).await
 }
 
 #[derive(FromQueryResult)]

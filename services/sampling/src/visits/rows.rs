@@ -192,8 +192,7 @@ pub enum Cursor {
 
 /// Writes new visits.
 pub async fn insert(tx: &Tx, visits: &[Stored]) -> Answer<()> {
-    insert_rows(&**tx, "visits", &COLUMNS, visits.iter().map(Stored::values).collect(), "").await?;
-    Ok(())
+    tx.add("visits", &COLUMNS, visits.iter().map(Stored::values).collect()).await
 }
 
 /// Writes what a record or a publication changed; whether the visit still stood as it was read.
@@ -306,8 +305,7 @@ pub async fn insert_inspectors(tx: &Tx, drawn: &[(&str, &[String])]) -> Answer<(
         rows.collect::<Vec<Vec<Value>>>()
     };
     let rows = drawn.iter().flat_map(of).collect();
-    insert_rows(&**tx, "visit_inspectors", &["visit", "place", "inspector"], rows, "").await?;
-    Ok(())
+    tx.add("visit_inspectors", &["visit", "place", "inspector"], rows).await
 }
 
 /// An inspector passed over for a visit, or with an empty visit for all of a draw.
