@@ -159,7 +159,8 @@ async fn opened(lying: &Lying, role: RoleName, what: &str, findings: &mut Findin
     let pending = known.iter().filter(|name| !applied.contains(name)).count();
     if !newer.is_empty() {
         let told = format!("{release}, with tables of a newer release: {}", newer.join(", "));
-        findings.add(Grade::Fault, what, &told, "run that release, or restore a backup of this one");
+        let remedy = "a roll-out is under way: end it, or restore a backup of this release to go back";
+        findings.add(Grade::Warning, what, &told, remedy);
     } else if pending > 0 {
         let told = format!("{release}, {pending} of {} migrations are still to come", known.len());
         findings.add(Grade::Warning, what, &told, "xinheng migrate, or start the suite, which does it");
