@@ -11,5 +11,7 @@ mod exactly_once;
 mod feed_order;
 mod manifests;
 mod operator;
+mod replicas;
+mod rollout;
 mod tidy;
 mod traces;

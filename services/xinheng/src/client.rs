@@ -1,8 +1,12 @@
 //! A small REST client, as a department's system would be: for the demo, the tests and the benchmark.
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use chassis::ids;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
@@ -18,7 +22,14 @@ pub struct Client {
     base: String,
     token: Option<String>,
     language: &'static str,
+    patience: Option<Duration>,
 }
+
+// A try that takes longer has met a replica that is gone, or stands still.
+const TRY: Duration = Duration::from_secs(5);
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+const KEY: &str = "idempotency-key";
 
 /// What came back.
 #[derive(Debug)]
@@ -57,7 +68,14 @@ impl Client {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let http = Http::builder(TokioExecutor::new()).build(connector);
-        Self { http, base: base.into(), token: None, language: "en" }
+        Self { http, base: base.into(), token: None, language: "en", patience: None }
+    }
+
+    /// The same client, which for so long tries again, with growing pauses, what a service could not take just now: a read, and a change
+    /// under an `Idempotency-Key`, which its POSTs have then. Such a change is made once, however often it is sent.
+    #[must_use]
+    pub fn patient(&self, patience: Duration) -> Self {
+        Self { patience: Some(patience), ..self.clone() }
     }
 
     /// The same client, answered in Chinese.
@@ -111,6 +129,32 @@ impl Client {
         body: Bytes,
         headers: &[(&str, &str)],
     ) -> anyhow::Result<Reply> {
+        let once = || self.send_once(method.clone(), path, media_type, body.clone(), headers);
+        let repeatable = method == Method::GET || headers.iter().any(|(name, _)| *name == KEY);
+        let Some(patience) = self.patience.filter(|_| repeatable) else { return once().await };
+        let (started, mut pause) = (Instant::now(), PAUSES.0);
+        loop {
+            let reply = match tokio::time::timeout(TRY, once()).await {
+                Ok(Ok(reply)) if reply.status != StatusCode::SERVICE_UNAVAILABLE => return Ok(reply),
+                Ok(reply) => reply,
+                Err(passed) => Err(passed.into()),
+            };
+            if started.elapsed() + pause > patience {
+                return reply;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    async fn send_once(
+        &self,
+        method: Method,
+        path: &str,
+        media_type: &str,
+        body: Bytes,
+        headers: &[(&str, &str)],
+    ) -> anyhow::Result<Reply> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
@@ -137,7 +181,13 @@ impl Client {
 
     /// A call with a JSON body, whatever comes back.
     pub async fn try_call(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Reply> {
-        self.send(method, path, "application/json", body.to_string().into(), &[]).await
+        let key = match self.patience {
+            Some(_) => ids::secret()?,
+            None => String::new(),
+        };
+        let keyed = [(KEY, key.as_str())];
+        let headers = if key.is_empty() { &[][..] } else { &keyed };
+        self.send(method, path, "application/json", body.to_string().into(), headers).await
     }
 
     /// GET that must succeed.
