@@ -330,7 +330,8 @@ fn is_away(error: &sea_orm::DbErr) -> bool {
         // 57P01 to 57P03: it goes down, or is not up yet. 25006: it has become a standby. Class 08: the connection broke. 57014, 55P03 and
         // 25P03: it took longer than a statement, a wait or a transaction may.
         Error::Database(said) => said.code().is_some_and(|code| {
-            ["57P01", "57P02", "57P03", "25006", "57014", "55P03", "25P03"].contains(&&*code) || code.starts_with("08")
+            ["57P01", "57P02", "57P03", "25006", "57014", "55P03", "25P03"].contains(&&*code)
+                || code.starts_with("08")
         }),
         _ => false,
     }

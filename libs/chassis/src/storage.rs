@@ -57,8 +57,11 @@ impl Committed {
 
 // What runs longer is a fault, and is ended before it holds everybody up. Who needs others says so in the URL:
 // `?options=-c%20statement_timeout%3D1h`.
-const LIMITS: [(&str, &str); 3] =
-    [("statement_timeout", "5min"), ("lock_timeout", "1min"), ("idle_in_transaction_session_timeout", "5min")];
+const LIMITS: [(&str, &str); 3] = [
+    ("statement_timeout", "5min"),
+    ("lock_timeout", "1min"),
+    ("idle_in_transaction_session_timeout", "5min"),
+];
 
 // A connection that was idle for longer may have been cut meanwhile.
 const RESTED: Duration = Duration::from_secs(1);
