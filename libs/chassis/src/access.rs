@@ -1,17 +1,24 @@
 //! Who calls, and whether they may: JWTs verified against the issuer's keys, and the access rule of each method's proto.
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use contract::r#type::v1::ErrorReason as Common;
 use http::{HeaderMap, header};
+use jiff::Timestamp;
 use prost_reflect::{DescriptorPool, DynamicMessage, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Answer, Fault};
 
+mod denials;
+mod discovery;
+mod foreign;
 mod keys;
 mod token;
 mod verifier;
 
+pub use denials::{Denials, Denied};
+pub use discovery::is_safe;
+pub use foreign::{Foreign, PREFIX};
 pub use keys::KeySet;
 pub use token::{Times, Token};
 pub use verifier::Verifier;
@@ -240,6 +247,24 @@ pub fn authorization(headers: &HeaderMap) -> Answer<Option<&str>> {
 pub fn log_denial(method: &str, caller: &str, fault: &Fault) {
     let reason = fault.reason();
     tracing::info!(method, caller, reason, why = %fault, "denied");
+}
+
+impl Denials {
+    /// Logs it, and notes it for the audit.
+    pub fn log(&self, now: Timestamp, peer: Option<IpAddr>, method: &str, caller: &str, fault: &Fault) {
+        log_denial(method, caller, fault);
+        let reason = fault.reason();
+        let (caller, method, reason) = (caller.to_owned(), method.to_owned(), reason.to_owned());
+        self.note(now, Denied { caller, method, reason, address: peer });
+    }
+}
+
+fn foreign_key() -> Fault {
+    refused("the token's key is not one of the issuer's", "令牌的密钥不属于签发方")
+}
+
+fn wrong() -> Fault {
+    refused("the token's signature, issuer or audience is not right", "令牌的签名、签发方或受众不正确")
 }
 
 fn refused(en: &str, zh: &str) -> Fault {

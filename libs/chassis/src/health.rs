@@ -26,6 +26,7 @@ const FEED_LOST_AFTER: Duration = Duration::from_secs(15);
 /// How often a watched status is looked at.
 const WATCHED_EVERY: Duration = Duration::from_secs(2);
 
+type Remark = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 type Need = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// What a process needs to serve. Its roles add what they need; whoever asks gets an answer sought anew.
@@ -35,6 +36,7 @@ pub struct Health(Arc<Parts>);
 struct Parts {
     stopping: CancellationToken,
     needs: Mutex<Vec<Need>>,
+    remarks: Mutex<Vec<Remark>>,
     // The packages of the contract that are answered for: here, or by another service.
     packages: Mutex<BTreeMap<String, Option<Upstream>>>,
 }
@@ -42,7 +44,12 @@ struct Parts {
 impl Health {
     /// Of a process that stops with the token; it needs nothing yet.
     pub fn new(stopping: CancellationToken) -> Self {
-        Self(Arc::new(Parts { stopping, needs: Mutex::default(), packages: Mutex::default() }))
+        Self(Arc::new(Parts {
+            stopping,
+            needs: Mutex::default(),
+            remarks: Mutex::default(),
+            packages: Mutex::default(),
+        }))
     }
 
     /// Adds a need; it answers what is amiss, in words for the operator.
@@ -51,6 +58,17 @@ impl Health {
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
         self.0.needs.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(move || need().boxed()));
+    }
+
+    /// Adds what the operator should hear of although calls are served.
+    pub fn remarks(&self, remark: impl Fn() -> Option<String> + Send + Sync + 'static) {
+        self.0.remarks.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(remark));
+    }
+
+    /// What there is to hear of.
+    pub fn remarked(&self) -> Vec<String> {
+        let remarks = self.0.remarks.lock().unwrap_or_else(PoisonError::into_inner);
+        remarks.iter().filter_map(|remark| remark()).collect()
     }
 
     /// Without its database a role can answer nothing. Who reads waits for no writer, so that a long write is no fault.

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod decisions;
 pub mod fault;
 pub mod feed;
+mod floods;
 pub mod health;
 pub mod ids;
 pub mod language;
@@ -18,6 +19,7 @@ pub mod settings;
 pub mod signer;
 pub mod storage;
 pub mod telemetry;
+pub mod tls;
 #[cfg(feature = "trial")]
 pub mod trial;
 pub mod upkeep;

@@ -29,7 +29,8 @@ impl Proxies {
         networks.collect::<Result<_, _>>().map(Self)
     }
 
-    fn hold(&self, address: IpAddr) -> bool {
+    /// Whether an address is one of them.
+    pub fn hold(&self, address: IpAddr) -> bool {
         self.0.iter().any(|&(network, length)| match (network, address) {
             (IpAddr::V4(network), IpAddr::V4(address)) => {
                 same(network.to_bits().into(), address.to_bits().into(), 32 - length)

@@ -21,10 +21,18 @@ use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::Semaphore,
+};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, service::RoutesBuilder};
 use tonic_health::pb::health_server::HealthServer;
@@ -32,20 +40,22 @@ use tower::ServiceExt;
 use tracing::Instrument;
 
 use crate::{
-    access::{Rules, Verifier, authorization, log_denial},
+    access::{Denials, Foreign, Rules, Verifier, authorization},
     call::Context,
     clock::Clock,
     fault::{Answer, Fault},
     feed::Progress,
+    floods::{Addresses, Watched},
     health::Health,
     language::Language,
     operations,
-    peers::Peer,
+    peers::{Peer, Proxies},
     settings::Settings,
     storage::{Place, Store},
     telemetry::{self, Metrics},
+    tls::{self, Dialer, Renewed, Shown},
     validation::POOL,
-    wire::{Begun, Taken},
+    wire::{Answers, Begun, Taken},
 };
 
 /// The largest message taken over gRPC: a body of 8 MiB as JSON is smaller as protobuf.
@@ -62,28 +72,59 @@ pub struct Boot {
     pub verifier: Arc<Verifier>,
     /// The access rules of the contract.
     pub rules: Arc<Rules>,
+    /// Where refused calls are noted.
+    pub denials: Denials,
     /// The figures.
     pub metrics: Metrics,
     /// Whether it can serve.
     pub health: Health,
+    /// What the port shows, where it speaks TLS.
+    pub shown: Option<Arc<Shown>>,
+    /// How other roles are called over TLS.
+    pub dialer: Option<Dialer>,
     /// Ends when the process stops.
     pub stopping: CancellationToken,
 }
 
 impl Boot {
-    /// Prepares a process.
-    pub fn new(settings: Settings, verifier: Verifier) -> anyhow::Result<Self> {
+    /// Prepares a process; `dialer` is how it calls others.
+    pub fn new(settings: Settings, verifier: Verifier, dialer: Option<Dialer>) -> anyhow::Result<Self> {
         let stopping = CancellationToken::new();
         let verifier = if settings.clock_start.is_empty() { verifier } else { verifier.in_a_drill() };
-        Ok(Self {
+        let verifier = verifier.beside(Foreign::of(&settings)?);
+        let shown = tls::shown(&settings)?;
+        let boot = Self {
             clock: settings.clock(),
             settings: Arc::new(settings),
             verifier: Arc::new(verifier),
             rules: Arc::new(Rules::from_contract(&POOL)?),
+            denials: Denials::default(),
             metrics: Metrics::new()?,
             health: Health::new(stopping.clone()),
+            shown,
+            dialer,
             stopping,
-        })
+        };
+        if let Some(shown) = &boot.shown {
+            boot.tells_of(shown);
+        }
+        if let Some(dialer) = &boot.dialer {
+            boot.tells_of(dialer.renewed());
+        }
+        Ok(boot)
+    }
+
+    fn tells_of<T: Send + Sync + 'static>(&self, renewed: &Arc<Renewed<T>>) {
+        let renewed = renewed.clone();
+        self.health.remarks(move || renewed.amiss());
+    }
+
+    /// Keeps the certificates as their files have them, until the process stops.
+    pub fn certificates(&self) -> Vec<BoxFuture<'static, ()>> {
+        let shown = self.shown.iter().map(|shown| shown.clone().follow(self.stopping.clone()).boxed());
+        let trusted =
+            self.dialer.iter().map(|dialer| dialer.renewed().clone().follow(self.stopping.clone()).boxed());
+        shown.chain(trusted).collect()
     }
 
     /// Opens a role's database, without which it can't serve.
@@ -207,8 +248,9 @@ impl Stack {
             Ok(given) => self.boot.verifier.caller(given, now).await,
             Err(fault) => Err(fault),
         };
-        let caller = caller.inspect_err(|fault| log_denial(&path, "unknown", fault))?;
-        self.boot.rules.check(&path, &caller).inspect_err(|fault| log_denial(&path, caller.name(), fault))?;
+        let denied = |caller: &str, fault: &Fault| self.boot.denials.log(now, peer, &path, caller, fault);
+        let caller = caller.inspect_err(|fault| denied("unknown", fault))?;
+        self.boot.rules.check(&path, &caller).inspect_err(|fault| denied(caller.name(), fault))?;
         Ok(Context { caller, language, now, method: path, stopping: self.boot.stopping.clone(), peer })
     }
 }
@@ -257,44 +299,75 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 pub struct Limits {
     /// Open connections; more wait to be accepted.
     pub connections: usize,
+    /// Open connections from one address that is no trusted proxy; more are closed.
+    pub from_one_address: usize,
     /// The time for a connection's first request, and for the headers of each.
     pub headers: Duration,
     /// The time in which the peer must take something of an answer.
     pub write: Duration,
+    /// How often a quiet HTTP/2 peer is asked whether it is there; it has half that time to answer.
+    pub asked_every: Duration,
+    /// Whether anybody may connect: then a flood of frames, or an answer that is left lying, ends the connection.
+    pub guarded: bool,
 }
 
 impl Limits {
-    /// Those of the settings.
+    /// Those of the settings, for a port that anybody may reach.
     pub fn of(settings: &Settings) -> Self {
         Self {
             connections: settings.connections_at_once as usize,
+            from_one_address: settings.address_connections_at_once as usize,
             headers: Duration::from_secs(settings.header_timeout_s.into()),
             write: Duration::from_secs(settings.write_timeout_s.into()),
+            asked_every: Duration::from_secs(20),
+            guarded: true,
         }
+    }
+
+    /// For a port that other roles call, over one connection each: what the gateway's callers cancel or leave lying, its one connection
+    /// carries, and it guards itself.
+    #[must_use]
+    pub fn among_ourselves(self) -> Self {
+        Self { guarded: false, ..self }
     }
 }
 
 // Of all headers of a request together.
 const HEADERS_MAX: u32 = 32 * 1024;
+// Streams of one HTTP/2 connection at once, and those that were reset before we came to them.
+const STREAMS_MOST: u32 = 1_000;
+const RESET_MOST: usize = 100;
+// Frames that bring no request: pings, resets and the like.
+const CONTROL_FRAMES_PER_S: u32 = 500;
+
+/// A port and what it shows: nothing, and it speaks plain HTTP.
+pub struct Port {
+    listener: TcpListener,
+    shown: Option<Arc<Shown>>,
+    // Many callers stand behind one of these.
+    proxies: Proxies,
+}
+
+impl Port {
+    /// Plain HTTP.
+    pub fn plain(listener: TcpListener) -> Self {
+        Self { listener, shown: None, proxies: Proxies::default() }
+    }
+
+    /// As the process shows itself.
+    pub fn of(listener: TcpListener, boot: &Boot) -> anyhow::Result<Self> {
+        let proxies = Proxies::parse(&boot.settings.trusted_proxies).map_err(anyhow::Error::msg)?;
+        Ok(Self { listener, shown: boot.shown.clone(), proxies })
+    }
+}
 
 /// Serves a router on a port until the token is cancelled, then lets what runs finish, at most ten seconds.
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stopping: CancellationToken) {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        // A client that sends its headers a byte a minute, or none for its next request, holds no connection.
-        .header_read_timeout(limits.headers)
-        .max_buf_size(HEADERS_MAX as usize);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(1_000)
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(10))
-        .max_header_list_size(HEADERS_MAX);
+pub async fn serve(port: Port, router: Router, limits: Limits, stopping: CancellationToken) {
+    let Port { listener, shown, proxies } = port;
+    let builder = builder(limits);
     let open = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+    let addresses = Addresses::default();
     loop {
         let accepted = async {
             let place = places.clone().acquire_owned().await;
@@ -311,32 +384,104 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stoppi
             },
             () = stopping.cancelled() => break,
         };
-        let _ = stream.set_nodelay(true);
         let peer = Peer(peer.ip().to_canonical());
-        let begun = Begun::default();
-        let missed = begun.clone().missed(limits.headers);
-        let service = router.clone().map_request(move |mut request: http::Request<hyper::body::Incoming>| {
-            begun.mark();
-            request.extensions_mut().insert(peer);
-            request
-        });
-        let service = TowerToHyperService::new(service);
-        let stream = TokioIo::new(Taken::within(stream, limits.write));
-        let connection = builder.serve_connection_with_upgrades(stream, service).into_owned();
-        let connection = open.watch(connection);
+        let most = if proxies.hold(peer.0) { usize::MAX } else { limits.from_one_address };
+        let Some(entered) = addresses.enter(peer.0, most) else {
+            tracing::debug!(address = %peer.0, "an address has as many connections as it may");
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let stream = Taken::within(stream, limits.write);
+        let acceptor = shown.as_ref().map(|shown| TlsAcceptor::from(shown.current()));
+        let connection = Connection { builder: builder.clone(), router: router.clone(), peer, limits };
+        let watcher = open.watcher();
         tokio::spawn(async move {
-            // A peer that breaks off is its own affair.
+            let begun = Begun::default();
+            let missed = begun.clone().missed(limits.headers);
+            let served = async {
+                match acceptor {
+                    None => connection.served(stream, begun, watcher).await,
+                    Some(acceptor) => match acceptor.accept(stream).await {
+                        Ok(stream) => connection.served(stream, begun, watcher).await,
+                        Err(error) => tracing::debug!(%error, "a handshake failed"),
+                    },
+                }
+            };
             tokio::select! {
-                _ = connection => {}
+                () = served => {}
                 () = missed => {}
             }
-            drop(place);
+            drop((place, entered));
         });
     }
     drop(listener);
     tokio::select! {
         () = open.shutdown() => {}
         () = tokio::time::sleep(Duration::from_secs(10)) => tracing::warn!("connections are cut after ten seconds"),
+    }
+}
+
+fn builder(limits: Limits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // A client that sends its headers a byte a minute, or none for its next request, holds no connection.
+        .header_read_timeout(limits.headers)
+        .max_buf_size(HEADERS_MAX as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MOST)
+        .max_pending_accept_reset_streams(RESET_MOST)
+        .max_local_error_reset_streams(RESET_MOST)
+        .keep_alive_interval(limits.asked_every)
+        .keep_alive_timeout(limits.asked_every / 2)
+        .max_header_list_size(HEADERS_MAX);
+    builder
+}
+
+// One connection and who serves it.
+struct Connection {
+    builder: auto::Builder<TokioExecutor>,
+    router: Router,
+    peer: Peer,
+    limits: Limits,
+}
+
+impl Connection {
+    async fn served<S>(self, stream: S, begun: Begun, watcher: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { builder, router, peer, limits } = self;
+        let answers = Answers::new();
+        let watched = limits.guarded.then(|| answers.clone());
+        let service = router
+            .map_request(move |mut request: http::Request<hyper::body::Incoming>| {
+                begun.mark();
+                request.extensions_mut().insert(peer);
+                request
+            })
+            .map_response(move |response: Response| match &watched {
+                Some(watched) => response.map(|body| watched.watched(body)),
+                None => response,
+            });
+        let service = TowerToHyperService::new(service);
+        // A peer that breaks off is its own affair.
+        if !limits.guarded {
+            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+            let _ = watcher.watch(connection.into_owned()).await;
+            return;
+        }
+        let stream = TokioIo::new(Watched::within(stream, CONTROL_FRAMES_PER_S));
+        let connection = builder.serve_connection_with_upgrades(stream, service);
+        tokio::select! {
+            _ = watcher.watch(connection.into_owned()) => {}
+            () = answers.stalled(limits.write) => {
+                tracing::debug!(address = %peer.0, "an answer is not taken, and its connection ends");
+            }
+        }
     }
 }
 
@@ -353,7 +498,11 @@ pub fn admin(metrics: Metrics, health: Health) -> Router {
             let answer = match request.uri().path() {
                 "/healthz" => plain(http::StatusCode::OK, String::from("ok\n")),
                 "/readyz" => match health.ready().await {
-                    Ok(()) => plain(http::StatusCode::OK, String::from("ready\n")),
+                    Ok(()) => {
+                        let remarks: String =
+                            health.remarked().iter().map(|told| format!("but {told}\n")).collect();
+                        plain(http::StatusCode::OK, format!("ready\n{remarks}"))
+                    }
                     Err(why) => plain(http::StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
                 },
                 "/metrics" => match figures(&metrics, &health).await {

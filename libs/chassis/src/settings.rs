@@ -8,7 +8,7 @@ use figment::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{clock::Clock, peers::Proxies};
+use crate::{access::is_safe, clock::Clock, peers::Proxies};
 
 /// The defaults, with a comment on each.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -42,6 +42,21 @@ pub struct Settings {
     pub issuer: String,
     pub audience: String,
     pub token_ttl_s: u32,
+    pub separate_administrators: bool,
+    pub oidc_issuer: String,
+    pub oidc_audience: String,
+    pub oidc_ca: PathBuf,
+    pub oidc_client_claim: String,
+    pub oidc_department_claim: String,
+    pub oidc_scopes_claim: String,
+    pub oidc_roles_claim: String,
+    pub oidc_mapping: PathBuf,
+    pub tls_certificate: PathBuf,
+    pub tls_key: PathBuf,
+    pub tls_client_ca: PathBuf,
+    pub peer_ca: PathBuf,
+    pub peer_certificate: PathBuf,
+    pub peer_key: PathBuf,
     pub trusted_proxies: String,
     pub cors_origins: String,
     pub compress_above_bytes: u32,
@@ -50,6 +65,7 @@ pub struct Settings {
     pub calls_at_once: u32,
     pub uploads_at_once: u32,
     pub connections_at_once: u32,
+    pub address_connections_at_once: u32,
     pub header_timeout_s: u32,
     pub body_timeout_s: u32,
     pub write_timeout_s: u32,
@@ -101,6 +117,43 @@ impl Settings {
         if self.token_ttl_s < 60 {
             faults.push(String::from("token_ttl_s is below 60"));
         }
+        if !self.oidc_issuer.is_empty() {
+            if !is_safe(&self.oidc_issuer) {
+                faults.push(format!(
+                    "oidc_issuer = \"{}\" is no https:// address (http:// is taken on this machine alone)",
+                    self.oidc_issuer
+                ));
+            }
+            if self.oidc_issuer == self.issuer {
+                faults.push(String::from(
+                    "oidc_issuer is our own issuer's name; tokens of both could not be told apart",
+                ));
+            }
+            for (name, value) in
+                [("oidc_audience", &self.oidc_audience), ("oidc_client_claim", &self.oidc_client_claim)]
+            {
+                if value.is_empty() {
+                    faults.push(format!("oidc_issuer needs {name}"));
+                }
+            }
+        }
+        let none = |file: &PathBuf| file.as_os_str().is_empty();
+        for (one, other) in [
+            (("tls_certificate", &self.tls_certificate), ("tls_key", &self.tls_key)),
+            (("peer_certificate", &self.peer_certificate), ("peer_key", &self.peer_key)),
+        ] {
+            if none(one.1) != none(other.1) {
+                faults.push(format!("{} and {} belong together; give both or none", one.0, other.0));
+            }
+        }
+        for (one, other) in [
+            (("tls_client_ca", &self.tls_client_ca), ("tls_certificate", &self.tls_certificate)),
+            (("peer_certificate", &self.peer_certificate), ("peer_ca", &self.peer_ca)),
+        ] {
+            if !none(one.1) && none(other.1) {
+                faults.push(format!("{} does nothing without {}", one.0, other.0));
+            }
+        }
         if let Err(error) = Proxies::parse(&self.trusted_proxies) {
             faults.push(format!("trusted_proxies: {error}"));
         }
@@ -118,6 +171,7 @@ impl Settings {
             ("calls_at_once", self.calls_at_once),
             ("uploads_at_once", self.uploads_at_once),
             ("connections_at_once", self.connections_at_once),
+            ("address_connections_at_once", self.address_connections_at_once),
             ("header_timeout_s", self.header_timeout_s),
             ("body_timeout_s", self.body_timeout_s),
             ("write_timeout_s", self.write_timeout_s),
@@ -170,6 +224,11 @@ mod tests {
             ("clock_start", "yesterday"),
             ("trusted_proxies", "10.0.0.0/33"),
             ("trusted_proxies", "proxy"),
+            ("tls_certificate", "tls.crt"),
+            ("oidc_issuer", "https://sso.example"),
+            ("oidc_issuer", "http://sso.example"),
+            ("tls_client_ca", "ca.crt"),
+            ("peer_key", "tls.key"),
             ("cors_origins", "portal.example"),
             ("cors_origins", "https://portal.example/path"),
         ] {

@@ -49,7 +49,7 @@ impl Trial {
         let signer = Signer::from_seed(&[7; 32]);
         let verifier = Verifier::new(&settings.issuer, &settings.audience, None);
         verifier.trust(signer.public()).unwrap();
-        Self { boot: Boot::new(settings, verifier).unwrap(), folder, signer }
+        Self { boot: Boot::new(settings, verifier, None).unwrap(), folder, signer }
     }
 
     /// Starts a role's background work and gives a way to call it.

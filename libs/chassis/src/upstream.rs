@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use tonic::{body::Body, transport::Endpoint};
 use tower::{BoxError, Service, ServiceExt, util::BoxCloneSyncService};
 
-use crate::clock::Clock;
+use crate::{clock::Clock, tls::Dialer};
 
 type Inner = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, BoxError>;
 
@@ -34,8 +34,14 @@ impl Upstream {
         Self { inner: BoxCloneSyncService::new(service), identity: None }
     }
 
-    /// A service at an address, for example `http://credit:8080`. The connection is made when it is first needed, and again when it breaks.
+    /// A service at an address without TLS, for example `http://credit:8080`. The connection is made when it is first needed, and again
+    /// when it breaks.
     pub fn remote(url: &str) -> anyhow::Result<Self> {
+        Self::at(url, None)
+    }
+
+    /// A service at an address; an `https://` one needs a dialer, by which each new connection is judged.
+    pub fn at(url: &str, dialer: Option<&Dialer>) -> anyhow::Result<Self> {
         let endpoint = Endpoint::from_shared(url.to_owned())?
             .connect_timeout(Duration::from_secs(3))
             .tcp_nodelay(true)
@@ -43,7 +49,13 @@ impl Upstream {
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(5))
             .keep_alive_while_idle(true);
-        let channel = endpoint.connect_lazy();
+        let channel = match (url.starts_with("https://"), dialer) {
+            (true, Some(dialer)) => endpoint.connect_with_connector_lazy(dialer.clone()),
+            (true, None) => {
+                anyhow::bail!("an https:// address needs peer_ca, the authorities that sign its certificate")
+            }
+            (false, _) => endpoint.connect_lazy(),
+        };
         Ok(Self { inner: BoxCloneSyncService::new(channel.map_err(BoxError::from)), identity: None })
     }
 

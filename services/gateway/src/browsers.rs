@@ -13,9 +13,9 @@ pub struct Cors {
     origins: Vec<HeaderValue>,
 }
 
-const ALLOWED: &str = "authorization, content-type, accept-language, idempotency-key, if-match, if-none-match, traceparent, \
+const ALLOWED: &str = "authorization, content-type, accept-language, idempotency-key, if-match, if-none-match, if-range, range, traceparent, \
                        grpc-timeout, x-grpc-web, x-user-agent";
-const EXPOSED: &str = "etag, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset, content-disposition, location, \
+const EXPOSED: &str = "etag, accept-ranges, content-range, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset, content-disposition, location, \
                        grpc-status, grpc-message, grpc-status-details-bin";
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 

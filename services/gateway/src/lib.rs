@@ -2,7 +2,9 @@
 mod browsers;
 mod docs;
 mod errors;
+mod files;
 mod frames;
+mod gzip;
 pub mod identity;
 mod limits;
 mod openapi;
@@ -24,7 +26,7 @@ use anyhow::Context as _;
 use axum::{Router, extract::Request, response::Response};
 use chassis::{
     Answer, Fault,
-    access::{Caller, Rules, authorization, log_denial},
+    access::{Caller, Denied, Rules, authorization},
     language::Language,
     peers::{Peer, Proxies},
     serve::Boot,
@@ -36,6 +38,8 @@ use futures::FutureExt;
 use http::{HeaderMap, header};
 use prost::Message as _;
 use prost_reflect::DescriptorPool;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 use tracing::Instrument;
 
 use transcode::Transcoder;
@@ -159,14 +163,29 @@ impl Gateway {
     }
 
     // The services check again; here it spares them, and us, the work for callers who may not.
-    async fn authorize(&self, path: &str, headers: &HeaderMap) -> Answer<Caller> {
+    async fn authorize(&self, path: &str, headers: &HeaderMap, peer: Option<Peer>) -> Answer<Caller> {
+        let now = self.boot.clock.now();
+        let denied = |caller: &str, fault: &Fault| {
+            self.boot.denials.log(now, peer.map(|peer| peer.0), path, caller, fault);
+        };
         let known = match authorization(headers) {
-            Ok(given) => self.boot.verifier.caller(given, self.boot.clock.now()).await,
+            Ok(given) => self.boot.verifier.caller(given, now).await,
             Err(fault) => Err(fault),
         };
-        let caller = known.inspect_err(|fault| log_denial(path, "unknown", fault))?;
-        self.rules.check(path, &caller).inspect_err(|fault| log_denial(path, caller.name(), fault))?;
+        let caller = known.inspect_err(|fault| denied("unknown", fault))?;
+        self.rules.check(path, &caller).inspect_err(|fault| denied(caller.name(), fault))?;
         Ok(caller)
+    }
+
+    // What a service refused by a rule of its own, as four-eyes and the rows of others.
+    fn note_refused(&self, path: &str, caller: &Caller, peer: Option<Peer>, status: &Status) {
+        if status.code() != Code::PermissionDenied {
+            return;
+        }
+        let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
+        let (caller, method) = (caller.name().to_owned(), path.to_owned());
+        let denied = Denied { caller, method, reason, address: peer.map(|peer| peer.0) };
+        self.boot.denials.note(self.boot.clock.now(), denied);
     }
 }
 

@@ -59,14 +59,14 @@ async fn passed_on(
     // "/package.Service/Method"
     let package = path.trim_start_matches('/').split('/').next().and_then(|service| service.rsplit_once('.'));
     let package = package.map_or("", |(package, _)| package);
-    let mut pass = None;
+    let (mut pass, peer) = (None, request.extensions().get().copied());
     // Health answers while all else is refused.
     let upstream = if matches!(package, "grpc.health.v1" | "grpc.reflection.v1" | "grpc.reflection.v1alpha") {
         gateway.own.clone()
     } else {
-        let caller = gateway.authorize(path, request.headers()).await?;
+        let caller = gateway.authorize(path, request.headers(), peer).await?;
         let class = gateway.transcoder.class_of(path);
-        pass = Some(gateway.gate.admit(&caller, request.extensions().get().copied(), class).1?);
+        pass = Some((gateway.gate.admit(&caller, peer, class).1?, caller));
         gateway.upstream(package).ok_or_else(|| {
             let path: String = path.chars().take(200).collect();
             Fault::missing(
@@ -80,7 +80,13 @@ async fn passed_on(
     let answered =
         answered.map_err(|error| Fault::from(Status::unavailable(format!("{package}: {error}"))))?;
     Ok(match pass {
-        Some(pass) => answered.map(|body| GrpcBody::new(Running::new(body, pass))),
+        Some((pass, caller)) => {
+            // A refusal without a message stands in the headers.
+            if let Some(status) = Status::from_header_map(answered.headers()) {
+                gateway.note_refused(path, &caller, peer, &status);
+            }
+            answered.map(|body| GrpcBody::new(Running::new(body, pass)))
+        }
         None => answered,
     })
 }

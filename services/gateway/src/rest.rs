@@ -13,9 +13,10 @@ use tower::ServiceExt;
 use crate::{
     Gateway, browsers,
     errors::{self, Failure},
+    files::{self, Told},
     frames::{self, Frames},
     limits::{Pass, Quota, Running},
-    transcode::{self, Call, Incoming, Malformed, Reader, Refusal, Route, Variables, Wire, refusal},
+    transcode::{self, Call, Incoming, Malformed, Refusal, Route, Variables, refusal},
     upload::{self, Pace},
 };
 
@@ -67,16 +68,19 @@ async fn admitted(
         Err(refusal) => return (Err(refusal.into()), None),
     };
     // Before the body is read: who may not call need not be listened to.
-    let caller = match gateway.authorize(&route.call.path, &head.headers).await {
+    let peer = head.extensions.get().copied();
+    let caller = match gateway.authorize(&route.call.path, &head.headers, peer).await {
         Ok(caller) => caller,
         Err(fault) => return (Err(fault.into()), None),
     };
-    let peer = head.extensions.get().copied();
     let (quota, pass) = gateway.gate.admit(&caller, peer, route.call.class);
     let served = match pass {
         Ok(pass) => transcode(gateway, (head, body), (route, variables), pass, language).await,
         Err(fault) => Err(fault.into()),
     };
+    if let Err(Failure::Answered(status)) = &served {
+        gateway.note_refused(&route.call.path, &caller, peer, status);
+    }
     let served = served.map(|mut response| {
         let open = head.method == Method::GET
             && caller.is_anonymous()
@@ -115,24 +119,26 @@ async fn transcode(
     let incoming = Incoming { variables, query, headers: &head.headers, body: &body };
     let message = gateway.transcoder.request(route, incoming)?;
     drop(body);
-    let grpc = grpc_request(&route.call, head, frames::unary(&message))?;
+    let compress = gateway.boot.settings.compress_above_bytes > 0;
+    let ask = || async {
+        send(gateway, &route.call, grpc_request(&route.call, head, frames::unary(&message))?).await
+    };
     if route.call.server_streaming {
-        let answered = send(gateway, &route.call, grpc).await?;
-        let name = answered.headers().get(header::CONTENT_DISPOSITION).cloned();
-        let frames = Frames::of(answered)?;
-        let mut response = if route.call.raw {
-            file(frames).await?
+        let answered = ask().await?;
+        let response = if route.call.raw {
+            let begun = |answered: http::Response<GrpcBody>| {
+                let told = Told::of(answered.headers());
+                Ok((Frames::of(answered)?, told))
+            };
+            files::streamed(head, begun(answered)?, compress, || async { begun(ask().await?) }).await?
         } else if wants_events(&head.headers) {
-            events(gateway, route, frames, language)
+            events(gateway, route, Frames::of(answered)?, language)
         } else {
-            lines(gateway, route, frames, language)
+            files::compressed(head, lines(gateway, route, Frames::of(answered)?, language), compress)
         };
-        // The name that the service gives the file.
-        if let Some(name) = name.filter(|_| route.call.raw) {
-            response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
-        }
         return Ok(response.map(|body| Body::new(Running::new(body, pass))));
     }
+    let grpc = grpc_request(&route.call, head, frames::unary(&message))?;
     let answered = async { Frames::of(send(gateway, &route.call, grpc).await?)?.only().await };
     let late = || Status::deadline_exceeded("a service that hangs");
     let message = tokio::time::timeout(TIMEOUT.1, answered).await.map_err(|_| late())??;
@@ -172,7 +178,7 @@ async fn drain(headers: &HeaderMap, body: Body) {
     let _ = tokio::time::timeout(DRAINED_FOR, drained).await;
 }
 
-fn grpc_request(call: &Call, head: &Parts, body: GrpcBody) -> Result<http::Request<GrpcBody>, Failure> {
+fn grpc_request(call: &Call, head: &Parts, body: GrpcBody) -> Result<http::Request<GrpcBody>, Status> {
     let mut request = http::Request::new(body);
     *request.method_mut() = Method::POST;
     *request.version_mut() = Version::HTTP_2;
@@ -232,11 +238,11 @@ async fn upload(
     }
 }
 
-fn unary(gateway: &Gateway, route: &Route, head: &Parts, message: &[u8]) -> Result<Response, Failure> {
+fn unary(gateway: &Gateway, route: &Route, head: &Parts, message: &Bytes) -> Result<Response, Failure> {
     if route.call.raw {
-        let (media_type, data) = http_body(message).map_err(|Malformed| malformed())?;
-        let data = data.to_vec();
-        return Ok(response(media_type, Body::from(data)));
+        let (media_type, data) = files::http_body(message)?;
+        let compress = gateway.boot.settings.compress_above_bytes > 0;
+        return Ok(files::whole(head, media_type, data, Told::default(), compress));
     }
     let etag = route.call.etag_of(message).map_err(|Malformed| malformed())?.map(|tag| format!("\"{tag}\""));
     let read = matches!(head.method, Method::GET | Method::HEAD);
@@ -263,11 +269,13 @@ fn unary(gateway: &Gateway, route: &Route, head: &Parts, message: &[u8]) -> Resu
     Ok(answer)
 }
 
-fn malformed() -> Status {
+/// The failure of a service that answers with something else than the contract's message.
+pub fn malformed() -> Status {
     Status::internal("an answer that is not the contract's message")
 }
 
-fn response(media_type: &str, body: Body) -> Response {
+/// An answer of a media type.
+pub fn response(media_type: &str, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::OK;
     let media_type = HeaderValue::from_str(media_type).ok().filter(|value| !value.is_empty());
@@ -340,45 +348,4 @@ async fn next_line(gateway: &Gateway, route: &Route, frames: &mut Frames) -> Res
     gateway.transcoder.response(route, &message, &mut line).map_err(|Malformed| malformed())?;
     line.push(b'\n');
     Ok(Some(line))
-}
-
-// A file out. A failure in its middle breaks the connection, so that nobody takes a part for the whole.
-async fn file(mut frames: Frames) -> Result<Response, Failure> {
-    let Some(first) = frames.next().await? else { return Ok(response("", Body::empty())) };
-    let (media_type, data) = http_body(&first).map_err(|Malformed| malformed())?;
-    let (media_type, data) = (media_type.to_owned(), Bytes::copy_from_slice(data));
-    let rest = stream::unfold(Some((Some(data), frames)), |state| async move {
-        let (first, mut frames) = state?;
-        if let Some(data) = first {
-            return Some((Ok(data), Some((None, frames))));
-        }
-        let piece = match frames.next().await {
-            Ok(None) => return None,
-            Ok(Some(message)) => {
-                http_body(&message).map(|(_, data)| Bytes::copy_from_slice(data)).map_err(|_| malformed())
-            }
-            Err(status) => Err(status),
-        };
-        match piece {
-            Ok(data) => Some((Ok(data), Some((None, frames)))),
-            Err(status) => {
-                tracing::error!(%status, "a file broke off");
-                Some((Err(status), None))
-            }
-        }
-    });
-    Ok(response(&media_type, Body::from_stream(rest)))
-}
-
-// The media type and the bytes of a google.api.HttpBody.
-fn http_body(message: &[u8]) -> Result<(&str, &[u8]), Malformed> {
-    let (mut media_type, mut data, mut reader) = ("", &[][..], Reader(message));
-    while let Some((number, value)) = reader.field()? {
-        match (number, value) {
-            (1, Wire::Bytes(bytes)) => media_type = std::str::from_utf8(bytes).map_err(|_| Malformed)?,
-            (2, Wire::Bytes(bytes)) => data = bytes,
-            _ => {}
-        }
-    }
-    Ok((media_type, data))
 }

@@ -21,6 +21,8 @@ use crate::{
     transcode::tests::pool,
 };
 
+mod files;
+
 struct Reply {
     status: StatusCode,
     headers: HeaderMap,
@@ -118,10 +120,14 @@ async fn scripted(pool: DescriptorPool, request: Request) -> http::Response<Grpc
     let answers: Vec<Vec<u8>> = match method.as_str() {
         "Watch" => (0..3).map(|number| output(json!({ "int32Field": number }))).collect(),
         "Upload" => vec![output(upload_seen(&messages))],
-        "Download" => ["信用", "报告"]
-            .iter()
-            .map(|part| output(json!({ "contentType": "text/plain; charset=utf-8", "data": base64(part) })))
-            .collect(),
+        "Download" => {
+            let small = || ["信用", "报告"].iter().map(|part| part.as_bytes().to_vec()).collect();
+            let parts = files::pieces(&name).unwrap_or_else(small);
+            let part = |part: Vec<u8>| {
+                output(json!({ "contentType": "text/plain; charset=utf-8", "data": base64(part) }))
+            };
+            parts.into_iter().map(part).collect()
+        }
         "Picture" => vec![output(json!({ "contentType": "image/png", "data": base64("png") }))],
         _ => {
             let seen = headers.get("grpc-timeout").and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -130,8 +136,11 @@ async fn scripted(pool: DescriptorPool, request: Request) -> http::Response<Grpc
             )]
         }
     };
-    let fails =
-        if name == "breaks" { Status::new(Code::Aborted, "half way") } else { Status::new(Code::Ok, "") };
+    let fails = if name.ends_with("breaks") {
+        Status::new(Code::Aborted, "half way")
+    } else {
+        Status::new(Code::Ok, "")
+    };
     let mut trailers = HeaderMap::new();
     fails.add_header(&mut trailers).expect("trailers");
     let parts =
@@ -140,13 +149,14 @@ async fn scripted(pool: DescriptorPool, request: Request) -> http::Response<Grpc
         parts.map(Ok::<_, Status>).collect::<Vec<_>>(),
     ))));
     if method == "Download" {
+        files::told(&name, response.headers_mut());
         let name = http::HeaderValue::from_static("attachment; filename=\"ggxypj.csv\"");
         response.headers_mut().insert(http::header::CONTENT_DISPOSITION, name);
     }
     response
 }
 
-fn base64(text: &str) -> String {
+fn base64(text: impl AsRef<[u8]>) -> String {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD.encode(text)
 }
@@ -311,9 +321,6 @@ async fn streams_are_lines_and_files_are_bytes() {
     assert_eq!(reply.headers["content-type"], "text/plain; charset=utf-8");
     assert_eq!(reply.headers["content-disposition"], "attachment; filename=\"ggxypj.csv\"");
     assert_eq!(reply.body, "信用报告".as_bytes());
-    let request = http::Request::get("/v1/things/breaks:download").body(Body::empty()).expect("a request");
-    let response = router.clone().oneshot(request).await.expect("never fails");
-    assert!(response.into_body().collect().await.is_err(), "a part is not passed off as the whole");
 }
 
 #[tokio::test]
@@ -451,7 +458,7 @@ async fn the_calls_are_documented() {
 async fn tokens_are_issued_and_clients_kept() {
     let trial = Trial::at("");
     let identity = crate::identity::open(&trial.boot, BTreeMap::new()).await.expect("identity");
-    let secret = crate::identity::ensure_admin(&identity.app, false)
+    let secret = crate::identity::ensure_own(&identity.app, &crate::identity::own_clients(false)[0], false)
         .await
         .expect("an administrator")
         .expect("a secret");

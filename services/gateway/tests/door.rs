@@ -1,6 +1,10 @@
 //! The door and the identity service from outside, over the real stack, on both databases.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 
+#[path = "door/administrators.rs"]
+mod administrators;
+#[path = "door/foreign.rs"]
+mod foreign;
 #[path = "door/http.rs"]
 mod http_rules;
 #[path = "door/identity.rs"]

@@ -189,6 +189,66 @@ struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     token_ttl_s: Option<u32>,
+    /// Whether system, security and audit administrator are three clients, and nobody else administers [default: false]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    separate_administrators: Option<bool>,
+    /// Another issuer whose tokens are taken, by its address [default: none]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oidc_issuer: Option<String>,
+    /// For whom its tokens must be
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oidc_audience: Option<String>,
+    /// Authorities by which it is trusted, PEM [default: /etc/ssl/certs/ca-certificates.crt]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oidc_ca: Option<PathBuf>,
+    /// Its claim that names the client [default: sub]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oidc_client_claim: Option<String>,
+    /// Its claim that names the department [default: department]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oidc_department_claim: Option<String>,
+    /// Its claim of scopes [default: scope]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oidc_scopes_claim: Option<String>,
+    /// Its claim of roles [default: roles]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oidc_roles_claim: Option<String>,
+    /// A JSON file of what its scopes and roles grant here
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oidc_mapping: Option<PathBuf>,
+    /// TLS on the port: the certificate with its chain, PEM [default: plain HTTP]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's key, PEM
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_key: Option<PathBuf>,
+    /// Who connects must show a certificate of these authorities, PEM [default: nobody need]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_client_ca: Option<PathBuf>,
+    /// The authorities of other roles' certificates, PEM, for https:// addresses
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer_ca: Option<PathBuf>,
+    /// What this role shows to other roles, PEM [default: nothing]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer_certificate: Option<PathBuf>,
+    /// The key of peer_certificate, PEM
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer_key: Option<PathBuf>,
     /// Proxies whose X-Forwarded-For is believed, for example 10.0.0.0/8 [default: none]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -221,6 +281,10 @@ struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     connections_at_once: Option<u32>,
+    /// Open connections from one address that is no trusted proxy [default: 1000]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address_connections_at_once: Option<u32>,
     /// Seconds for the headers of a request [default: 10]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]

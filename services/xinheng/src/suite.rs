@@ -19,6 +19,7 @@ use chassis::{
     serve::{self, Boot, Role},
     settings::Settings,
     storage::Store,
+    tls::Dialer,
     upstream::{Identity, Upstream},
 };
 use tokio::task::JoinSet;
@@ -34,6 +35,8 @@ pub const SERVICES: [&str; 5] =
 pub struct Running {
     /// The public port.
     pub address: SocketAddr,
+    /// How it is spoken to: http or https.
+    pub scheme: &'static str,
     /// The operator's port.
     pub admin: SocketAddr,
     /// The clock, for drills.
@@ -50,8 +53,9 @@ impl Running {
     /// The line at the start that says where to go.
     pub fn welcome(&self) -> String {
         format!(
-            "xinheng is ready: http://{} (REST, gRPC, gRPC-Web; /docs lists the calls), figures on http://{}/metrics, \
+            "xinheng is ready: {}://{} (REST, gRPC, gRPC-Web; /docs lists the calls), figures on http://{}/metrics, \
              the office's client in {}",
+            self.scheme,
             self.address,
             self.admin,
             self.data_dir.join("admin.json").display()
@@ -77,11 +81,11 @@ pub async fn up(mut settings: Settings) -> anyhow::Result<Running> {
     settings.database = database_each(&settings.database);
     make_folder(&settings.data_dir)?;
     let lock = lock(&settings.data_dir)?;
-    let (secrets, admin) = own_clients(&settings)?;
-    let boot = Boot::new(settings.clone(), Verifier::new(&settings.issuer, &settings.audience, None))?;
+    let (secrets, others) = own_clients(&settings)?;
+    let boot = Boot::new(settings.clone(), Verifier::new(&settings.issuer, &settings.audience, None), None)?;
 
     let identity = gateway::identity::open(&boot, secrets.clone()).await?;
-    give_admin(&identity.app, admin, &settings.data_dir).await?;
+    give_own(&identity.app, &others, &settings).await?;
     let issuer = Upstream::local(identity.role.router.clone());
     // A service calls another under its own identity, here as on a cluster.
     let act_as = |service: &str| {
@@ -123,7 +127,13 @@ pub async fn up(mut settings: Settings) -> anyhow::Result<Running> {
         ("reporting", to_reporting),
     ]);
     let front = gateway::open(&boot, issuer, upstreams)?;
-    run(&boot, front, vec![identity.role, credit, grading, sampling, discipline, reporting], Some(lock)).await
+    run(
+        &boot,
+        (front, true),
+        vec![identity.role, credit, grading, sampling, discipline, reporting],
+        Some(lock),
+    )
+    .await
 }
 
 /// Runs one role, which finds the others by their addresses.
@@ -132,12 +142,11 @@ pub async fn serve(settings: Settings, role: RoleName) -> anyhow::Result<Running
     if role == RoleName::Gateway {
         return serve_gateway(settings).await;
     }
-    let mut peers = Peers::of(&settings, role)?;
+    let dialer = Dialer::of(&settings)?;
+    let mut peers = Peers::of(&settings, dialer.as_ref(), role)?;
     let issuer = peers.take(RoleName::Gateway)?;
-    let boot = Boot::new(
-        settings.clone(),
-        Verifier::new(&settings.issuer, &settings.audience, Some(issuer.clone())),
-    )?;
+    let verifier = Verifier::new(&settings.issuer, &settings.audience, Some(issuer.clone()));
+    let boot = Boot::new(settings.clone(), verifier, dialer)?;
     anyhow::ensure!(
         role == RoleName::Credit || !settings.client_secret.is_empty(),
         "serve needs client_secret, this role's secret at the identity service (XINHENG_CLIENT_SECRET)"
@@ -163,7 +172,7 @@ pub async fn serve(settings: Settings, role: RoleName) -> anyhow::Result<Running
     };
     peers.none_left()?;
     let front = opened.router.clone();
-    run(&boot, front, vec![opened], None).await
+    run(&boot, (front, false), vec![opened], None).await
 }
 
 /// Whom a role calls on a cluster, beside its database: nobody else, and each of them. The network policies of `k8s/base/calls.yaml` are this list.
@@ -198,11 +207,11 @@ struct Peers {
 }
 
 impl Peers {
-    fn of(settings: &Settings, caller: RoleName) -> anyhow::Result<Self> {
+    fn of(settings: &Settings, dialer: Option<&Dialer>, caller: RoleName) -> anyhow::Result<Self> {
         let way = |&callee: &RoleName| {
             let url = address(settings, callee);
             let upstream =
-                Upstream::remote(url).with_context(|| format!("{}_url = \"{url}\"", callee.name()))?;
+                Upstream::at(url, dialer).with_context(|| format!("{}_url = \"{url}\"", callee.name()))?;
             Ok((callee, upstream))
         };
         Ok(Self { caller, left: calls(caller).iter().map(way).collect::<anyhow::Result<_>>()? })
@@ -221,21 +230,27 @@ impl Peers {
 }
 
 async fn serve_gateway(settings: Settings) -> anyhow::Result<Running> {
-    let (secrets, admin) = own_clients(&settings)?;
-    let boot = Boot::new(settings.clone(), Verifier::new(&settings.issuer, &settings.audience, None))?;
+    let (secrets, others) = own_clients(&settings)?;
+    let verifier = Verifier::new(&settings.issuer, &settings.audience, None);
+    let boot = Boot::new(settings.clone(), verifier, Dialer::of(&settings)?)?;
     let identity = gateway::identity::open(&boot, secrets).await?;
-    give_admin(&identity.app, admin, &settings.data_dir).await?;
+    give_own(&identity.app, &others, &settings).await?;
     let issuer = Upstream::local(identity.role.router.clone());
-    let mut peers = Peers::of(&settings, RoleName::Gateway)?;
+    let mut peers = Peers::of(&settings, boot.dialer.as_ref(), RoleName::Gateway)?;
     let mut upstreams = BTreeMap::new();
     for &callee in calls(RoleName::Gateway) {
         upstreams.insert(callee.name(), peers.take(callee)?);
     }
     let front = gateway::open(&boot, issuer, upstreams)?;
-    run(&boot, front, vec![identity.role], None).await
+    run(&boot, (front, true), vec![identity.role], None).await
 }
 
-async fn run(boot: &Boot, front: Router, roles: Vec<Role>, lock: Option<File>) -> anyhow::Result<Running> {
+async fn run(
+    boot: &Boot,
+    (front, public): (Router, bool),
+    roles: Vec<Role>,
+    lock: Option<File>,
+) -> anyhow::Result<Running> {
     let listener = serve::bind(boot.settings.listen).await?;
     let admin_listener = serve::bind(boot.settings.admin_listen).await?;
     let (address, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
@@ -247,12 +262,18 @@ async fn run(boot: &Boot, front: Router, roles: Vec<Role>, lock: Option<File>) -
         }
     }
     work.spawn(boot.verifier.clone().follow(boot.stopping.clone()));
+    for certificates in boot.certificates() {
+        work.spawn(certificates);
+    }
     let limits = serve::Limits::of(&boot.settings);
-    work.spawn(serve::serve(listener, front, limits, boot.stopping.clone()));
+    let port = serve::Port::of(listener, boot)?;
+    let of_port = if public { limits } else { limits.among_ourselves() };
+    work.spawn(serve::serve(port, front, of_port, boot.stopping.clone()));
     let operator = serve::admin(boot.metrics.clone(), boot.health.clone());
-    work.spawn(serve::serve(admin_listener, operator, limits, boot.stopping.clone()));
+    work.spawn(serve::serve(serve::Port::plain(admin_listener), operator, limits, boot.stopping.clone()));
     Ok(Running {
         address,
+        scheme: if boot.shown.is_some() { "https" } else { "http" },
         admin,
         clock: boot.clock.clone(),
         stopping: boot.stopping.clone(),
@@ -316,33 +337,37 @@ pub(crate) fn read_secrets(path: &Path) -> anyhow::Result<BTreeMap<String, Strin
         .with_context(|| format!("{} is not a JSON object of secrets", path.display()))
 }
 
-// The secrets of the services' clients, and the office's where the operator says it.
-fn own_clients(settings: &Settings) -> anyhow::Result<(BTreeMap<String, String>, Option<String>)> {
-    let mut secrets = match settings.service_secrets_file.as_str() {
+// The secrets of the services' clients, and those of the suite's own others where the operator says them.
+type Secrets = BTreeMap<String, String>;
+
+fn own_clients(settings: &Settings) -> anyhow::Result<(Secrets, Secrets)> {
+    let secrets = match settings.service_secrets_file.as_str() {
         "" => service_secrets(&settings.data_dir)?,
         file => read_secrets(Path::new(file))?,
     };
-    let admin = secrets.remove("admin");
-    Ok((secrets, admin))
+    Ok(secrets.into_iter().partition(|(client, _)| client.starts_with("svc-")))
 }
 
 // What the operator says all replicas know, and nothing of it is written down.
-async fn give_admin(
+async fn give_own(
     identity: &Arc<gateway::identity::App>,
-    secret: Option<String>,
-    folder: &Path,
+    told: &Secrets,
+    settings: &Settings,
 ) -> anyhow::Result<()> {
-    match secret {
-        Some(secret) => gateway::identity::set_admin(identity, &secret).await,
-        None => keep_admin(identity, folder).await,
+    for own in gateway::identity::own_clients(settings.separate_administrators) {
+        match told.get(own.id) {
+            Some(secret) => gateway::identity::set_own(identity, &own, secret).await?,
+            None => {
+                let path = settings.data_dir.join(format!("{}.json", own.id));
+                if let Some(secret) = gateway::identity::ensure_own(identity, &own, path.exists()).await? {
+                    let client = serde_json::json!({ "clientId": own.id, "clientSecret": secret });
+                    write_secret(&path, &serde_json::to_vec_pretty(&client)?)?;
+                }
+            }
+        }
     }
-}
-
-async fn keep_admin(identity: &Arc<gateway::identity::App>, folder: &Path) -> anyhow::Result<()> {
-    let path = folder.join("admin.json");
-    if let Some(secret) = gateway::identity::ensure_admin(identity, path.exists()).await? {
-        let admin = serde_json::json!({ "clientId": "admin", "clientSecret": secret });
-        write_secret(&path, &serde_json::to_vec_pretty(&admin)?)?;
+    for client in gateway::identity::separate(identity).await? {
+        tracing::warn!(client, "is no administrator any more: the three are separate");
     }
     Ok(())
 }

@@ -59,6 +59,8 @@ impl Times {
 pub struct Token<'a> {
     /// The key that it names.
     pub kid: String,
+    alg: String,
+    typ: Option<String>,
     signed: &'a str,
     signature: &'a str,
     payload: Vec<u8>,
@@ -67,15 +69,18 @@ pub struct Token<'a> {
 impl<'a> Token<'a> {
     /// Takes an access token apart: it names its type and its key.
     pub fn parse(text: &'a str) -> Answer<Self> {
-        Self::taken_apart(text, true)
+        let token = Self::taken_apart(text)?;
+        if token.kid.is_empty() { Err(unusual()) } else { Ok(token) }
     }
 
     /// Takes a client's assertion apart, which may leave its type and its key unsaid.
     pub fn parse_assertion(text: &'a str) -> Answer<Self> {
-        Self::taken_apart(text, false)
+        let token = Self::taken_apart(text)?;
+        token.is_of(&["EdDSA"], if token.typ.is_some() { &["JWT"] } else { &[""] })?;
+        Ok(token)
     }
 
-    fn taken_apart(text: &'a str, whole: bool) -> Answer<Self> {
+    fn taken_apart(text: &'a str) -> Answer<Self> {
         let mut parts = text.split('.');
         let (Some(header), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -86,25 +91,38 @@ impl<'a> Token<'a> {
             return Err(not_a_token());
         }
         let decoded = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| not_a_token());
-        let header: Header = strict(&decoded(header)?).map_err(|_| unusual())?;
-        if header.alg != "EdDSA" {
-            return Err(refused("the token is not signed with EdDSA", "令牌不是以 EdDSA 签名"));
-        }
-        if header.typ.as_deref().map_or(whole, |typ| typ != "JWT") {
-            return Err(refused("the token's typ is not JWT", "令牌的 typ 不是 JWT"));
-        }
-        if whole && header.kid.is_none() {
-            return Err(unusual());
-        }
+        let Header { alg, typ, kid } = strict(&decoded(header)?).map_err(|_| unusual())?;
         let signed = &text[..text.len() - signature.len() - 1];
         let payload = decoded(payload)?;
-        Ok(Self { kid: header.kid.unwrap_or_default(), signed, signature, payload })
+        Ok(Self { kid: kid.unwrap_or_default(), alg, typ, signed, signature, payload })
+    }
+
+    /// Whether its header names one of these algorithms and one of these types; "" is none.
+    pub fn is_of(&self, algorithms: &[&str], types: &[&str]) -> Answer<()> {
+        if !algorithms.contains(&self.alg.as_str()) {
+            return Err(refused(
+                &format!("the token is not signed with {}", algorithms.join(" or ")),
+                &format!("令牌不是以 {} 签名", algorithms.join(" 或 ")),
+            ));
+        }
+        if !types.contains(&self.typ.as_deref().unwrap_or_default()) {
+            return Err(refused(
+                &format!("the token's typ is not {}", types.join(" or ")),
+                &format!("令牌的 typ 不是 {}", types.join(" 或 ")),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The algorithm that its header names, which is judged before.
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        self.alg.parse().ok()
     }
 
     /// Whether a key signed it.
     pub fn is_signed_by(&self, key: &DecodingKey) -> bool {
-        jsonwebtoken::crypto::verify(self.signature, self.signed.as_bytes(), key, Algorithm::EdDSA)
-            .unwrap_or(false)
+        let Some(algorithm) = self.algorithm() else { return false };
+        jsonwebtoken::crypto::verify(self.signature, self.signed.as_bytes(), key, algorithm).unwrap_or(false)
     }
 
     /// Its claims: every member once, each of its own JSON type.
@@ -119,7 +137,7 @@ impl<'a> Token<'a> {
 }
 
 // A struct's own members are judged by serde; those that it ignores could still stand there twice.
-fn strict<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
+pub fn strict<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
     serde_json::from_slice::<Distinct>(json)?;
     serde_json::from_slice(json)
 }

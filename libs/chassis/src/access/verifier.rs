@@ -8,10 +8,13 @@ use std::{
 use contract::identity::v1 as identity;
 use jiff::Timestamp;
 use jsonwebtoken::DecodingKey;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{Caller, Claims, KeySet, Times, Token, refused, token::CLOCK_LEEWAY_S};
+use super::{
+    Caller, Claims, Foreign, KeySet, Times, Token, foreign_key, refused, token::CLOCK_LEEWAY_S, wrong,
+};
 use crate::{
     fault::{Answer, Fault},
     upstream::Upstream,
@@ -22,6 +25,7 @@ pub struct Verifier {
     issuer: String,
     audience: String,
     source: Option<Upstream>,
+    foreign: Option<Arc<Foreign>>,
     ahead_s: i64,
     standing: RwLock<Standing>,
     fetched: RwLock<Option<Instant>>,
@@ -44,7 +48,15 @@ struct Accepted {
     caller: Caller,
     times: Times,
     kid: String,
+    // By another issuer's word.
+    foreign: bool,
     client: [u8; 32],
+}
+
+// Whose word a token claims to be; which key may prove it depends on that.
+#[derive(Deserialize)]
+struct Claimed {
+    iss: String,
 }
 
 // A flood of tokens with invented key ids must not become a flood of requests for keys.
@@ -61,6 +73,7 @@ impl Verifier {
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
             source,
+            foreign: None,
             ahead_s: CLOCK_LEEWAY_S,
             standing: RwLock::default(),
             fetched: RwLock::default(),
@@ -72,6 +85,12 @@ impl Verifier {
     #[must_use]
     pub fn in_a_drill(self) -> Self {
         Self { ahead_s: DRILL_AHEAD_S, ..self }
+    }
+
+    /// Takes tokens of another issuer as well.
+    #[must_use]
+    pub fn beside(self, foreign: Option<Arc<Foreign>>) -> Self {
+        Self { foreign, ..self }
     }
 
     /// Trusts a key from now on; the identity service itself does so with its own.
@@ -109,6 +128,15 @@ impl Verifier {
     /// Keeps up with how tokens stand until the process stops. While the identity service does not answer, what was known goes on:
     /// tokens end by themselves, and a suite that stops with one of its parts helps nobody.
     pub async fn follow(self: Arc<Self>, stopping: CancellationToken) {
+        let others = async {
+            if let Some(foreign) = &self.foreign {
+                foreign.follow(stopping.clone()).await;
+            }
+        };
+        tokio::join!(self.follow_own(stopping.clone()), others);
+    }
+
+    async fn follow_own(&self, stopping: CancellationToken) {
         let Some(source) = self.source.clone() else { return };
         let mut client = identity::tokens_client::TokensClient::new(source);
         let mut silent = false;
@@ -165,7 +193,11 @@ impl Verifier {
             .standing
             .read()
             .map_err(|_| Fault::internal(anyhow::anyhow!("the standing's lock is poisoned")))?;
-        if standing.key(&accepted.kid).is_none() {
+        let known = match &self.foreign {
+            Some(foreign) if accepted.foreign => foreign.holds(&accepted.kid),
+            _ => standing.key(&accepted.kid).is_some(),
+        };
+        if !known {
             return Err(foreign_key());
         }
         let revoked =
@@ -178,14 +210,16 @@ impl Verifier {
 
     async fn verify(&self, token: &str, digest: [u8; 32]) -> Answer<Accepted> {
         let token = Token::parse(token)?;
-        let key = match self.key(&token.kid) {
-            Some(key) => key,
-            None => {
-                self.fetch().await?;
-                self.key(&token.kid).ok_or_else(foreign_key)?
-            }
+        let Claimed { iss } = token.claims()?;
+        let foreign = self.foreign.as_ref().filter(|foreign| foreign.issuer == iss);
+        // Times are judged by the suite's own clock, on every use.
+        let (claims, times) = match foreign {
+            Some(foreign) => foreign.judge(&token).await?,
+            None => self.judge(&token).await?,
         };
-        let accepted = self.judge(&token, &key)?;
+        let client = Sha256::digest(&claims.sub).into();
+        let (caller, kid) = (Caller::of(claims), token.kid);
+        let accepted = Accepted { caller, times, kid, foreign: foreign.is_some(), client };
         if let Ok(mut known) = self.accepted.write() {
             if known.len() >= ACCEPTED_MOST {
                 known.clear();
@@ -195,17 +229,19 @@ impl Verifier {
         Ok(accepted)
     }
 
-    fn judge(&self, token: &Token<'_>, key: &DecodingKey) -> Answer<Accepted> {
-        let wrong = || {
-            refused(
-                "the token's signature, issuer or audience is not right",
-                "令牌的签名、签发方或受众不正确",
-            )
+    // A token of our own issuer.
+    async fn judge(&self, token: &Token<'_>) -> Answer<(Claims, Times)> {
+        token.is_of(&["EdDSA"], &["JWT"])?;
+        let key = match self.key(&token.kid) {
+            Some(key) => key,
+            None => {
+                self.fetch().await?;
+                self.key(&token.kid).ok_or_else(foreign_key)?
+            }
         };
-        if !token.is_signed_by(key) {
+        if !token.is_signed_by(&key) {
             return Err(wrong());
         }
-        // Times are judged by the suite's own clock, on every use.
         let (claims, times): (Claims, Times) = (token.claims()?, token.claims()?);
         if claims.iss != self.issuer || claims.aud != self.audience {
             return Err(wrong());
@@ -213,8 +249,7 @@ impl Verifier {
         if claims.sub.is_empty() {
             return Err(refused("the token names no client", "令牌未指明客户端"));
         }
-        let client = Sha256::digest(&claims.sub).into();
-        Ok(Accepted { caller: Caller::of(claims), times, kid: token.kid.clone(), client })
+        Ok((claims, times))
     }
 
     fn key(&self, kid: &str) -> Option<DecodingKey> {
@@ -245,8 +280,4 @@ impl Standing {
     fn key(&self, kid: &str) -> Option<&DecodingKey> {
         self.own.get(kid).or_else(|| self.keys.get(kid))
     }
-}
-
-fn foreign_key() -> Fault {
-    refused("the token's key is not one of the issuer's", "令牌的密钥不属于签发方")
 }

@@ -25,7 +25,7 @@ async fn a_process_to_be_killed() {
     let Some(folder) = std::env::var_os(DRILL) else { return };
     let database = std::env::var_os(DATABASE).unwrap_or_default().into_string().unwrap();
     let flags = serde_json::json!({ "data_dir": std::path::PathBuf::from(folder), "database": database });
-    let boot = Boot::new(Settings::load(None, &flags).unwrap(), Verifier::new("", "", None)).unwrap();
+    let boot = Boot::new(Settings::load(None, &flags).unwrap(), Verifier::new("", "", None), None).unwrap();
     let role = credit::open(&boot).await.unwrap();
     futures::future::join_all(role.background).await;
 }

@@ -23,12 +23,21 @@ pub async fn create(
     request: api::CreateClientRequest,
 ) -> Answer<api::Client> {
     let wanted = request.client.unwrap_or_default();
-    let mut faults = rules::faults(&wanted.client_id, &wanted.scopes, &wanted.roles, &app.scopes);
+    let mut faults = rules::id_faults(&wanted.client_id);
+    faults.extend(rules::grant_faults(&wanted.scopes, &wanted.roles, &app.scopes, app.separate));
     faults.extend(key_faults(&wanted.keys));
     if !faults.is_empty() {
         return Err(Fault::fields(faults));
     }
-    let keys: Vec<String> = wanted.keys.iter().map(|key| format!("{}={}", key.kid, key.x)).collect();
+    let granted = !(wanted.scopes.is_empty() && wanted.roles.is_empty() && wanted.keys.is_empty());
+    if granted && context.caller.has_role(rules::SYSTEM) {
+        return Err(Fault::denied(
+            api::ErrorReason::GrantsAreAnothers.as_str_name(),
+            "a system administrator registers clients without scopes, roles and keys; the security administrator grants them",
+            "系统管理员登记客户端时不得授予权限、角色或公钥；应由安全管理员授权",
+        ));
+    }
+    let keys = keys_text(&wanted.keys);
     let client_secret = if keys.is_empty() { ids::secret()? } else { String::new() };
     let client = rows::Client {
         client_id: wanted.client_id,
@@ -40,8 +49,9 @@ pub async fn create(
         secret_hash: app.hashed(&client_secret).await?,
         request_id: request.request_id,
         created_at: micros(context.now),
-        keys: keys.join(" "),
+        keys,
         signed_in_at: 0,
+        locked_at: 0,
     };
     let tx = app.store().begin().await?;
     if !rows::insert(&tx, &client).await? {
@@ -71,8 +81,14 @@ pub async fn create(
     Ok(api::Client { client_secret, ..client.message() })
 }
 
-// A key is judged as one of a key set is.
-fn key_faults(keys: &[api::PublicKey]) -> Vec<Violation> {
+/// Public keys as a row holds them.
+pub fn keys_text(keys: &[api::PublicKey]) -> String {
+    let keys: Vec<String> = keys.iter().map(|key| format!("{}={}", key.kid, key.x)).collect();
+    keys.join(" ")
+}
+
+/// What is wrong with a client's keys: one is judged as one of a key set is.
+pub fn key_faults(keys: &[api::PublicKey]) -> Vec<Violation> {
     let set: Vec<api::Key> = keys.iter().map(tokens::key).collect();
     let wrong = KeySet::of(&set).err().map(|error| {
         let mut fault = Violation::new(
@@ -136,6 +152,9 @@ pub async fn delete(
             "不能删除信用联办自用的客户端",
         ));
     }
+    if rules::is_own_administration(context.caller.name(), &request.client_id) {
+        return Err(own_administration());
+    }
     let known = rows::find(&**tx, &request.client_id).await?;
     let client = known.ok_or_else(|| Fault::not_found("client", "客户端", &request.client_id))?;
     if !rows::delete(tx, &client.client_id).await? {
@@ -149,4 +168,13 @@ pub async fn delete(
 pub async fn revoke_tokens(app: &App, context: &Context, tx: &Tx, client: &str) -> Answer<()> {
     let now_s = context.now.as_second();
     rows::revoke(tx, client, now_s, now_s + app.tokens_live_s()).await
+}
+
+/// The refusal of whoever administers itself.
+pub fn own_administration() -> Fault {
+    Fault::denied(
+        api::ErrorReason::OwnAdministration.as_str_name(),
+        "nobody grants, locks or removes itself, nor the administrators that the suite made at its start; let another do it",
+        "不得对自己或系统初始管理员进行授权、锁定或删除；请由他人操作",
+    )
 }

@@ -1,6 +1,8 @@
 //! Identity: the suite's own token issuer, for where the city has none. OAuth 2 client credentials, EdDSA, a public key set.
 mod access;
+mod audit;
 mod clients;
+mod grants;
 mod guards;
 mod rows;
 mod rules;
@@ -15,7 +17,7 @@ use std::{
 pub use access::entries as access_table;
 use chassis::{
     Answer, App as _, Fault, Store,
-    access::Verifier,
+    access::{Denials, Verifier},
     call,
     clock::Clock,
     ids, mutate,
@@ -26,6 +28,7 @@ use chassis::{
 use contract::identity::v1::{
     self as api,
     access_server::{Access, AccessServer},
+    audit_server::{Audit, AuditServer},
     clients_server::{Clients, ClientsServer},
     tokens_server::{Tokens, TokensServer},
 };
@@ -48,6 +51,9 @@ pub struct App {
     token_ttl_s: u32,
     // Scopes that exist, in order.
     scopes: Vec<String>,
+    // Whether the office has left administration to the three.
+    separate: bool,
+    denials: Denials,
 }
 
 impl chassis::App for App {
@@ -96,6 +102,7 @@ impl MigratorTrait for Migrator {
         storage::migrations(&[
             ("identity_0001_base", include_str!("../../migrations/0001_identity.sql")),
             ("identity_0002_protection", include_str!("../../migrations/0002_protection.sql")),
+            ("identity_0003_administrators", include_str!("../../migrations/0003_administrators.sql")),
         ])
     }
 }
@@ -146,6 +153,23 @@ impl Access for Calls {
 }
 
 #[tonic::async_trait]
+impl Audit for Calls {
+    async fn list_denials(
+        &self,
+        r: Request<api::ListDenialsRequest>,
+    ) -> Result<Response<api::ListDenialsResponse>, Status> {
+        call(&self.0, r, audit::denials).await
+    }
+
+    async fn list_changes(
+        &self,
+        r: Request<api::ListChangesRequest>,
+    ) -> Result<Response<api::ListChangesResponse>, Status> {
+        call(&self.0, r, audit::changes).await
+    }
+}
+
+#[tonic::async_trait]
 impl Clients for Calls {
     // Not by `mutate`, which would keep the answer and with it the secret.
     async fn create_client(
@@ -169,6 +193,28 @@ impl Clients for Calls {
     async fn delete_client(&self, r: Request<api::DeleteClientRequest>) -> Result<Response<()>, Status> {
         let answered = mutate(&self.0, r, clients::delete).await;
         self.0.told(answered).await
+    }
+
+    async fn set_grants(&self, r: Request<api::SetGrantsRequest>) -> Result<Response<api::Client>, Status> {
+        let answered = mutate(&self.0, r, grants::set).await;
+        self.0.told(answered).await
+    }
+
+    async fn set_keys(&self, r: Request<api::SetKeysRequest>) -> Result<Response<api::Client>, Status> {
+        let answered = mutate(&self.0, r, grants::set_keys).await;
+        self.0.told(answered).await
+    }
+
+    async fn lock_client(&self, r: Request<api::LockClientRequest>) -> Result<Response<api::Client>, Status> {
+        let answered = mutate(&self.0, r, grants::lock).await;
+        self.0.told(answered).await
+    }
+
+    async fn unlock_client(
+        &self,
+        r: Request<api::UnlockClientRequest>,
+    ) -> Result<Response<api::Client>, Status> {
+        mutate(&self.0, r, grants::unlock).await
     }
 
     async fn revoke_tokens(
@@ -203,6 +249,7 @@ pub async fn open(boot: &Boot, secrets: BTreeMap<String, String>) -> anyhow::Res
     scopes.extend(["credit.decide", "sampling.audit"].map(str::to_owned));
     scopes.sort_unstable();
     scopes.dedup();
+    boot.denials.keep();
     let app = Arc::new(App {
         store: store.clone(),
         clock: boot.clock.clone(),
@@ -214,6 +261,8 @@ pub async fn open(boot: &Boot, secrets: BTreeMap<String, String>) -> anyhow::Res
         audience: boot.settings.audience.clone(),
         token_ttl_s: boot.settings.token_ttl_s,
         scopes,
+        separate: boot.settings.separate_administrators,
+        denials: boot.denials.clone(),
     });
     hash_what_was_derived(&app).await.map_err(told)?;
     let now = app.clock.now();
@@ -225,8 +274,12 @@ pub async fn open(boot: &Boot, secrets: BTreeMap<String, String>) -> anyhow::Res
     let mut routes = RoutesBuilder::default();
     routes.add_service(TokensServer::new(Calls(app.clone())).max_decoding_message_size(MESSAGE_MAX));
     routes.add_service(ClientsServer::new(Calls(app.clone())).max_decoding_message_size(MESSAGE_MAX));
+    routes.add_service(AuditServer::new(Calls(app.clone())).max_decoding_message_size(MESSAGE_MAX));
     routes.add_service(AccessServer::new(Calls(app.clone())).max_decoding_message_size(MESSAGE_MAX));
-    let background = vec![app.clone().keep_up(boot.stopping.clone()).boxed()];
+    let background = vec![
+        app.clone().keep_up(boot.stopping.clone()).boxed(),
+        app.clone().keep_denials(boot.stopping.clone()).boxed(),
+    ];
     let role = Role { name: "gateway", router: stack(boot, routes), background, store };
     Ok(Opened { app, role })
 }
@@ -250,24 +303,69 @@ async fn hash_what_was_derived(app: &App) -> Answer<()> {
     Ok(())
 }
 
-/// Makes the credit office's own client where it is missing, or gives it a new secret where the old one was not `kept`.
+/// A client that the suite makes at its start, for whoever keeps its secret.
+pub struct Own {
+    /// Its id.
+    pub id: &'static str,
+    name: &'static str,
+    role: &'static str,
+}
+
+/// Those clients: the credit office's, and where they are separate the three administrators'.
+pub fn own_clients(separate: bool) -> Vec<Own> {
+    let office = [(rules::ADMIN, "信用联办", "office")];
+    let administrators = rules::ADMINISTRATORS.into_iter().filter(|_| separate);
+    office.into_iter().chain(administrators).map(|(id, name, role)| Own { id, name, role }).collect()
+}
+
+/// Makes one of them where it is missing, or gives it a new secret where the old one was not `kept`.
 /// Returns a secret that must be written down.
-pub async fn ensure_admin(app: &Arc<App>, kept: bool) -> anyhow::Result<Option<String>> {
-    let known = rows::find(app.store().read(), rules::ADMIN).await.map_err(told)?.is_some();
+pub async fn ensure_own(app: &Arc<App>, own: &Own, kept: bool) -> anyhow::Result<Option<String>> {
+    let known = rows::find(app.store().read(), own.id).await.map_err(told)?.is_some();
     if known && kept {
         return Ok(None);
     }
     let secret = ids::secret().map_err(told)?;
-    let hash = app.hashed(&secret).await.map_err(told)?;
-    rows::put_admin(app.store(), &hash, &app.scopes, app.clock.now()).await.map_err(told)?;
+    set_own(app, own, &secret).await?;
     Ok(Some(secret))
 }
 
-/// Gives the credit office's own client a secret that the operator keeps.
-pub async fn set_admin(app: &Arc<App>, secret: &str) -> anyhow::Result<()> {
-    anyhow::ensure!(secret.len() >= 32, "the office's secret has fewer than 32 characters");
+/// Gives one of them a secret that the operator keeps.
+pub async fn set_own(app: &Arc<App>, own: &Own, secret: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(secret.len() >= 32, "the secret of {} has fewer than 32 characters", own.id);
     let hash = app.hashed(secret).await.map_err(told)?;
-    rows::put_admin(app.store(), &hash, &app.scopes, app.clock.now()).await.map_err(told)
+    let scopes: Vec<&str> = if own.id == rules::ADMIN {
+        let all = app.scopes.iter().map(String::as_str);
+        all.filter(|scope| !app.separate || *scope != rules::ADMINISTRATION).collect()
+    } else {
+        rules::administrator_scopes(own.role).to_vec()
+    };
+    let now = app.clock.now();
+    rows::put_own(app.store(), own.id, (own.name, own.role), &hash, &scopes, now).await.map_err(told)
+}
+
+/// Where administration is the three's: takes it from whoever else has it, with the tokens got so far. Returns whose it was.
+pub async fn separate(app: &Arc<App>) -> anyhow::Result<Vec<String>> {
+    if !app.separate {
+        return Ok(Vec::new());
+    }
+    let mut changed = Vec::new();
+    let tx = app.store().begin().await.map_err(told)?;
+    for client in rows::with_scope(&*tx, rules::ADMINISTRATION).await.map_err(told)? {
+        if rules::keeps_apart(client.scopes.split(' '), client.roles.split(' '), true) {
+            continue;
+        }
+        let left: Vec<&str> =
+            client.scopes.split(' ').filter(|scope| *scope != rules::ADMINISTRATION).collect();
+        let after = rows::Client { scopes: left.join(" "), ..client };
+        rows::update(&tx, &after).await.map_err(told)?;
+        let now_s = app.clock.now().as_second();
+        rows::revoke(&tx, &after.client_id, now_s, now_s + app.tokens_live_s()).await.map_err(told)?;
+        changed.push(after.client_id);
+    }
+    tx.commit().await.map_err(told)?;
+    app.refresh().await.map_err(told)?;
+    Ok(changed)
 }
 
 fn told(fault: chassis::Fault) -> anyhow::Error {

@@ -1,14 +1,13 @@
 //! Where clients and the key meet their tables.
 use chassis::{
     Answer, Store, Tx,
+    access::Denied,
     clock::{from_micros, micros, wire},
-    storage::sql,
+    storage::{insert_rows, sql},
 };
 use contract::identity::v1 as api;
 use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
-
-use super::rules::ADMIN;
 
 /// A client as it stands in the table.
 #[derive(Clone, FromQueryResult)]
@@ -27,6 +26,8 @@ pub struct Client {
     pub keys: String,
     /// Microseconds since 1970; 0: never.
     pub signed_in_at: i64,
+    /// Likewise.
+    pub locked_at: i64,
 }
 
 impl Client {
@@ -46,6 +47,7 @@ impl Client {
                 .public_keys()
                 .map(|(kid, x)| api::PublicKey { kid: kid.into(), x: x.into() })
                 .collect(),
+            lock_time: (self.locked_at > 0).then(|| wire(from_micros(self.locked_at))),
         }
     }
 
@@ -182,6 +184,7 @@ pub async fn forget(tx: &Tx, now_s: i64) -> Answer<()> {
     for text in [
         "DELETE FROM assertions WHERE ends_at < $1 - 120",
         "DELETE FROM revocations WHERE shown_until < $1",
+        "DELETE FROM denials WHERE at < ($1 - 200 * 86400) * 1000000",
         "DELETE FROM sign_ins WHERE last_at < $1 - 86400 AND good_address = ''",
     ] {
         tx.execute_raw(sql(&**tx, text, [now_s.into()])).await?;
@@ -270,30 +273,127 @@ pub async fn put_service(
         created_at: micros(now),
         keys: String::new(),
         signed_in_at: 0,
+        locked_at: 0,
     };
     put(store, &client).await
 }
 
-/// Registers the office's own client.
-pub async fn put_admin(store: &Store, secret_hash: &str, scopes: &[String], now: Timestamp) -> Answer<()> {
+/// Registers a client that the suite makes at its start: the office's own, or an administrator.
+pub async fn put_own(
+    store: &Store,
+    id: &str,
+    (name, role): (&str, &str),
+    secret_hash: &str,
+    scopes: &[&str],
+    now: Timestamp,
+) -> Answer<()> {
     let client = Client {
-        client_id: ADMIN.to_owned(),
-        display_name: String::from("信用联办"),
+        client_id: id.to_owned(),
+        display_name: name.to_owned(),
         department: String::from("credit-office"),
         scopes: scopes.join(" "),
-        roles: String::from("office"),
+        roles: role.to_owned(),
         default_purpose: String::from("信用监管"),
         secret_hash: secret_hash.to_owned(),
         request_id: String::new(),
         created_at: micros(now),
         keys: String::new(),
         signed_in_at: 0,
+        locked_at: 0,
     };
     put(store, &client).await
+}
+
+/// Writes what may change of a client: grants, keys, lock.
+pub async fn update(tx: &Tx, client: &Client) -> Answer<()> {
+    let text = "UPDATE clients SET scopes = $2, roles = $3, keys = $4, secret_hash = $5, locked_at = $6 WHERE client_id = $1";
+    let values = [
+        client.client_id.as_str().into(),
+        client.scopes.as_str().into(),
+        client.roles.as_str().into(),
+        client.keys.as_str().into(),
+        client.secret_hash.as_str().into(),
+        client.locked_at.into(),
+    ];
+    tx.execute_raw(sql(&**tx, text, values)).await?;
+    Ok(())
+}
+
+/// All clients that may ask for a scope, the suite's own services left out.
+pub async fn with_scope(db: &impl ConnectionTrait, scope: &str) -> Answer<Vec<Client>> {
+    let text =
+        "SELECT * FROM clients WHERE roles <> 'service' AND (' ' || scopes || ' ') LIKE ('% ' || $1 || ' %')";
+    Ok(Client::find_by_statement(sql(db, text, [scope.into()])).all(db).await?)
 }
 
 /// Removes a client; false where there is none.
 pub async fn delete(tx: &Tx, id: &str) -> Answer<bool> {
     let text = "DELETE FROM clients WHERE client_id = $1 AND roles <> 'service'";
     Ok(tx.execute_raw(sql(&**tx, text, [id.into()])).await?.rows_affected() == 1)
+}
+
+/// A refused call, or several that were alike; its time is in microseconds since 1970.
+#[derive(FromQueryResult)]
+pub struct Denial {
+    pub seq: i64,
+    pub at: i64,
+    pub caller: String,
+    pub method: String,
+    pub reason: String,
+    pub address: String,
+    pub calls: i64,
+}
+
+/// Writes refused calls down.
+pub async fn add_denials(store: &Store, taken: &[(Denied, Timestamp, i64)]) -> Answer<()> {
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let row = |(denied, at, calls): &(Denied, Timestamp, i64)| -> Vec<Value> {
+        let address = denied.address.map(|address| address.to_string()).unwrap_or_default();
+        vec![
+            micros(*at).into(),
+            denied.caller.as_str().into(),
+            denied.method.as_str().into(),
+            denied.reason.as_str().into(),
+            address.into(),
+            (*calls).into(),
+        ]
+    };
+    let columns = ["at", "caller", "method", "reason", "address", "calls"];
+    let tx = store.begin().await?;
+    insert_rows(&*tx, "denials", &columns, taken.iter().map(row).collect(), "").await?;
+    tx.commit().await
+}
+
+/// Refused calls before a number, the latest first; of one caller, or of all where the name is empty.
+pub async fn denials(store: &Store, caller: &str, before: i64, limit: u64) -> Answer<Vec<Denial>> {
+    let text = format!(
+        "SELECT seq, at, caller, method, reason, address, calls FROM denials WHERE seq < $1 AND ($2 = '' OR caller = $2) \
+         ORDER BY seq DESC LIMIT {limit}"
+    );
+    let values = [before.into(), caller.into()];
+    Ok(Denial::find_by_statement(sql(store.read(), &text, values)).all(store.read()).await?)
+}
+
+/// What an administrator changed; its time is in microseconds since 1970.
+#[derive(FromQueryResult)]
+pub struct Change {
+    pub seq: i64,
+    pub at: i64,
+    pub actor: String,
+    pub department: String,
+    pub kind: String,
+    pub subject: String,
+    pub detail: String,
+}
+
+/// Changes before a number, the latest first; of one subject, or of all where the name is empty.
+pub async fn changes(store: &Store, subject: &str, before: i64, limit: u64) -> Answer<Vec<Change>> {
+    let text = format!(
+        "SELECT seq, at, actor, department, kind, subject, detail FROM decisions WHERE seq < $1 AND ($2 = '' OR subject = $2) \
+         ORDER BY seq DESC LIMIT {limit}"
+    );
+    let values = [before.into(), subject.into()];
+    Ok(Change::find_by_statement(sql(store.read(), &text, values)).all(store.read()).await?)
 }

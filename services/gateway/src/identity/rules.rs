@@ -6,6 +6,55 @@ use sha2::{Digest, Sha256};
 /// The credit office's own client 信用联办, made at the first start.
 pub const ADMIN: &str = "admin";
 
+/// Who may administer at all; which of it, the role says.
+pub const ADMINISTRATION: &str = "identity.admin";
+
+/// The three administrators who are not one 三员分立 (GB/T 22239-2019, 8.1.5): the clients that the suite makes for them, their names for people, their roles.
+pub const ADMINISTRATORS: [(&str, &str, &str); 3] = [
+    ("system-admin", "系统管理员", "system-administrator"),
+    ("security-admin", "安全管理员", "security-administrator"),
+    ("audit-admin", "审计管理员", "audit-administrator"),
+];
+
+/// The scopes of one of them: the audit administrator reads who looked at whom besides.
+pub fn administrator_scopes(role: &str) -> &'static [&'static str] {
+    if role == "audit-administrator" { &[ADMINISTRATION, "credit.read"] } else { &[ADMINISTRATION] }
+}
+
+const OFFICE: &str = "office";
+/// See `ADMINISTRATORS`.
+pub const SYSTEM: &str = "system-administrator";
+
+/// Whether somebody would administer itself, or an administrator of the suite's own making.
+pub fn is_own_administration(by: &str, client: &str) -> bool {
+    by == client || ADMINISTRATORS.iter().any(|(id, _, _)| *id == client)
+}
+
+/// Whether something that was held is held no more.
+pub fn takes_away(before: &str, after: &str) -> bool {
+    before.split_whitespace().any(|held| !after.split_whitespace().any(|kept| kept == held))
+}
+
+/// Whether roles and scopes keep the three apart: nobody is two of them, or one of them and the office; and where they are `separate`,
+/// nobody administers who is none of them.
+pub fn keeps_apart<'a>(
+    scopes: impl IntoIterator<Item = &'a str>,
+    roles: impl IntoIterator<Item = &'a str>,
+    separate: bool,
+) -> bool {
+    let (mut administrators, mut office) = (0, false);
+    for role in roles {
+        administrators += usize::from(ADMINISTRATORS.iter().any(|(_, _, name)| *name == role));
+        office |= role == OFFICE;
+    }
+    let administers = scopes.into_iter().any(|scope| scope == ADMINISTRATION);
+    match administrators {
+        0 => !(separate && administers),
+        1 => !office,
+        _ => false,
+    }
+}
+
 /// The scopes of a service's own client: those of the call graph and no others.
 pub fn service_scopes(client: &str) -> &'static [&'static str] {
     match client {
@@ -143,12 +192,13 @@ pub fn granted<'a>(held: &'a str, asked: &'a str) -> Result<&'a str, &'a str> {
     lacking.map_or(Ok(asked), Err)
 }
 
-/// What is wrong with a registration.
-pub fn faults(client_id: &str, scopes: &[String], roles: &[String], known: &[String]) -> Vec<Violation> {
+fn form(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+/// What is wrong with the name of a client to register.
+pub fn id_faults(client_id: &str) -> Vec<Violation> {
     let mut faults = Vec::new();
-    let form = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-    };
     if !form(client_id) {
         faults.push(Violation::new(
             "clientId",
@@ -156,9 +206,16 @@ pub fn faults(client_id: &str, scopes: &[String], roles: &[String], known: &[Str
             "只能包含字母、数字、连字符、点和下划线",
         ));
     }
-    if client_id == ADMIN || client_id.starts_with("svc-") {
+    let own = client_id == ADMIN || ADMINISTRATORS.iter().any(|(id, _, _)| *id == client_id);
+    if own || client_id.starts_with("svc-") {
         faults.push(Violation::new("clientId", "is one of the suite's own", "为系统自用的客户端名称"));
     }
+    faults
+}
+
+/// What is wrong with scopes and roles that a client is to have.
+pub fn grant_faults(scopes: &[String], roles: &[String], known: &[String], separate: bool) -> Vec<Violation> {
+    let mut faults = Vec::new();
     for (index, scope) in scopes.iter().enumerate().filter(|(_, scope)| !known.contains(scope)) {
         let mut fault = Violation::new(
             format!("scopes[{index}]"),
@@ -176,6 +233,15 @@ pub fn faults(client_id: &str, scopes: &[String], roles: &[String], known: &[Str
                 format!("不能为客户端授予角色“{role}”"),
             ));
         }
+    }
+    if !keeps_apart(scopes.iter().map(String::as_str), roles.iter().map(String::as_str), separate) {
+        let mut fault = Violation::new(
+            "roles",
+            "make one client two administrators, or an administrator and the office; the three are separate clients, and nobody else has identity.admin where they are",
+            "使一个客户端兼任两种管理员，或兼任管理员与信用联办；系统、安全、审计管理员须相互独立",
+        );
+        fault.reason = contract::identity::v1::ErrorReason::AdministratorsSeparate.as_str_name();
+        faults.push(fault);
     }
     faults
 }
@@ -255,10 +321,41 @@ mod tests {
     fn the_suites_own_names_and_roles_are_not_given_away() {
         let known = [String::from("credit.read")];
         let of = |id: &str, scope: &str, role: &str| {
-            faults(id, &[scope.to_owned()], &[role.to_owned()], &known).len()
+            id_faults(id).len() + grant_faults(&[scope.to_owned()], &[role.to_owned()], &known, false).len()
         };
         assert_eq!(of("a-client", "credit.read", "office"), 0);
         assert_eq!(of("svc-credit", "credit.read", "office"), 1);
+        assert_eq!(of("audit-admin", "credit.read", "office"), 1);
         assert_eq!(of("a client", "credit.reed", "service"), 3);
+    }
+
+    #[test]
+    fn three_administrators_are_not_one() {
+        let apart = |scopes: &[&str], roles: &[&str], separate| {
+            keeps_apart(scopes.iter().copied(), roles.iter().copied(), separate)
+        };
+        let (system, security, audit) =
+            ("system-administrator", "security-administrator", "audit-administrator");
+        for (scopes, roles, united, separate) in [
+            (&["identity.admin"][..], &["office"][..], true, false),
+            (&["identity.admin"], &[], true, false),
+            (&["identity.admin"], &[system], true, true),
+            (&["identity.admin", "credit.read"], &[audit, "clerk"], true, true),
+            (&["identity.admin"], &[system, security], false, false),
+            (&["credit.read"], &[security, audit], false, false),
+            (&["identity.admin"], &[system, security, audit], false, false),
+            (&["identity.admin"], &["office", security], false, false),
+            (&["credit.read"], &["office"], true, true),
+            (&[], &[], true, true),
+        ] {
+            assert_eq!(apart(scopes, roles, false), united, "{scopes:?} {roles:?}");
+            assert_eq!(apart(scopes, roles, true), separate, "{scopes:?} {roles:?}, separate");
+        }
+        for (_, _, role) in ADMINISTRATORS {
+            assert!(apart(administrator_scopes(role), &[role], true), "{role}");
+        }
+        assert!(is_own_administration("a", "a") && is_own_administration("a", "audit-admin"));
+        assert!(!is_own_administration("security-admin", "admin"));
+        assert!(takes_away("a.read b.read", "a.read") && !takes_away("a.read", "b.read a.read"));
     }
 }

@@ -109,6 +109,12 @@ async fn sign_in(
         _ => knows(app, known.as_ref(), &request.client_secret).await,
     };
     match (proven, known) {
+        // Told only to who proved to be it.
+        (Ok(()), Some(client)) if client.locked_at > 0 => Err(Fault::denied(
+            api::ErrorReason::ClientLocked.as_str_name(),
+            format!("the client {} is locked; ask the security administrator", client.client_id),
+            format!("客户端{}已被锁定；请联系安全管理员", client.client_id),
+        )),
         (Ok(()), Some(client)) => {
             guard.succeeded(app, context).await?;
             if client.signed_in_at == 0 && client.roles != "service" {

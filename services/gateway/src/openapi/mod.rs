@@ -1,5 +1,6 @@
 //! OpenAPI 3.1 from the same descriptors as the routes: what is documented is what is served.
 mod comments;
+mod headers;
 mod schemas;
 
 use std::collections::{BTreeMap, HashMap};
@@ -50,7 +51,8 @@ pub fn document(pool: &DescriptorPool) -> anyhow::Result<Value> {
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Credit-based supervision of enterprises 企业信用监管. Get a token at POST /oauth2/token and send it as \
                             Authorization: Bearer. Errors are {\"error\": {code, status, message, details}}, in the language of \
-                            Accept-Language (en, zh-CN).",
+                            Accept-Language (en, zh-CN). 先通过 POST /oauth2/token 获取令牌，并以 Authorization: Bearer 发送；错误信息的语言\
+                            由 Accept-Language 决定。",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "tags": tags,
@@ -103,13 +105,15 @@ impl Writer {
             operation["x-scope"] = scope.into();
         }
         operation["parameters"] = self.parameters(&input, rule, &variables, &names);
+        let conditions = headers::parameters(method, rule);
+        if let Some(list) = operation["parameters"].as_array_mut() {
+            list.extend(conditions);
+        }
         if let Some(body) = self.body(&input, rule, &variables) {
             operation["requestBody"] = body;
         }
-        operation["responses"] = json!({
-            "200": { "description": "Done 成功", "content": self.answer(method, rule) },
-            "default": { "$ref": "#/components/responses/Error" },
-        });
+        let content = self.answer(method, rule);
+        operation["responses"] = headers::responses(method, rule, content);
         self.paths.entry(path).or_default().insert(rule.method.as_str().to_lowercase(), operation);
     }
 
@@ -351,6 +355,33 @@ mod tests {
         assert!(
             submit["requestBody"]["content"]["application/json"]["schema"]["properties"]["records"]
                 .is_object()
+        );
+        let named = |operation: &Value, name: &str| {
+            operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == name))
+        };
+        let export = &document["paths"]["/credit/v1/imports/{id}/rejects"]["get"];
+        assert!(["Range", "If-Range", "If-None-Match"].iter().all(|name| named(export, name)), "{export}");
+        assert!(export["responses"]["206"]["headers"]["Content-Range"].is_object());
+        assert!(!named(submit, "If-Match") && !named(submit, "Range"));
+        let conditional: Vec<&Value> = document["paths"]
+            .as_object()
+            .expect("paths")
+            .values()
+            .flat_map(|verbs| verbs.as_object().expect("verbs").values())
+            .filter(|operation| named(operation, "If-Match"))
+            .collect();
+        assert!(!conditional.is_empty(), "what is changed under a condition");
+        // Who reads either language finds what it is about.
+        let han = |text: &Value| {
+            text.as_str()
+                .is_some_and(|text| text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter)))
+        };
+        for tag in document["tags"].as_array().expect("tags") {
+            assert!(tag["description"].as_str().is_some_and(|text| !text.is_empty()), "{tag}");
+        }
+        assert!(
+            han(&document["info"]["description"])
+                && han(&document["components"]["responses"]["Error"]["description"])
         );
         let get = &document["paths"]["/credit/v1/subjects/{uscc}"]["get"];
         assert_eq!(get["parameters"][0]["name"], "uscc");

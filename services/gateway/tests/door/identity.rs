@@ -14,6 +14,7 @@ use crate::world::{ADMIN, Reply, World, clients_of};
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 const CLIENTS: &str = "/identity/v1/clients";
+const SECURITY: &str = "security-administrator";
 
 impl World {
     async fn register(&self, client: Value) -> Reply {
@@ -22,7 +23,7 @@ impl World {
     }
 
     async fn registered(&self, id: &str) -> String {
-        let made = self.register(json!({ "clientId": id, "scopes": [ADMIN] })).await;
+        let made = self.register(json!({ "clientId": id, "scopes": [ADMIN], "roles": [SECURITY] })).await;
         assert_eq!(made.status, StatusCode::OK, "{:?}", made.body);
         made.json()["clientSecret"].as_str().unwrap().to_owned()
     }
@@ -36,11 +37,11 @@ impl World {
         self.send(request).await
     }
 
-    async fn sign_in(&self, id: &str, secret: &str) -> Reply {
+    pub async fn sign_in(&self, id: &str, secret: &str) -> Reply {
         self.sign_in_from([192, 0, 2, 1], form(id, secret)).await
     }
 
-    async fn token(&self, id: &str, secret: &str) -> String {
+    pub async fn token(&self, id: &str, secret: &str) -> String {
         let issued = self.sign_in(id, secret).await;
         assert_eq!(issued.status, StatusCode::OK, "{:?}", issued.body);
         format!("Bearer {}", issued.json()["access_token"].as_str().unwrap())
@@ -56,7 +57,7 @@ impl World {
     async fn admin_calls(&self, path: &str, body: Value) -> Reply {
         let admin = self.trial.token_of(chassis::access::Claims {
             scope: ADMIN.to_owned(),
-            roles: vec![String::from("security-administrator")],
+            roles: vec![SECURITY.to_owned()],
             ..self.trial.claims()
         });
         self.ask("POST", path, &[("authorization", admin.text())], body.to_string()).await
@@ -325,8 +326,11 @@ fn asserted(assertion: &str) -> String {
 async fn a_client_may_sign_in_by_its_own_key() {
     let world = World::new().await;
     let pair = Pair { key: SigningKey::from_bytes(&[9; 32]), now: world.trial.boot.clock.now().as_second() };
-    let made =
-        world.register(json!({ "clientId": "portal", "scopes": [ADMIN], "keys": [pair.public()] })).await;
+    let made = world
+        .register(
+            json!({ "clientId": "portal", "scopes": [ADMIN], "roles": [SECURITY], "keys": [pair.public()] }),
+        )
+        .await;
     assert_eq!(
         (made.status, made.json()["clientSecret"].clone()),
         (StatusCode::OK, json!("")),

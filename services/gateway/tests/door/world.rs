@@ -3,7 +3,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Router, body::Body};
 use bytes::Bytes;
-use chassis::{Store, access::Verifier, trial::Trial, upstream::Upstream};
+use chassis::{
+    Store,
+    access::{Claims, Foreign, Verifier},
+    settings::Settings,
+    signer::Signer,
+    trial::Trial,
+    upstream::Upstream,
+};
 use contract::identity::v1 as api;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
@@ -22,6 +29,8 @@ pub struct World {
     pub identity: Upstream,
     /// Its database.
     pub store: Store,
+    /// What the start of the suite asks things of.
+    pub app: Arc<gateway::identity::App>,
 }
 
 pub struct Reply {
@@ -55,19 +64,32 @@ impl World {
         let mut trial = Trial::at("");
         let mut whole = serde_json::to_value(&*trial.boot.settings).unwrap();
         whole.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
-        trial.boot.settings = Arc::new(serde_json::from_value(whole).unwrap());
-        Self::of(trial).await
+        let settings: Settings = serde_json::from_value(whole).unwrap();
+        let verifier = Verifier::new(&settings.issuer, &settings.audience, None);
+        let verifier = verifier.beside(Foreign::of(&settings).unwrap());
+        verifier.trust(Signer::from_seed(&[7; 32]).public()).unwrap();
+        trial.boot.verifier = Arc::new(verifier);
+        trial.boot.settings = Arc::new(settings);
+        Self::of(trial, false).await
     }
 
     /// Another replica, on the same database and by the same clock.
     pub async fn beside(other: &Self) -> Self {
+        Self::beside_with(other, json!({})).await
+    }
+
+    /// The same with further settings.
+    pub async fn beside_with(other: &Self, more: Value) -> Self {
         let mut trial = Trial::at("");
-        let settings = other.trial.boot.settings.clone();
+        let mut settings = serde_json::to_value(&*other.trial.boot.settings).unwrap();
+        settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let settings: Arc<Settings> = Arc::new(serde_json::from_value(settings).unwrap());
         let verifier = Verifier::new(&settings.issuer, &settings.audience, None);
+        verifier.trust(Signer::from_seed(&[7; 32]).public()).unwrap();
         trial.boot.settings = settings;
         trial.boot.clock = other.trial.boot.clock.clone();
         trial.boot.verifier = Arc::new(verifier);
-        Self::of(trial).await
+        Self::of(trial, true).await
     }
 
     /// A verifier as a service on a cluster has it, which follows this world's identity.
@@ -82,12 +104,16 @@ impl World {
         Follower(verifier)
     }
 
-    async fn of(trial: Trial) -> Self {
-        let identity = gateway::identity::open(&trial.boot, BTreeMap::new()).await.unwrap();
-        let store = identity.role.store.clone();
+    async fn of(trial: Trial, replica: bool) -> Self {
+        let mut identity = gateway::identity::open(&trial.boot, BTreeMap::new()).await.unwrap();
+        let (store, app) = (identity.role.store.clone(), identity.app.clone());
+        if replica {
+            // SQLite has one writer: what a second one writes by itself would get in the way of the first one's calls.
+            identity.role.background.truncate(1);
+        }
         let identity = trial.run(identity.role);
         let door = gateway::open(&trial.boot, identity.clone(), BTreeMap::new()).unwrap();
-        Self { trial, door, identity, store }
+        Self { trial, door, identity, store, app }
     }
 
     pub async fn ask(
@@ -110,9 +136,20 @@ impl World {
         Reply { status: head.status, headers: head.headers, body }
     }
 
-    /// An administrator's Authorization header.
+    /// The office's Authorization header.
     pub fn admin(&self) -> String {
-        self.trial.token("credit-office", ADMIN).text().to_owned()
+        self.bearer("credit-office", "office")
+    }
+
+    /// An Authorization header of who administers in a role.
+    pub fn bearer(&self, client: &str, role: &str) -> String {
+        let claims = Claims {
+            sub: client.to_owned(),
+            scope: ADMIN.to_owned(),
+            roles: vec![role.to_owned()],
+            ..self.trial.claims()
+        };
+        self.trial.token_of(claims).text().to_owned()
     }
 }
 

@@ -19,6 +19,10 @@ pub async fn run(mut settings: Settings, exit: bool) -> anyhow::Result<()> {
     if settings.log == chassis::settings::DEFAULT_LOG {
         settings.log = String::from("warn");
     }
+    anyhow::ensure!(
+        settings.tls_certificate.as_os_str().is_empty(),
+        "the demo tells its story over plain HTTP; leave tls_certificate empty"
+    );
     let data_dir = settings.data_dir.clone();
     let _telemetry = telemetry::init(&settings, "demo")?;
     let running = suite::up(settings).await?;

@@ -1,8 +1,15 @@
 //! `doctor`: settings, data folder, databases, keys, clocks, feeds and peers, looked at without changing anything, each with what to do.
 use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
-use chassis::{clock::Clock, settings::Settings, upkeep::Lying, upstream::Upstream};
+use chassis::{
+    clock::Clock,
+    settings::Settings,
+    tls::{self, Dialer},
+    upkeep::Lying,
+    upstream::Upstream,
+};
 use contract::identity::v1 as identity;
+use jiff::Timestamp;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -15,6 +22,8 @@ const SKEW_WARNED_MS: i64 = 500;
 const SKEW_MOST_MS: i64 = 2_000;
 // What a follower takes up in about a second.
 const BEHIND_WARNED: i64 = 10_000;
+// Whoever renews certificates by hand needs days.
+const ENDS_SOON_S: i64 = 14 * 86_400;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,8 +79,9 @@ pub async fn doctor(settings: &Settings, roles: &[RoleName]) -> anyhow::Result<b
         Err(error) => findings.add(Grade::Fault, "feeds", &format!("{error:#}"), "see the database above"),
     }
     // Within one process nobody is called over the network.
+    let dialer = certificates(settings, &mut findings);
     for &role in roles {
-        peers(settings, role, &mut findings).await;
+        peers(settings, dialer.as_ref(), role, &mut findings).await;
     }
     for line in &findings.lines {
         println!("{line}");
@@ -258,12 +268,52 @@ fn following(followings: &[feeds::Following], findings: &mut Findings) {
     }
 }
 
-async fn peers(settings: &Settings, role: RoleName, findings: &mut Findings) {
+// Read as a start would read them.
+fn certificates(settings: &Settings, findings: &mut Findings) -> Option<Dialer> {
+    let remedy = "give a certificate in PEM with the key that fits it and has not ended; a running process goes on with the old pair";
+    match tls::shown(settings) {
+        Ok(None) => {}
+        Ok(Some(shown)) => ends("certificate", shown.ends_at(), findings),
+        Err(error) => findings.add(Grade::Fault, "certificate", &format!("{error:#}"), remedy),
+    }
+    match Dialer::of(settings) {
+        Ok(dialer) => {
+            if let Some(dialer) = &dialer {
+                ends("peer certificate", dialer.renewed().ends_at(), findings);
+            }
+            dialer
+        }
+        Err(error) => {
+            findings.add(Grade::Fault, "peer certificate", &format!("{error:#}"), remedy);
+            None
+        }
+    }
+}
+
+fn ends(what: &str, ends_at: Option<Timestamp>, findings: &mut Findings) {
+    let Some(ends_at) = ends_at else {
+        return findings.well(what, "none is shown; the authorities can be read");
+    };
+    let left = ends_at.as_second() - Clock::default().now().as_second();
+    let told = format!("holds until {ends_at}");
+    if left < ENDS_SOON_S {
+        findings.add(
+            Grade::Warning,
+            what,
+            &told,
+            "renew it; a new pair in the same files is taken over by itself",
+        );
+    } else {
+        findings.well(what, &told);
+    }
+}
+
+async fn peers(settings: &Settings, dialer: Option<&Dialer>, role: RoleName, findings: &mut Findings) {
     for &callee in suite::calls(role) {
         let what = format!("peer {}", callee.name());
         let url = suite::address(settings, callee);
         let asked = async {
-            let mut client = HealthClient::new(Upstream::remote(url)?);
+            let mut client = HealthClient::new(Upstream::at(url, dialer)?);
             let answer = client.check(HealthCheckRequest { service: String::new() }).await?;
             anyhow::Ok(answer.into_inner().status())
         };
@@ -283,11 +333,11 @@ async fn peers(settings: &Settings, role: RoleName, findings: &mut Findings) {
         }
     }
     if role != RoleName::Gateway && !settings.client_secret.is_empty() {
-        sign_in(settings, role, findings).await;
+        sign_in(settings, dialer, role, findings).await;
     }
 }
 
-async fn sign_in(settings: &Settings, role: RoleName, findings: &mut Findings) {
+async fn sign_in(settings: &Settings, dialer: Option<&Dialer>, role: RoleName, findings: &mut Findings) {
     let client_id = format!("svc-{}", role.name());
     let asked = async {
         let request = identity::IssueTokenRequest {
@@ -296,7 +346,7 @@ async fn sign_in(settings: &Settings, role: RoleName, findings: &mut Findings) {
             client_secret: settings.client_secret.clone(),
             ..Default::default()
         };
-        let issuer = Upstream::remote(&settings.gateway_url)?;
+        let issuer = Upstream::at(&settings.gateway_url, dialer)?;
         identity::tokens_client::TokensClient::new(issuer).issue_token(request).await?;
         anyhow::Ok(())
     };
