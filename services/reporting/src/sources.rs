@@ -6,7 +6,7 @@ use contract::{
     credit::v1::{self as credit, figures_client::FiguresClient as CreditFigures},
     discipline::v1::{self as discipline, figures_client::FiguresClient as DisciplineFigures},
     grading::v1::{self as grading, grades_client::GradesClient, schemes_client::SchemesClient},
-    sampling::v1::{self as sampling, draws_client::DrawsClient},
+    sampling::v1::{self as sampling, draws_client::DrawsClient, effects_client::EffectsClient},
     r#type::v1::ErrorReason as Common,
 };
 use tonic::{Request, Response, Status};
@@ -53,13 +53,17 @@ impl Sources {
 
     /// Whether measures follow from a scheme's grades.
     pub async fn has_measures(&self, scheme: &str) -> Answer<bool> {
+        Ok(!self.measures(scheme).await?.measures.is_empty())
+    }
+
+    /// What follows from a scheme's grades.
+    pub async fn measures(&self, scheme: &str) -> Answer<grading::SchemeMeasures> {
         let request = grading::GetMeasuresRequest {
             scheme: scheme.into(),
             purpose: PURPOSE.into(),
             ..Default::default()
         };
-        let mut client = SchemesClient::new(self.grading.clone());
-        Ok(!told("grading", client.get_measures(patient(request)).await)?.measures.is_empty())
+        told("grading", SchemesClient::new(self.grading.clone()).get_measures(patient(request)).await)
     }
 
     /// How many subjects have each grade under a scheme.
@@ -88,6 +92,17 @@ impl Sources {
                 return Ok(draws);
             }
         }
+    }
+
+    /// What the visits of a scheme's draws found between two days.
+    pub async fn effect(&self, scheme: &str, from: &str, to: &str) -> Answer<sampling::Effect> {
+        let request = sampling::GetEffectRequest {
+            scheme: scheme.into(),
+            from: from.into(),
+            to: to.into(),
+            ..Default::default()
+        };
+        told("sampling", EffectsClient::new(self.sampling.clone()).get_effect(patient(request)).await)
     }
 
     /// Credit's counts.
