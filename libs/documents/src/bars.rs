@@ -81,6 +81,9 @@ fn bars(
 ) {
     let count = i32::try_from(chart.series.len()).unwrap_or(1).max(1);
     let wide = (group * 7 / 10 / count).clamp(1_000, 42_000);
+    // Numbers that would run into each other are left to the table.
+    let widest = flow.face.width(&decimal(most(chart), chart.places), LABEL.size);
+    let numbered = widest <= (group - 2_000) / count;
     let mut x = from + (group - wide * count) / 2;
     for (place, series) in chart.series.iter().enumerate() {
         let value = series.values.get(category).copied().unwrap_or_default().max(0);
@@ -90,7 +93,7 @@ fn bars(
         }
         let text = decimal(value, chart.places);
         let width = flow.face.width(&text, LABEL.size);
-        if width <= wide.max(group / count) {
+        if numbered {
             flow.text(x + (wide - width) / 2, bottom - tall - 3_000, &text, LABEL);
         }
         x += wide;

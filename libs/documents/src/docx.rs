@@ -257,9 +257,8 @@ fn body(look: &Look, document: &Document) -> String {
         true => (r#"<w:footerReference w:type="even" r:id="rId1"/>"#, 1_400),
         false => (r#"<w:headerReference w:type="default" r:id="rId1"/>"#, 567),
     };
-    let grid = if look.official { r#"<w:docGrid w:type="lines" w:linePitch="580"/>"# } else { "" };
     text += &format!(
-        r#"<w:sectPr>{first}<w:footerReference w:type="default" r:id="rId2"/><w:pgSz w:w="{WIDTH}" w:h="{HEIGHT}"/><w:pgMar w:top="{top}" w:right="{right}" w:bottom="{bottom}" w:left="{left}" w:header="567" w:footer="{footer_at}" w:gutter="0"/>{grid}</w:sectPr></w:body></w:document>"#
+        r#"<w:sectPr>{first}<w:footerReference w:type="default" r:id="rId2"/><w:pgSz w:w="{WIDTH}" w:h="{HEIGHT}"/><w:pgMar w:top="{top}" w:right="{right}" w:bottom="{bottom}" w:left="{left}" w:header="567" w:footer="{footer_at}" w:gutter="0"/></w:sectPr></w:body></w:document>"#
     );
     text
 }
@@ -321,15 +320,18 @@ fn table(look: &Look, columns: &[Column], rows: &[Vec<String>], headed: bool) ->
     if headed {
         text += "<w:tr><w:trPr><w:cantSplit/><w:tblHeader/></w:trPr>";
         for column in columns {
-            text += &cell(look, &column.title, width(column), column.to_the_right, true);
+            text += &cell(look, &column.title, width(column), column.to_the_right, true, true);
         }
         text += "</w:tr>";
     }
-    for row in rows {
-        text += "<w:tr>";
+    // A short table stays on one page: each of its rows with the next.
+    let short = rows.len() <= 8;
+    for (number, row) in rows.iter().enumerate() {
+        text += if short { "<w:tr><w:trPr><w:cantSplit/></w:trPr>" } else { "<w:tr>" };
+        let kept = short && number + 1 < rows.len();
         for (place, column) in columns.iter().enumerate() {
             let words = row.get(place).map_or("", String::as_str);
-            text += &cell(look, words, width(column), column.to_the_right, !headed && place == 0);
+            text += &cell(look, words, width(column), column.to_the_right, !headed && place == 0, kept);
         }
         text += "</w:tr>";
     }
@@ -337,12 +339,13 @@ fn table(look: &Look, columns: &[Column], rows: &[Vec<String>], headed: bool) ->
     text + r#"</w:tbl><w:p><w:pPr><w:spacing w:before="0" w:after="0" w:line="240" w:lineRule="exact"/></w:pPr></w:p>"#
 }
 
-fn cell(look: &Look, words: &str, width: u32, to_the_right: bool, bold: bool) -> String {
+fn cell(look: &Look, words: &str, width: u32, to_the_right: bool, bold: bool, kept: bool) -> String {
+    let kept = if kept { "<w:keepNext/>" } else { "" };
     let place = if to_the_right { r#"<w:jc w:val="right"/>"# } else { "" };
     let face = if look.official { "宋体" } else { look.body.0 };
     format!(
         r#"<w:tc><w:tcPr><w:tcW w:w="{width}" w:type="dxa"/><w:vAlign w:val="center"/></w:tcPr>{}</w:tc>"#,
-        paragraph(face, words, look.cell, bold, place)
+        paragraph(face, words, look.cell, bold, &format!("{kept}{place}"))
     )
 }
 

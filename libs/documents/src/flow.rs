@@ -34,7 +34,7 @@ pub fn set(face: &Face, document: &Document, form: Form) -> (Vec<Sheet>, BTreeSe
     let mut spell = |text: &str| face.spell(text, &mut missing);
     flow.title(&spell(&document.title), &spell(&document.subtitle));
     for (at, block) in document.blocks.iter().enumerate() {
-        flow.block(block, document.blocks.get(at + 1), &mut spell);
+        flow.block(block, &document.blocks[at + 1..], &mut spell);
     }
     if layout.official {
         flow.number();
@@ -63,7 +63,7 @@ impl Flow<'_> {
         }
     }
 
-    fn block(&mut self, block: &Block, next: Option<&Block>, spell: &mut impl FnMut(&str) -> String) {
+    fn block(&mut self, block: &Block, next: &[Block], spell: &mut impl FnMut(&str) -> String) {
         let layout = self.layout;
         match block {
             Block::Heading(text) if layout.official => {
@@ -100,19 +100,28 @@ impl Flow<'_> {
         }
     }
 
-    // A heading is not left alone at the foot of a page: what follows begins below it.
-    fn keep(&self, next: Option<&Block>) -> i32 {
-        match next {
-            Some(Block::Chart(_)) => bars::HEIGHT,
-            Some(Block::Table { .. } | Block::Facts(_)) => 4 * self.layout.cell.leading,
-            Some(Block::Heading(_) | Block::Subheading(_) | Block::Caption(_)) => {
-                3 * self.layout.body.leading
+    // A heading is not left alone at the foot of a page: what follows begins below it, whole where it is short.
+    fn keep(&self, next: &[Block]) -> i32 {
+        let layout = self.layout;
+        let few = 4 * layout.cell.leading;
+        match next.split_first() {
+            Some((Block::Chart(_), _)) => bars::HEIGHT,
+            Some((Block::Table { columns, rows }, _)) => {
+                let heads = columns.iter().map(|column| column.title.clone()).collect();
+                table::whole(self, &Grid::table(layout, columns, heads, rows.clone())).unwrap_or(few)
             }
-            _ => 2 * self.layout.body.leading,
+            Some((Block::Facts(facts), _)) => {
+                let rows = facts.iter().map(|(name, value)| vec![name.clone(), value.clone()]).collect();
+                table::whole(self, &Grid::facts(layout, rows)).unwrap_or(few)
+            }
+            Some((Block::Heading(_) | Block::Subheading(_) | Block::Caption(_), rest)) => {
+                2 * layout.body.leading + self.keep(rest)
+            }
+            _ => 2 * layout.body.leading,
         }
     }
 
-    fn heading(&mut self, text: &str, next: Option<&Block>) {
+    fn heading(&mut self, text: &str, next: &[Block]) {
         let layout = self.layout;
         self.room(self.keep(next) + 2 * layout.heading.leading);
         if self.y > layout.top {

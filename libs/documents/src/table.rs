@@ -74,6 +74,19 @@ fn edges(layout: &Layout, shares: &[u16]) -> Vec<i32> {
     edges
 }
 
+/// How high a table is that is kept whole on a page; none where it is longer than half of one, and may be divided.
+pub fn whole(flow: &Flow<'_>, grid: &Grid) -> Option<i32> {
+    let most = (flow.layout.bottom - flow.layout.top) / 2;
+    if grid.edges.len() < 2 || grid.rows.len() > 20 {
+        return None;
+    }
+    let heads =
+        if grid.heads.is_empty() { 0 } else { tall(&grid.wrap(flow, &grid.heads, grid.head), grid.cell) };
+    let rows: i32 = grid.rows.iter().map(|cells| tall(&grid.wrap(flow, cells, grid.cell), grid.cell)).sum();
+    let height = heads.saturating_add(rows).saturating_add(10_000);
+    (height <= most).then_some(height)
+}
+
 /// Sets a table.
 pub fn set(flow: &mut Flow<'_>, grid: &Grid) {
     if grid.edges.len() < 2 {
@@ -83,7 +96,7 @@ pub fn set(flow: &mut Flow<'_>, grid: &Grid) {
     let heads = grid.wrap(flow, &grid.heads, grid.head);
     let head_height = if grid.heads.is_empty() { 0 } else { tall(&heads, cell) };
     // A head without a row below it says nothing.
-    flow.room(head_height + 2 * cell.leading + 2 * ABOVE);
+    flow.room(whole(flow, grid).unwrap_or(head_height + 2 * cell.leading + 2 * ABOVE));
     head(flow, grid, &heads);
     for cells in &grid.rows {
         let cells = grid.wrap(flow, cells, cell);

@@ -111,7 +111,7 @@ fn styles() -> String {
     cells += r#"<xf numFmtId="0" fontId="1" fillId="0" borderId="0" xfId="0" applyFont="1" applyAlignment="1"><alignment horizontal="center" vertical="center" wrapText="1"/></xf>"#;
     cells += r#"<xf numFmtId="0" fontId="2" fillId="0" borderId="0" xfId="0" applyFont="1" applyAlignment="1"><alignment vertical="center" wrapText="1"/></xf>"#;
     cells += r#"<xf numFmtId="0" fontId="3" fillId="2" borderId="1" xfId="0" applyFont="1" applyFill="1" applyBorder="1" applyAlignment="1"><alignment horizontal="center" vertical="center" wrapText="1"/></xf>"#;
-    cells += r#"<xf numFmtId="49" fontId="0" fillId="0" borderId="1" xfId="0" applyNumberFormat="1" applyBorder="1" applyAlignment="1"><alignment vertical="center" wrapText="1"/></xf>"#;
+    cells += r#"<xf numFmtId="49" fontId="0" fillId="0" borderId="1" xfId="0" applyNumberFormat="1" applyBorder="1" applyAlignment="1"><alignment horizontal="left" indent="1" vertical="center" wrapText="1"/></xf>"#;
     for places in 0..=PLACES_MOST {
         let format = if places == 0 { 3 } else { 164 + u16::from(places) };
         cells += &format!(
@@ -146,7 +146,6 @@ fn sheet(page: &Page) -> String {
         text += &format!("<cols>{widths}</cols>");
     }
     text += "<sheetData>";
-    let lines = |text: &str, width: usize| 1 + text.chars().count() * 2 / width.max(1);
     let width: usize = page.columns.iter().map(|column| usize::from(column.share.max(4))).sum();
     let _ = write!(
         text,
@@ -191,7 +190,7 @@ fn sheet(page: &Page) -> String {
     }
     text += &format!(
         r#"</sheetData><mergeCells count="2"><mergeCell ref="A1:{last}1"/><mergeCell ref="A2:{last}2"/></mergeCells><printOptions horizontalCentered="1"/><pageMargins left="0.6" right="0.6" top="0.75" bottom="0.75" header="0.3" footer="0.3"/><pageSetup paperSize="9" orientation="{}" fitToWidth="1" fitToHeight="0"/><headerFooter><oddFooter>&amp;C第 &amp;P 页 / 共 &amp;N 页</oddFooter></headerFooter>"#,
-        if width > 90 { "landscape" } else { "portrait" }
+        if width > 110 { "landscape" } else { "portrait" }
     );
     // One column has nothing to merge.
     if page.columns.len() < 2 {
@@ -201,6 +200,12 @@ fn sheet(page: &Page) -> String {
         text += r#"<drawing r:id="rId1"/>"#;
     }
     text + "</worksheet>"
+}
+
+// How many lines a text takes in a column of so many characters; an ideograph is two.
+fn lines(text: &str, width: usize) -> usize {
+    let wide: usize = text.chars().map(|letter| if letter.is_ascii() { 1 } else { 2 }).sum();
+    wide.div_ceil(width.saturating_sub(2).max(1)).max(1)
 }
 
 fn said(place: &str, style: usize, words: &str) -> String {

@@ -2,7 +2,7 @@
 use contract::reporting::v1::{self as api, AttachmentRole, section::Kind};
 use documents::{Cell, Column, Page, Plot};
 
-use super::report::date;
+use super::report::{date, within};
 
 /// The tables of a summary.
 pub struct Tables {
@@ -179,7 +179,7 @@ const PLOTTED_MOST: usize = 12;
 fn draws(summary: &api::Summary) -> Page {
     let row = |draw: &api::DrawFigures| {
         vec![
-            Cell::text(draw.committed_on.as_str()),
+            Cell::text(within(&summary.from, &summary.to, &draw.committed_on)),
             Cell::count(draw.roster_size),
             Cell::count(draw.drawn),
             Cell::count(draw.visited),

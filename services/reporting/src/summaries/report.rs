@@ -17,12 +17,20 @@ pub fn date(day: &str) -> String {
     }
 }
 
+/// A day of a draw in a table: without the year where the period has one.
+pub fn within(from: &str, to: &str, day: &str) -> String {
+    let whole = date(day);
+    let short = if from.get(..4) == to.get(..4) {
+        whole.split_once('年').map(|(_, rest)| rest.to_owned())
+    } else {
+        None
+    };
+    short.unwrap_or(whole)
+}
+
 /// A period in words; the year of its end is not said again.
 pub fn period(from: &str, to: &str) -> String {
-    let until = date(to);
-    let same = from.get(..4) == to.get(..4);
-    let until = if same { until.split_once('年').map_or("", |(_, rest)| rest).to_owned() } else { until };
-    format!("{}至{until}", date(from))
+    format!("{}至{}", date(from), within(from, to, to))
 }
 
 /// The title.
@@ -135,7 +143,6 @@ pub fn document(summary: &api::Summary, files: &[api::Attachment], created: Date
     }
     let day = date(&created.date().to_string());
     writer.blocks.push(Block::Closing(vec![department(summary).to_owned(), day]));
-    writer.blocks.push(Block::Remark(format!("（{}）", sources(summary))));
     let draft = if summary.state() == State::Draft { "，草稿" } else { "" };
     Document {
         title: title(summary),
@@ -185,6 +192,7 @@ fn overview(writer: &mut Writer, summary: &api::Summary, tables: &Tables) {
     );
     writer.say(words);
     writer.table(&tables.figures, "主要数据");
+    writer.blocks.push(Block::Remark(format!("注：{}。", sources(summary))));
 }
 
 fn measures(writer: &mut Writer, summary: &api::Summary, tables: &Tables) {
