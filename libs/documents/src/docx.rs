@@ -201,7 +201,9 @@ fn body(look: &Look, document: &Document) -> String {
         text += &paragraph(look.body.0, &document.subtitle, look.subtitle, false, &after);
     }
     let mut charts = 0;
-    for block in &document.blocks {
+    for (at, block) in document.blocks.iter().enumerate() {
+        // Who signs does not stand alone on a page.
+        let signed = matches!(document.blocks.get(at + 1), Some(Block::Closing(_)));
         text += &match block {
             Block::Heading(heading) => {
                 let set = if look.official {
@@ -221,7 +223,15 @@ fn body(look: &Look, document: &Document) -> String {
             }
             Block::Paragraph(words) if look.official => words
                 .split('\n')
-                .map(|line| paragraph(look.body.0, line, look.body.1, false, &lined(look, "")))
+                .map(|line| {
+                    paragraph(
+                        look.body.0,
+                        line,
+                        look.body.1,
+                        false,
+                        &lined(look, if signed { "<w:keepNext/>" } else { "" }),
+                    )
+                })
                 .collect(),
             Block::Paragraph(words) => paragraph(look.body.0, words, look.body.1, false, ""),
             Block::Remark(words) => {
@@ -345,7 +355,13 @@ fn cell(look: &Look, words: &str, width: u32, to_the_right: bool, bold: bool, ke
     let face = if look.official { "宋体" } else { look.body.0 };
     format!(
         r#"<w:tc><w:tcPr><w:tcW w:w="{width}" w:type="dxa"/><w:vAlign w:val="center"/></w:tcPr>{}</w:tc>"#,
-        paragraph(face, words, look.cell, bold, &format!("{kept}{place}"))
+        paragraph(
+            face,
+            words,
+            look.cell,
+            bold,
+            &format!(r#"{kept}<w:spacing w:before="40" w:after="40"/>{place}"#)
+        )
     )
 }
 

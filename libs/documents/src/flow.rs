@@ -68,15 +68,15 @@ impl Flow<'_> {
         match block {
             Block::Heading(text) if layout.official => {
                 self.room(self.keep(next) + layout.heading.leading);
-                self.paragraph(&spell(text), layout.heading);
+                self.paragraph(&spell(text), layout.heading, 0);
             }
             Block::Heading(text) => self.heading(&spell(text), next),
             Block::Subheading(text) => {
                 self.room(self.keep(next) + layout.subheading.leading);
                 self.y += if layout.official { 0 } else { 4_000 };
-                self.paragraph(&spell(text), layout.subheading);
+                self.paragraph(&spell(text), layout.subheading, 0);
             }
-            Block::Paragraph(text) => self.paragraph(&spell(text), layout.body),
+            Block::Paragraph(text) => self.paragraph(&spell(text), layout.body, self.signed(next)),
             Block::Remark(text) => self.remark(&spell(text)),
             Block::Callout(text) => self.callout(&spell(text)),
             Block::Facts(facts) => {
@@ -136,8 +136,18 @@ impl Flow<'_> {
         self.y += 4_000;
     }
 
+    // How much room who signs takes below the last lines of the text: a page that holds nothing else would look forged.
+    fn signed(&self, next: &[Block]) -> i32 {
+        match next.first() {
+            Some(Block::Closing(lines)) => {
+                (i32::try_from(lines.len()).unwrap_or_default() + 2) * self.layout.body.leading
+            }
+            _ => 0,
+        }
+    }
+
     // An official document's paragraphs begin two characters in (GB/T 9704-2012 7.3.3), and stand close.
-    fn paragraph(&mut self, text: &str, style: Style) {
+    fn paragraph(&mut self, text: &str, style: Style, after: i32) {
         let layout = self.layout;
         let text = match layout.official {
             true => {
@@ -149,7 +159,8 @@ impl Flow<'_> {
         for (at, line) in set.iter().enumerate() {
             // Neither the first line of a paragraph nor its last stands alone on a page.
             let together = if set.len() > 1 && (at == 0 || at + 2 == set.len()) { 2 } else { 1 };
-            self.room(together * style.leading);
+            let last = if at + 2 >= set.len() { after } else { 0 };
+            self.room(together * style.leading + last);
             self.line(layout.left, line, style);
         }
         self.y += if layout.official { 0 } else { 4_000 };

@@ -53,17 +53,13 @@ impl Sources {
 
     /// Whether measures follow from a scheme's grades.
     pub async fn has_measures(&self, scheme: &str) -> Answer<bool> {
-        Ok(!self.measures(scheme).await?.measures.is_empty())
-    }
-
-    /// What follows from a scheme's grades.
-    pub async fn measures(&self, scheme: &str) -> Answer<grading::SchemeMeasures> {
         let request = grading::GetMeasuresRequest {
             scheme: scheme.into(),
             purpose: PURPOSE.into(),
             ..Default::default()
         };
-        told("grading", SchemesClient::new(self.grading.clone()).get_measures(patient(request)).await)
+        let mut client = SchemesClient::new(self.grading.clone());
+        Ok(!told("grading", client.get_measures(patient(request)).await)?.measures.is_empty())
     }
 
     /// How many subjects have each grade under a scheme.
@@ -94,17 +90,6 @@ impl Sources {
         }
     }
 
-    /// What the visits of a scheme's draws found between two days.
-    pub async fn effect(&self, scheme: &str, from: &str, to: &str) -> Answer<sampling::Effect> {
-        let request = sampling::GetEffectRequest {
-            scheme: scheme.into(),
-            from: from.into(),
-            to: to.into(),
-            ..Default::default()
-        };
-        told("sampling", EffectsClient::new(self.sampling.clone()).get_effect(patient(request)).await)
-    }
-
     /// Credit's counts.
     pub async fn of_credit(&self, domain: &str, from: &str, to: &str) -> Answer<credit::GetFiguresResponse> {
         let request = credit::GetFiguresRequest { domain: domain.into(), from: from.into(), to: to.into() };
@@ -124,6 +109,27 @@ impl Sources {
             "discipline",
             DisciplineFigures::new(self.discipline.clone()).get_figures(patient(request)).await,
         )
+    }
+
+    /// What follows from a scheme's grades.
+    pub async fn measures(&self, scheme: &str) -> Answer<grading::SchemeMeasures> {
+        let request = grading::GetMeasuresRequest {
+            scheme: scheme.into(),
+            purpose: PURPOSE.into(),
+            ..Default::default()
+        };
+        told("grading", SchemesClient::new(self.grading.clone()).get_measures(patient(request)).await)
+    }
+
+    /// What the visits of a scheme's draws found between two days.
+    pub async fn effect(&self, scheme: &str, from: &str, to: &str) -> Answer<sampling::Effect> {
+        let request = sampling::GetEffectRequest {
+            scheme: scheme.into(),
+            from: from.into(),
+            to: to.into(),
+            ..Default::default()
+        };
+        told("sampling", EffectsClient::new(self.sampling.clone()).get_effect(patient(request)).await)
     }
 }
 

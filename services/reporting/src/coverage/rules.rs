@@ -27,19 +27,14 @@ pub struct Drawn {
 
 /// Sums the domain's draws; one that was not revealed, or given up, has drawn nobody.
 pub fn drawn(draws: &[Draw], schemes: &[Scheme], domain: Domain) -> Drawn {
-    let revealed = draws.iter().filter(|draw| {
-        draw.state() == draw::State::Revealed && is_by_grades_of(&draw.scheme, schemes, domain)
-    });
+    let of_domain = |id: &str| schemes.iter().any(|scheme| scheme.scheme_id == id && is_of(scheme, domain));
+    let revealed =
+        draws.iter().filter(|draw| draw.state() == draw::State::Revealed && of_domain(&draw.scheme));
     revealed.fold(Drawn::default(), |sum, draw| Drawn {
         drawn: sum.drawn.saturating_add(draw.drawn),
         visited: sum.visited.saturating_add(draw.visited),
         found: sum.found.saturating_add(draw.found),
     })
-}
-
-/// Whether a scheme, by its id, is one of the domain's.
-pub fn is_by_grades_of(scheme: &str, schemes: &[Scheme], domain: Domain) -> bool {
-    schemes.iter().any(|own| own.scheme_id == scheme && is_of(own, domain))
 }
 
 // Grading takes a domain by its code or slug.

@@ -49,7 +49,7 @@ pub fn sources(summary: &api::Summary) -> String {
     let version = summary.inputs.iter().find(|input| !input.version.is_empty());
     let version = version.map(|input| format!("，评价依据版本{}", input.version)).unwrap_or_default();
     format!(
-        "统计期间{}；数据于{}读取自信用信息归集、信用评价、双随机抽查、失信惩戒系统{version}；数据摘要（SHA-256）{}",
+        "统计期间{}；数据于{}读取自信用信息归集、信用评价、双随机抽查、失信惩戒系统{version}。\n数据摘要（SHA-256）：{}",
         period(&summary.from, &summary.to),
         date(&read),
         summary.figures_digest
@@ -192,7 +192,7 @@ fn overview(writer: &mut Writer, summary: &api::Summary, tables: &Tables) {
     );
     writer.say(words);
     writer.table(&tables.figures, "主要数据");
-    writer.blocks.push(Block::Remark(format!("注：{}。", sources(summary))));
+    writer.blocks.push(Block::Remark(format!("注：{}", sources(summary))));
 }
 
 fn measures(writer: &mut Writer, summary: &api::Summary, tables: &Tables) {

@@ -17,7 +17,7 @@ pub async fn check(
     let summary = find(db, &request.id).await?;
     let gaps = rules::gaps(&summary, &attached(db, &request.id).await?, &context.today().to_string());
     let complete = !gaps.iter().any(|gap| gap.needed);
-    let gap = |gap: rules::Gap| api::Gap {
+    let gap = |gap: rules::Gap| api::SummaryGap {
         place: gap.place.to_owned(),
         text: gap.text.get(context.language).to_owned(),
         needed: gap.needed,
