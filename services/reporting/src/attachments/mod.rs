@@ -39,14 +39,24 @@ pub async fn attach(
     // Who may not is told before the file has come.
     open(app.store.read(), context, parent).await?;
     let declared = first.file.as_ref().map(|file| file.content_type.clone()).unwrap_or_default();
-    let mut body = Vec::new();
+    let (mut body, mut bytes) = (Vec::new(), 0);
     let mut next = Some(first.clone());
     while let Some(part) = next {
-        body.extend(part.file.unwrap_or_default().data);
-        if body.len() > rules::BYTES_MAX {
+        let data = part.file.unwrap_or_default().data;
+        bytes += data.len();
+        // What is too large is read to its end and kept nowhere: who is cut off while sending never sees the refusal.
+        if bytes > rules::READ_MAX {
             return Err(rules::too_large());
         }
+        if bytes > rules::BYTES_MAX {
+            body = Vec::new();
+        } else {
+            body.extend(data);
+        }
         next = parts.message().await?;
+    }
+    if bytes > rules::BYTES_MAX {
+        return Err(rules::too_large());
     }
     let kind = rules::judge(&body, &declared, &first.name)?;
     let sha256 = hex::encode(Sha256::digest(&body));

@@ -5,6 +5,8 @@ use files::{FileFault, Kind};
 
 /// The most bytes of a file.
 pub const BYTES_MAX: usize = 20 * 1024 * 1024;
+/// How much of a file that is too large is read all the same.
+pub const READ_MAX: usize = 256 * 1024 * 1024;
 /// The most files of one plan, summary or case.
 pub const FILES_MAX: usize = 50;
 

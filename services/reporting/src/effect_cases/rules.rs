@@ -68,8 +68,8 @@ pub fn searched<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     texts.into_iter().collect::<Vec<_>>().join("\n").to_lowercase()
 }
 
-/// What is published of a case. Unless a law names the enterprise, its name, its trade name and any code give way to the words that stand for it, and a
-/// text that still tells of an organisation is refused (个人信息保护法 for persons; for enterprises 社会信用信息 is disclosed as its law says).
+/// What is published of a case. Unless a law publishes the enterprise's name, its name, its trade name and any code give way to the words that stand for
+/// it, and a text that still tells of an organisation is refused with the words that tell.
 pub fn publication(case: &EffectCase, asked: &PublishEffectCaseRequest) -> Result<PublicEffectCase, Fault> {
     let or = |public: &str, own: &str| {
         if public.trim().is_empty() { own.to_owned() } else { public.trim().to_owned() }
