@@ -89,6 +89,24 @@ impl Calendar {
         Term { last_day, provisional }
     }
 
+    /// The day that lies so many working days before another: the last on which there are still that many left.
+    pub fn subtract_working_days(&self, end: Date, working_days: u16) -> Date {
+        let mut day = end;
+        for _ in 0..working_days {
+            day = preceding(day);
+            while !self.is_working_day(day) && day > Date::MIN {
+                day = preceding(day);
+            }
+        }
+        day
+    }
+
+    /// How many working days lie after one day and up to another; none where that is not later.
+    pub fn working_days_between(&self, after: Date, upto: Date) -> u16 {
+        let days = after.series(jiff::Span::new().days(1)).skip(1).take_while(|day| *day <= upto);
+        u16::try_from(days.filter(|day| self.is_working_day(*day)).count()).unwrap_or(u16::MAX)
+    }
+
     /// The first day on which what waits for a term of working days becomes possible.
     pub fn possible_from(&self, start: Date, working_days: u16) -> Date {
         self.add_working_days(start, working_days).possible_from()
@@ -103,4 +121,8 @@ impl Calendar {
 
 fn following(date: Date) -> Date {
     date.tomorrow().unwrap_or(Date::MAX)
+}
+
+fn preceding(date: Date) -> Date {
+    date.yesterday().unwrap_or(Date::MIN)
 }

@@ -124,3 +124,18 @@ proptest! {
         prop_assert!(end.day() == start.day() || (end.day() < start.day() && end == end.last_of_month()));
     }
 }
+
+// 2026-02-14 is worked, 02-15 to 02-23 are off.
+#[test]
+fn days_are_counted_back_and_between() {
+    let national = Calendar::national();
+    for (end, days, start) in
+        [("2026-02-26", 3, "2026-02-14"), ("2026-02-24", 1, "2026-02-14"), ("2026-03-02", 0, "2026-03-02")]
+    {
+        assert_eq!(national.subtract_working_days(day(end), days), day(start), "{end} - {days}");
+    }
+    assert_eq!(national.subtract_working_days(jiff::civil::Date::MIN, 3), jiff::civil::Date::MIN);
+    assert_eq!(national.working_days_between(day("2026-02-13"), day("2026-02-24")), 2);
+    assert_eq!(national.working_days_between(day("2026-02-24"), day("2026-02-24")), 0);
+    assert_eq!(national.working_days_between(day("2026-02-24"), day("2026-02-13")), 0);
+}

@@ -18,7 +18,7 @@ use krilla::{
 use crate::{
     face::{Face, NOTO_SANS_SC},
     flow,
-    model::Document,
+    model::{Document, Form},
     sheet::{HEIGHT, Ink, Mark, Sheet, WIDTH},
 };
 
@@ -40,10 +40,15 @@ pub struct Unwritable(String);
 
 /// Writes a document as PDF/A-2u: an archive's form, in which all text can be searched and copied.
 pub fn pdf(document: &Document) -> Result<Rendered, Unwritable> {
+    pdf_in(document, Form::Paper)
+}
+
+/// Writes a document as PDF/A-2u in a form.
+pub fn pdf_in(document: &Document, form: Form) -> Result<Rendered, Unwritable> {
     let broken = || Unwritable(String::from("the embedded typeface is damaged"));
     let face = Face::read().ok_or_else(broken)?;
     let font = Font::new(NOTO_SANS_SC.into(), 0).ok_or_else(broken)?;
-    let (sheets, mut missing) = flow::set(&face, document);
+    let (sheets, mut missing) = flow::set(&face, document, form);
     let watermark = face.spell(&document.watermark.replace('\n', " "), &mut missing);
     let configuration = ConfigurationBuilder::new()
         .with_archival_validator(Archival::A2_U)
@@ -172,5 +177,9 @@ fn color(ink: Ink) -> rgb::Color {
         Ink::Line => rgb::Color::new(186, 192, 202),
         Ink::Shade => rgb::Color::new(238, 241, 246),
         Ink::Notice => rgb::Color::new(244, 247, 252),
+        Ink::Series(place) => {
+            let (red, green, blue) = crate::bars::COLOURS[place % crate::bars::COLOURS.len()];
+            rgb::Color::new(red, green, blue)
+        }
     }
 }

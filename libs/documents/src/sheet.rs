@@ -4,15 +4,6 @@
 pub const WIDTH: i32 = 595_276;
 /// 297 mm.
 pub const HEIGHT: i32 = 841_890;
-/// 20 mm at either side.
-pub const LEFT: i32 = 56_693;
-/// Where the text's right edge is.
-pub const RIGHT: i32 = WIDTH - LEFT;
-/// Where the text begins, below the page's header.
-pub const TOP: i32 = 76_535;
-/// Where the text ends, above the page's footer.
-pub const BOTTOM: i32 = HEIGHT - 70_866;
-
 /// A colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ink {
@@ -28,6 +19,8 @@ pub enum Ink {
     Shade,
     /// Behind a callout.
     Notice,
+    /// A chart's bars, by their place in a group.
+    Series(usize),
 }
 
 /// Something on a sheet.

@@ -1,8 +1,8 @@
 //! Reporting 报送: work plans, coverage, summaries, cases of effect, deadlines. The table of contents.
+mod attachments;
 mod coverage;
 mod deadlines;
 mod effect_cases;
-
 mod refusals;
 mod sources;
 mod summaries;
@@ -11,21 +11,24 @@ mod work_plans;
 use std::sync::Arc;
 
 use chassis::{
-    App, Store, call, mutate,
+    App, Store, call, mutate, mutate_prepared,
     serve::{Boot, MESSAGE_MAX, Role, stack},
     storage,
     upstream::Upstream,
 };
+use contract::google::api::HttpBody;
 use contract::reporting::v1::{
     self as api,
+    attachments_server::{Attachments, AttachmentsServer},
     coverages_server::{Coverages, CoveragesServer},
     deadlines_server::{Deadlines, DeadlinesServer},
     effect_cases_server::{EffectCases, EffectCasesServer},
     summaries_server::{Summaries, SummariesServer},
     work_plans_server::{WorkPlans, WorkPlansServer},
 };
+use futures::{FutureExt as _, stream::BoxStream};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
-use tonic::{Request, Response, Status, service::RoutesBuilder};
+use tonic::{Request, Response, Status, Streaming, service::RoutesBuilder};
 
 /// The service.
 struct Reporting {
@@ -44,7 +47,12 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        storage::migrations(&[("reporting_0001_base", include_str!("../migrations/0001_base.sql"))])
+        storage::migrations(&[
+            ("reporting_0001_base", include_str!("../migrations/0001_base.sql")),
+            ("reporting_0003_work_plans", include_str!("../migrations/0003_work_plans.sql")),
+            ("reporting_0004_summaries", include_str!("../migrations/0004_summaries.sql")),
+            ("reporting_0005_effect_cases", include_str!("../migrations/0005_effect_cases.sql")),
+        ])
     }
 }
 
@@ -70,6 +78,18 @@ impl WorkPlans for Calls {
     async fn submit_work_plan(&self, r: Request<api::SubmitWorkPlanRequest>) -> Reply<api::WorkPlan> {
         mutate(&self.0, r, work_plans::submit).await
     }
+    async fn update_work_plan(&self, r: Request<api::UpdateWorkPlanRequest>) -> Reply<api::WorkPlan> {
+        mutate(&self.0, r, work_plans::update).await
+    }
+    async fn accept_work_plan(&self, r: Request<api::AcceptWorkPlanRequest>) -> Reply<api::WorkPlan> {
+        mutate(&self.0, r, work_plans::accept).await
+    }
+    async fn return_work_plan(&self, r: Request<api::ReturnWorkPlanRequest>) -> Reply<api::WorkPlan> {
+        mutate(&self.0, r, work_plans::return_).await
+    }
+    async fn report_task(&self, r: Request<api::ReportTaskRequest>) -> Reply<api::WorkPlan> {
+        mutate(&self.0, r, work_plans::report).await
+    }
 }
 
 #[chassis::async_trait]
@@ -82,10 +102,41 @@ impl Coverages for Calls {
 #[chassis::async_trait]
 impl Summaries for Calls {
     async fn create_summary(&self, r: Request<api::CreateSummaryRequest>) -> Reply<api::Summary> {
-        mutate(&self.0, r, summaries::create).await
+        mutate_prepared(&self.0, r, summaries::ask, summaries::create).await
     }
     async fn get_summary(&self, r: Request<api::GetSummaryRequest>) -> Reply<api::Summary> {
         call(&self.0, r, summaries::get).await
+    }
+    async fn list_summaries(
+        &self,
+        r: Request<api::ListSummariesRequest>,
+    ) -> Reply<api::ListSummariesResponse> {
+        call(&self.0, r, summaries::list).await
+    }
+    async fn write_summary(&self, r: Request<api::WriteSummaryRequest>) -> Reply<api::Summary> {
+        mutate(&self.0, r, summaries::write).await
+    }
+    async fn refresh_summary(&self, r: Request<api::RefreshSummaryRequest>) -> Reply<api::Summary> {
+        mutate_prepared(&self.0, r, summaries::ask_again, summaries::refresh).await
+    }
+    async fn check_summary(&self, r: Request<api::CheckSummaryRequest>) -> Reply<api::CheckSummaryResponse> {
+        call(&self.0, r, summaries::check).await
+    }
+    async fn submit_summary(&self, r: Request<api::SubmitSummaryRequest>) -> Reply<api::Summary> {
+        mutate(&self.0, r, summaries::submit).await
+    }
+    async fn accept_summary(&self, r: Request<api::AcceptSummaryRequest>) -> Reply<api::Summary> {
+        mutate(&self.0, r, summaries::accept).await
+    }
+    async fn return_summary(&self, r: Request<api::ReturnSummaryRequest>) -> Reply<api::Summary> {
+        mutate(&self.0, r, summaries::return_).await
+    }
+    type ExportSummaryStream = BoxStream<'static, Result<HttpBody, Status>>;
+    async fn export_summary(
+        &self,
+        r: Request<api::ExportSummaryRequest>,
+    ) -> Reply<BoxStream<'static, Result<HttpBody, Status>>> {
+        call(&self.0, r, summaries::export).await
     }
 }
 
@@ -100,6 +151,33 @@ impl EffectCases for Calls {
     ) -> Reply<api::ListEffectCasesResponse> {
         call(&self.0, r, effect_cases::list).await
     }
+    async fn get_effect_case(&self, r: Request<api::GetEffectCaseRequest>) -> Reply<api::EffectCase> {
+        call(&self.0, r, effect_cases::get).await
+    }
+    async fn update_effect_case(&self, r: Request<api::UpdateEffectCaseRequest>) -> Reply<api::EffectCase> {
+        mutate(&self.0, r, effect_cases::update).await
+    }
+    async fn accept_effect_case(&self, r: Request<api::AcceptEffectCaseRequest>) -> Reply<api::EffectCase> {
+        mutate(&self.0, r, effect_cases::accept).await
+    }
+    async fn return_effect_case(&self, r: Request<api::ReturnEffectCaseRequest>) -> Reply<api::EffectCase> {
+        mutate(&self.0, r, effect_cases::return_).await
+    }
+    async fn publish_effect_case(&self, r: Request<api::PublishEffectCaseRequest>) -> Reply<api::EffectCase> {
+        mutate(&self.0, r, effect_cases::publish).await
+    }
+    async fn withdraw_effect_case(
+        &self,
+        r: Request<api::WithdrawEffectCaseRequest>,
+    ) -> Reply<api::EffectCase> {
+        mutate(&self.0, r, effect_cases::withdraw).await
+    }
+    async fn list_public_effect_cases(
+        &self,
+        r: Request<api::ListPublicEffectCasesRequest>,
+    ) -> Reply<api::ListPublicEffectCasesResponse> {
+        call(&self.0, r, effect_cases::list_public).await
+    }
 }
 
 #[chassis::async_trait]
@@ -109,6 +187,49 @@ impl Deadlines for Calls {
         r: Request<api::ListDeadlinesRequest>,
     ) -> Reply<api::ListDeadlinesResponse> {
         call(&self.0, r, deadlines::list).await
+    }
+    async fn list_obligations(
+        &self,
+        r: Request<api::ListObligationsRequest>,
+    ) -> Reply<api::ListObligationsResponse> {
+        call(&self.0, r, deadlines::obligations).await
+    }
+    async fn list_reminders(
+        &self,
+        r: Request<api::ListRemindersRequest>,
+    ) -> Reply<api::ListRemindersResponse> {
+        call(&self.0, r, deadlines::reminders::list).await
+    }
+    async fn acknowledge_reminder(
+        &self,
+        r: Request<api::AcknowledgeReminderRequest>,
+    ) -> Reply<api::Reminder> {
+        mutate(&self.0, r, deadlines::reminders::acknowledge).await
+    }
+}
+
+#[chassis::async_trait]
+impl Attachments for Calls {
+    type DownloadAttachmentStream = BoxStream<'static, Result<HttpBody, Status>>;
+
+    async fn attach(&self, r: Request<Streaming<api::AttachRequest>>) -> Reply<api::Attachment> {
+        let (context, parts) = call::open_stream(r)?;
+        call::answer(&context, attachments::attach(&self.0, &context, parts).await)
+    }
+    async fn list_attachments(
+        &self,
+        r: Request<api::ListAttachmentsRequest>,
+    ) -> Reply<api::ListAttachmentsResponse> {
+        call(&self.0, r, attachments::list).await
+    }
+    async fn download_attachment(
+        &self,
+        r: Request<api::DownloadAttachmentRequest>,
+    ) -> Reply<BoxStream<'static, Result<HttpBody, Status>>> {
+        call(&self.0, r, attachments::download).await
+    }
+    async fn remove_attachment(&self, r: Request<api::RemoveAttachmentRequest>) -> Reply<api::Attachment> {
+        mutate(&self.0, r, attachments::remove).await
     }
 }
 
@@ -130,6 +251,8 @@ pub async fn open(
         .add_service(CoveragesServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(SummariesServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(EffectCasesServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
-        .add_service(DeadlinesServer::new(calls()).max_decoding_message_size(MESSAGE_MAX));
-    Ok(Role { name: "reporting", router: stack(boot, routes), background: vec![], store })
+        .add_service(DeadlinesServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(AttachmentsServer::new(calls()).max_decoding_message_size(MESSAGE_MAX));
+    let background = vec![deadlines::reminders::run(app, boot.clock.clone(), boot.stopping.clone()).boxed()];
+    Ok(Role { name: "reporting", router: stack(boot, routes), background, store })
 }

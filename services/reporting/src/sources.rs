@@ -6,7 +6,7 @@ use contract::{
     credit::v1::{self as credit, figures_client::FiguresClient as CreditFigures},
     discipline::v1::{self as discipline, figures_client::FiguresClient as DisciplineFigures},
     grading::v1::{self as grading, grades_client::GradesClient, schemes_client::SchemesClient},
-    sampling::v1::{self as sampling, draws_client::DrawsClient},
+    sampling::v1::{self as sampling, draws_client::DrawsClient, effects_client::EffectsClient},
     r#type::v1::ErrorReason as Common,
 };
 use tonic::{Request, Response, Status};
@@ -109,6 +109,27 @@ impl Sources {
             "discipline",
             DisciplineFigures::new(self.discipline.clone()).get_figures(patient(request)).await,
         )
+    }
+
+    /// What follows from a scheme's grades.
+    pub async fn measures(&self, scheme: &str) -> Answer<grading::SchemeMeasures> {
+        let request = grading::GetMeasuresRequest {
+            scheme: scheme.into(),
+            purpose: PURPOSE.into(),
+            ..Default::default()
+        };
+        told("grading", SchemesClient::new(self.grading.clone()).get_measures(patient(request)).await)
+    }
+
+    /// What the visits of a scheme's draws found between two days.
+    pub async fn effect(&self, scheme: &str, from: &str, to: &str) -> Answer<sampling::Effect> {
+        let request = sampling::GetEffectRequest {
+            scheme: scheme.into(),
+            from: from.into(),
+            to: to.into(),
+            ..Default::default()
+        };
+        told("sampling", EffectsClient::new(self.sampling.clone()).get_effect(patient(request)).await)
     }
 }
 

@@ -1,8 +1,12 @@
 //! Reporting through its real stack, beside four services that answer what each test says.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
 mod calls {
+    mod attachments;
+    mod cases;
     mod figures;
     mod plans;
+    mod reminders;
+    mod summaries;
     pub mod world;
 }
 

@@ -1,19 +1,18 @@
-//! Deadlines 报送期限: what is due, and what is overdue, by department.
+//! Deadlines 报送期限: what the plan asks, what is due and overdue by department, and reminders of it.
+pub mod open;
+pub mod reminders;
+mod rows;
 mod rules;
 
-use std::sync::Arc;
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use chassis::{Answer, Context, Fault, language::Text, page::Page};
 use contract::reporting::v1::{self as api, deadline::State};
 use identifiers::Department;
 use jiff::civil::Date;
 
-use self::rules::{Debt, Matter};
-use crate::{
-    Reporting,
-    summaries::{self, Composed},
-    work_plans::{self, Plan},
-};
+use self::open::Open;
+use crate::{Reporting, refusals};
 
 /// Lists what is not met at a date, of the date's year.
 pub async fn list(
@@ -22,25 +21,15 @@ pub async fn list(
     request: api::ListDeadlinesRequest,
 ) -> Answer<api::ListDeadlinesResponse> {
     let page = Page::of(request.page_size, &request.page_token)?;
-    let as_of: Date = match request.as_of.as_str() {
-        "" => context.today(),
-        date => date.parse().map_err(Fault::internal)?,
-    };
-    let db = app.store.read();
-    let day = as_of.to_string();
-    let mut plans = work_plans::submitted(db, as_of.year()).await?;
-    plans.retain(|plan| plan.submitted_on <= day);
-    let mut summaries = summaries::of_year(db, as_of.year()).await?;
-    summaries.retain(|summary| summary.composed_on <= day);
-
-    let open = rules::owed(as_of.year()).into_iter().filter(|debt| !is_met(debt, &plans, &summaries));
-    let mut deadlines: Vec<api::Deadline> =
-        open.map(|debt| deadline(&debt, as_of, context)).chain(tasks(&plans, &day)).collect();
-    deadlines.retain(|deadline| request.department.is_empty() || deadline.department == request.department);
+    let as_of = refusals::day(context, &request.as_of)?;
+    let mut open = open::at(app.store.read(), as_of.year(), as_of).await?;
+    open.retain(|one| request.department.is_empty() || one.department == request.department);
+    let mut deadlines: Vec<api::Deadline> = open.iter().map(|one| deadline(one, as_of, context)).collect();
+    let departments = lateness(&deadlines);
     deadlines.sort_by_key(key);
     deadlines.retain(|deadline| key(deadline) > page.after);
     let next_page_token = page.cut(&mut deadlines, key);
-    Ok(api::ListDeadlinesResponse { deadlines, as_of: day, next_page_token })
+    Ok(api::ListDeadlinesResponse { deadlines, as_of: as_of.to_string(), next_page_token, departments })
 }
 
 // Departments one after the other, the earliest first; no two alike.
@@ -50,50 +39,74 @@ fn key(deadline: &api::Deadline) -> String {
         .join("\u{1f}")
 }
 
-// The credit office composes summaries on the departments' behalf too.
-fn is_met(debt: &Debt, plans: &[Plan], summaries: &[Composed]) -> bool {
-    let slug = debt.department.slug();
-    let office = Department::CREDIT_OFFICE.slug();
-    match debt.matter {
-        Matter::WorkPlan => plans.iter().any(|plan| plan.plan.department == slug),
-        Matter::Summary(domain) => summaries.iter().any(|summary| {
-            summary.domain == domain.code() && (summary.department == slug || summary.department == office)
-        }),
-    }
-}
-
-fn deadline(debt: &Debt, as_of: Date, context: &Context) -> api::Deadline {
-    let title = match debt.matter {
-        Matter::WorkPlan => Text::new("Work plan of the year", "年度工作方案"),
-        Matter::Summary(domain) => Text::new(
-            format!("Summary of {} ({})", domain.code(), domain.slug()),
-            format!("{}{}工作总结", domain.code(), domain.name()),
-        ),
-    };
-    let state = if rules::is_overdue(debt.due_on, as_of) { State::Overdue } else { State::Due };
+fn deadline(open: &Open, as_of: Date, context: &Context) -> api::Deadline {
+    let late = rules::late(open.due_on, as_of);
     api::Deadline {
-        department: debt.department.slug().to_owned(),
-        title: title.get(context.language).to_owned(),
-        due_on: debt.due_on.to_string(),
-        state: state.into(),
-        basis: debt.basis.to_owned(),
-        work_plan: String::new(),
-        owner: debt.department.name().to_owned(),
+        department: open.department.clone(),
+        title: open.title.get(context.language).to_owned(),
+        due_on: open.due_on.to_string(),
+        state: if late > 0 { State::Overdue } else { State::Due }.into(),
+        basis: open.basis.clone(),
+        work_plan: open.work_plan.clone(),
+        owner: open.owner.clone(),
+        working_days_late: late.into(),
     }
 }
 
-// A submitted plan's tasks are due until their day; whether they were done then is not reported yet, so none is called overdue.
-fn tasks<'a>(plans: &'a [Plan], day: &'a str) -> impl Iterator<Item = api::Deadline> + 'a {
-    plans.iter().flat_map(move |Plan { plan, .. }| {
-        let due = plan.tasks.iter().filter(move |task| task.due_on.as_str() >= day);
-        due.map(move |task| api::Deadline {
-            department: plan.department.clone(),
-            title: task.title.clone(),
-            due_on: task.due_on.clone(),
-            state: State::Due.into(),
-            basis: String::new(),
-            work_plan: plan.work_plan_id.clone(),
-            owner: task.owner.clone(),
-        })
-    })
+fn lateness(deadlines: &[api::Deadline]) -> Vec<api::Lateness> {
+    let mut found: BTreeMap<&str, api::Lateness> = BTreeMap::new();
+    for deadline in deadlines {
+        let own = found.entry(&deadline.department).or_default();
+        if deadline.state() == State::Overdue {
+            own.overdue += 1;
+        } else {
+            own.due += 1;
+        }
+        own.working_days_late = own.working_days_late.max(deadline.working_days_late);
+    }
+    let named = |(department, lateness): (&str, api::Lateness)| api::Lateness {
+        department: department.to_owned(),
+        name: Department::parse(department).map_or(department, |known| known.name()).to_owned(),
+        ..lateness
+    };
+    let mut found: Vec<api::Lateness> = found.into_iter().map(named).collect();
+    found.sort_by_key(|one| Reverse((one.working_days_late, one.overdue)));
+    found
+}
+
+/// Lists what the plan asks.
+pub async fn obligations(
+    _: &Arc<Reporting>,
+    context: &Context,
+    request: api::ListObligationsRequest,
+) -> Answer<api::ListObligationsResponse> {
+    let page = Page::of(request.page_size, &request.page_token)?;
+    let as_of = refusals::day(context, &request.as_of)?;
+    let asked = match request.department.as_str() {
+        "" => None,
+        given => Some(Department::parse(given).map_err(|fault| {
+            let reason = api::ErrorReason::DepartmentUnknown.as_str_name();
+            Fault::invalid(reason, fault.message_en(), fault.message_zh()).at("department")
+        })?),
+    };
+    let duties = rules::duties(as_of);
+    let departments = Department::all().filter(|one| asked.is_none_or(|asked| asked == *one));
+    let mut obligations: Vec<api::Obligation> = Vec::new();
+    for department in departments {
+        let own = duties.iter().filter(|duty| duty.is_owed_by(department));
+        obligations.extend(own.map(|duty| api::Obligation {
+            department: department.slug().to_owned(),
+            duty: duty.name.to_owned(),
+            title: Text::new(duty.title_en, duty.title_zh).get(context.language).to_owned(),
+            due_on: duty.due_on(as_of.year()).map(|day| day.to_string()).unwrap_or_default(),
+            basis: duty.basis.to_owned(),
+            followed: duty.followed,
+            status: duty.status.to_owned(),
+        }));
+    }
+    let key = |one: &api::Obligation| format!("{}|{}", one.department, one.duty);
+    obligations.sort_by_key(key);
+    obligations.retain(|one| key(one) > page.after);
+    let next_page_token = page.cut(&mut obligations, key);
+    Ok(api::ListObligationsResponse { obligations, next_page_token })
 }

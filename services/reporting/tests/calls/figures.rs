@@ -1,4 +1,4 @@
-//! Coverage, summaries and cases of effect.
+//! Coverage, and the figures of summaries.
 use std::collections::BTreeMap;
 
 use chassis::trial::reason;
@@ -7,7 +7,7 @@ use tonic::{Code, Request};
 
 use super::world::{ALL, World};
 
-fn summary(domain: &str, from: &str, to: &str) -> api::CreateSummaryRequest {
+pub fn summary(domain: &str, from: &str, to: &str) -> api::CreateSummaryRequest {
     api::CreateSummaryRequest {
         domain: domain.into(),
         from: from.into(),
@@ -16,7 +16,7 @@ fn summary(domain: &str, from: &str, to: &str) -> api::CreateSummaryRequest {
     }
 }
 
-fn effect_case() -> api::EffectCase {
+pub fn effect_case() -> api::EffectCase {
     api::EffectCase {
         domain: "transport".into(),
         happened_on: "2026-02-20".into(),
@@ -29,7 +29,7 @@ fn effect_case() -> api::EffectCase {
     }
 }
 
-fn create(case: api::EffectCase) -> api::CreateEffectCaseRequest {
+pub fn create(case: api::EffectCase) -> api::CreateEffectCaseRequest {
     api::CreateEffectCaseRequest { effect_case: Some(case), ..Default::default() }
 }
 
@@ -155,6 +155,7 @@ async fn a_service_that_does_not_answer_is_named_and_nothing_is_kept() {
         ("credit", "credit.v1.Figures/GetFigures"),
         ("grading", "grading.v1.Grades/GetDistribution"),
         ("sampling", "sampling.v1.Draws/ListDraws"),
+        ("sampling", "sampling.v1.Effects/GetEffect"),
         ("discipline", "discipline.v1.Figures/GetFigures"),
     ] {
         let world = World::at("2026-03-02T01:00:00Z").await;
@@ -166,57 +167,9 @@ async fn a_service_that_does_not_answer_is_named_and_nothing_is_kept() {
         assert!(refused.message().contains(service), "{service}: {}", refused.message());
         let covered = office.coverages.get_coverage(api::GetCoverageRequest::default()).await;
         match service {
+            _ if method.ends_with("GetEffect") => assert!(covered.is_ok()),
             "grading" | "sampling" => assert!(covered.unwrap_err().message().contains(service)),
             _ => assert!(covered.unwrap().into_inner().domains.iter().all(|domain| !domain.summarized)),
         }
     }
-}
-
-#[tokio::test]
-async fn a_case_of_effect_has_all_five_elements_and_evidence() {
-    let world = World::at("2026-03-02T01:00:00Z").await;
-    let mut transport = world.of("transport", ALL);
-    let good = effect_case();
-    for wrong in [
-        api::EffectCase { happened_on: String::new(), ..good.clone() },
-        api::EffectCase { happened_on: "2026-03-03".into(), ..good.clone() },
-        api::EffectCase { place: " ".into(), ..good.clone() },
-        api::EffectCase { subject: String::new(), ..good.clone() },
-        api::EffectCase { practice: String::new(), ..good.clone() },
-        api::EffectCase { effect: String::new(), ..good.clone() },
-        api::EffectCase { evidence: vec![], ..good.clone() },
-    ] {
-        let refused = transport.effect_cases.create_effect_case(create(wrong)).await.unwrap_err();
-        assert_eq!(reason(&refused), "FIELD_INVALID");
-    }
-    let nowhere = api::EffectCase { domain: "D00".into(), ..good.clone() };
-    let refused = transport.effect_cases.create_effect_case(create(nowhere)).await.unwrap_err();
-    assert_eq!(reason(&refused), "DOMAIN_UNKNOWN");
-    let personal = api::EffectCase { subject: "某人11010519491231002X".into(), ..good.clone() };
-    let refused = transport.effect_cases.create_effect_case(create(personal)).await.unwrap_err();
-    assert_eq!(reason(&refused), "PERSONAL_IDENTITY_NUMBER");
-    let reader =
-        world.of("transport", "reporting.read").effect_cases.create_effect_case(create(good.clone())).await;
-    assert_eq!(reason(&reader.unwrap_err()), "SCOPE_MISSING");
-
-    for day in ["2026-02-01", "2026-02-03", "2026-02-02"] {
-        let case = api::EffectCase { happened_on: day.into(), ..good.clone() };
-        transport.effect_cases.create_effect_case(create(case)).await.unwrap();
-    }
-    let mut request =
-        api::ListEffectCasesRequest { domain: "D09".into(), page_size: 2, ..Default::default() };
-    let mut days = Vec::new();
-    loop {
-        let page = transport.effect_cases.list_effect_cases(request.clone()).await.unwrap().into_inner();
-        days.extend(page.effect_cases.into_iter().map(|case| case.happened_on));
-        request.page_token = page.next_page_token;
-        if request.page_token.is_empty() {
-            break;
-        }
-    }
-    assert_eq!(days, ["2026-02-03", "2026-02-02", "2026-02-01"]);
-    let others = api::ListEffectCasesRequest { department: "taxation".into(), ..Default::default() };
-    assert!(
-        transport.effect_cases.list_effect_cases(others).await.unwrap().into_inner().effect_cases.is_empty()
-    );
 }

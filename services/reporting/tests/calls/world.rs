@@ -15,9 +15,9 @@ use contract::{
     discipline::v1 as discipline,
     grading::v1 as grading,
     reporting::v1::{
-        coverages_client::CoveragesClient, deadlines_client::DeadlinesClient,
-        effect_cases_client::EffectCasesClient, summaries_client::SummariesClient,
-        work_plans_client::WorkPlansClient,
+        attachments_client::AttachmentsClient, coverages_client::CoveragesClient,
+        deadlines_client::DeadlinesClient, effect_cases_client::EffectCasesClient,
+        summaries_client::SummariesClient, work_plans_client::WorkPlansClient,
     },
     sampling::v1 as sampling,
 };
@@ -67,6 +67,7 @@ pub struct Client {
     pub summaries: SummariesClient<Authorized>,
     pub effect_cases: EffectCasesClient<Authorized>,
     pub deadlines: DeadlinesClient<Authorized>,
+    pub attachments: AttachmentsClient<Authorized>,
 }
 
 pub const ALL: &str = "reporting.read reporting.write reporting.submit";
@@ -91,7 +92,8 @@ impl World {
             coverages: CoveragesClient::with_interceptor(upstream(), token.clone()),
             summaries: SummariesClient::with_interceptor(upstream(), token.clone()),
             effect_cases: EffectCasesClient::with_interceptor(upstream(), token.clone()),
-            deadlines: DeadlinesClient::with_interceptor(upstream(), token),
+            deadlines: DeadlinesClient::with_interceptor(upstream(), token.clone()),
+            attachments: AttachmentsClient::with_interceptor(upstream(), token),
         }
     }
 
@@ -101,11 +103,29 @@ impl World {
 
     pub fn claims(&self, department: &str, scope: &str) -> Claims {
         let sub = format!("{department}-client");
-        Claims { sub, department: department.into(), scope: scope.into(), ..self.trial.claims() }
+        let default_purpose = String::from("test");
+        Claims {
+            sub,
+            department: department.into(),
+            scope: scope.into(),
+            default_purpose,
+            ..self.trial.claims()
+        }
     }
 
     pub fn office(&self) -> Client {
         self.client(Claims { roles: vec!["office".into()], ..self.claims("credit-office", ALL) })
+    }
+
+    /// Another client of the office, who reviews what the first has handed in.
+    pub fn reviewer(&self) -> Client {
+        let sub = String::from("office-reviewer");
+        self.client(Claims { sub, roles: vec!["office".into()], ..self.claims("credit-office", ALL) })
+    }
+
+    /// Without a token.
+    pub fn public(&self) -> EffectCasesClient<Upstream> {
+        EffectCasesClient::new(self.upstream.clone())
     }
 }
 
@@ -115,6 +135,12 @@ fn fill(answers: &Answers) {
         domain: domain.into(),
         state: state.into(),
         effective_from: "2026-01-10".into(),
+        title: "虚构道路运输企业信用评价办法".into(),
+        basis: Some(grading::Basis {
+            title: "虚构办法".into(),
+            document_number: "虚构〔2026〕1号".into(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let schemes = vec![
@@ -125,10 +151,17 @@ fn fill(answers: &Answers) {
         "grading.v1.Schemes/ListSchemes",
         &grading::ListSchemesResponse { schemes, ..Default::default() },
     );
-    let measure = grading::Measure { grade: "D".into(), sampling_percent: 50.0, ..Default::default() };
+    let measure = |grade: &str, sampling_percent: f64, text: &str| grading::Measure {
+        grade: grade.into(),
+        sampling_percent,
+        text: text.into(),
+        method: "现场检查".into(),
+        ..Default::default()
+    };
     let measures = grading::SchemeMeasures {
         scheme: "transport-2026".into(),
-        measures: vec![measure],
+        measures: vec![measure("A", 3.0, "降低抽查比例和频次"), measure("D", 50.0, "提高抽查比例和频次")],
+        version: 2,
         ..Default::default()
     };
     answers.put("grading.v1.Schemes/GetMeasures", &measures);
@@ -140,6 +173,9 @@ fn fill(answers: &Answers) {
     };
     answers.put("grading.v1.Grades/GetDistribution", &distribution);
     let draw = |state: sampling::draw::State, drawn| sampling::Draw {
+        draw_id: format!("draw-{drawn}"),
+        roster_size: 30,
+        committed_at: Some(prost_types::Timestamp { seconds: 1_771_200_000, nanos: 0 }),
         scheme: "transport-2026".into(),
         state: state.into(),
         drawn,
@@ -149,6 +185,29 @@ fn fill(answers: &Answers) {
     };
     let draws = vec![draw(sampling::draw::State::Revealed, 7), draw(sampling::draw::State::Committed, 90)];
     answers.put("sampling.v1.Draws/ListDraws", &sampling::ListDrawsResponse { draws, ..Default::default() });
+    let stratum = |grade: &str, visited, found, rate, lift| sampling::StratumEffect {
+        grade: grade.into(),
+        visited,
+        found,
+        rate,
+        lift,
+        members: 15,
+        ..Default::default()
+    };
+    let total = sampling::EffectTotal {
+        visited: 4,
+        found: 2,
+        rate: 0.5,
+        uniform_rate: Some(0.25),
+        lift: Some(2.0),
+        visits_saved: Some(4),
+    };
+    let effect = sampling::Effect {
+        strata: vec![stratum("A", 2, 0, 0.0, 0.0), stratum("D", 2, 2, 1.0, 2.0)],
+        total: Some(total),
+        ..Default::default()
+    };
+    answers.put("sampling.v1.Effects/GetEffect", &effect);
     let penalties =
         credit::ItemFigure {
             item: "administrative-penalty".into(), name: "行政处罚".into(), records: 11

@@ -12,12 +12,13 @@ use contract::{
     google::api::HttpBody,
     sampling::v1::{self as api, ErrorReason, visit::Status},
 };
+use files::Kind;
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tonic::{Status as Refusal, Streaming};
 
-use super::{find, rows, rules};
+use super::{find, rows};
 use crate::{Sampling, rights, visits};
 
 const BYTES_MAX: usize = 10 * 1024 * 1024;
@@ -96,21 +97,24 @@ pub async fn attach(
     Ok(attachment)
 }
 
+// A photo or a paper: of the kinds of files those that are no documents to be worked on.
 fn judge_type(declared: &str, body: &[u8]) -> Answer<&'static str> {
-    let found = rules::content_type(body).ok_or_else(|| {
+    let found = files::tell(body).ok().filter(|kind| matches!(kind, Kind::Jpeg | Kind::Png | Kind::Pdf));
+    let found = found.ok_or_else(|| {
         wrong_type(
             "the file is no JPEG, PNG or PDF by its first bytes; send a photo or a paper in one of these",
             "按文件内容判断，不是 JPEG、PNG 或 PDF；请上传此类照片或文书",
         )
     })?;
-    if rules::is_type(declared, found) {
-        return Ok(found);
+    let is = found.media_type();
+    if found.is_declared_as(declared) {
+        return Ok(is);
     }
     Err(wrong_type(
         &format!(
-            "the file is said to be {declared} and is {found} by its first bytes; correct the content type"
+            "the file is said to be {declared} and is {is} by its first bytes; correct the content type"
         ),
-        &format!("文件声明为{declared}，按内容判断为{found}；请更正类型"),
+        &format!("文件声明为{declared}，按内容判断为{is}；请更正类型"),
     ))
 }
 
