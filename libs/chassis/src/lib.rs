@@ -7,6 +7,7 @@ pub mod clock;
 pub mod decisions;
 pub mod fault;
 pub mod feed;
+pub mod figures;
 pub mod health;
 pub mod ids;
 pub mod language;
