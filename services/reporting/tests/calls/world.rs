@@ -15,9 +15,9 @@ use contract::{
     discipline::v1 as discipline,
     grading::v1 as grading,
     reporting::v1::{
-        coverages_client::CoveragesClient, deadlines_client::DeadlinesClient,
-        effect_cases_client::EffectCasesClient, summaries_client::SummariesClient,
-        work_plans_client::WorkPlansClient,
+        assessments_client::AssessmentsClient, coverages_client::CoveragesClient,
+        deadlines_client::DeadlinesClient, effect_cases_client::EffectCasesClient,
+        glances_client::GlancesClient, summaries_client::SummariesClient, work_plans_client::WorkPlansClient,
     },
     sampling::v1 as sampling,
 };
@@ -67,6 +67,8 @@ pub struct Client {
     pub summaries: SummariesClient<Authorized>,
     pub effect_cases: EffectCasesClient<Authorized>,
     pub deadlines: DeadlinesClient<Authorized>,
+    pub glances: GlancesClient<Authorized>,
+    pub assessments: AssessmentsClient<Authorized>,
 }
 
 pub const ALL: &str = "reporting.read reporting.write reporting.submit";
@@ -77,6 +79,7 @@ impl World {
         let trial = Trial::at(clock);
         let answers = Answers::default();
         fill(&answers);
+        super::kept::fill(&answers);
         let each = || answers.upstream();
         let role = reporting::open(&trial.boot, each(), each(), each(), each()).await.unwrap();
         let upstream = trial.run(role);
@@ -91,7 +94,9 @@ impl World {
             coverages: CoveragesClient::with_interceptor(upstream(), token.clone()),
             summaries: SummariesClient::with_interceptor(upstream(), token.clone()),
             effect_cases: EffectCasesClient::with_interceptor(upstream(), token.clone()),
-            deadlines: DeadlinesClient::with_interceptor(upstream(), token),
+            deadlines: DeadlinesClient::with_interceptor(upstream(), token.clone()),
+            glances: GlancesClient::with_interceptor(upstream(), token.clone()),
+            assessments: AssessmentsClient::with_interceptor(upstream(), token),
         }
     }
 
