@@ -4,11 +4,13 @@
 //! 19,179 rows, or on the file given. `… bench -- WHAT` measures more, on both databases where one stands behind it: `intake` records by
 //! stream, `profiles` profiles by code, `import FILE` a file of subjects, `names --data DIR` the linking of names to codes within a real
 //! register, `scoring [subjects]` the evaluation of fact sheets against DuckDB, `currency` how soon a record's grade is seen,
-//! `runs [--subjects N]` a run over a population, `draws [subjects]` a draw of a million, `checks` checks over a million listings.
+//! `runs [--subjects N]` a run over a population, `draws [subjects]` a draw of a million, `checks` checks over a million listings,
+//! `figures [subjects]` the figure calls over a population of a million.
 mod baseline;
 mod checks;
 mod currency;
 mod draws;
+mod figures;
 mod import;
 mod intake;
 mod names;
@@ -43,6 +45,10 @@ fn main() -> anyhow::Result<()> {
         ["currency"] => runtime.block_on(currency::measure()),
         ["runs"] => runtime.block_on(runs::measure(1_000_000)),
         ["runs", "--subjects", count] => runtime.block_on(runs::measure(count.parse()?)),
+        ["figures", rest @ ..] => {
+            let subjects = rest.first().map_or(Ok(1_000_000), |count| count.parse())?;
+            runtime.block_on(figures::measure(subjects))
+        }
         ["draws", rest @ ..] => runtime.block_on(draws::measure(rest.first().copied())),
         file => runtime.block_on(measure(file.first().map(Path::new))),
     }

@@ -26,6 +26,8 @@ pub enum Procedure {
     Publication,
     /// What was reported as put right is to be checked again 整改复查.
     Recheck,
+    /// What was decided is to be sent to where it is shared and shown 归集公示.
+    Sharing,
 }
 
 /// A term in working days 工作日, and the rule that sets it.
@@ -51,6 +53,7 @@ impl LegalTerm {
             "REVOCATION" => Procedure::Revocation,
             "PUBLICATION" => Procedure::Publication,
             "RECHECK" => Procedure::Recheck,
+            "SHARING" => Procedure::Sharing,
             _ => return None,
         };
         Some(Self {

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod decisions;
 pub mod fault;
 pub mod feed;
+pub mod figures;
 mod floods;
 pub mod health;
 pub mod ids;

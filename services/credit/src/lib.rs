@@ -419,6 +419,12 @@ impl Figures for Calls {
     async fn get_figures(&self, r: Request<api::GetFiguresRequest>) -> Answered<api::GetFiguresResponse> {
         call(&self.0, r, figures::get).await
     }
+    async fn get_quality_figures(
+        &self,
+        r: Request<api::GetQualityFiguresRequest>,
+    ) -> Answered<api::GetQualityFiguresResponse> {
+        call(&self.0, r, figures::kept::quality).await
+    }
 }
 
 #[async_trait]
@@ -441,6 +447,7 @@ impl Operations for Calls {
 pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
     let store = boot.store::<Migrator>("credit").await?;
     items::seed(&store, boot.clock.now()).await?;
+    figures::kept::adopt(&store).await?;
     scales::seed(&store, boot.clock.now()).await?;
     imports::sweep(&store, boot.clock.now()).await?;
     matching::complete(&store, boot.clock.now()).await?;
@@ -475,5 +482,11 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
         .add_service(OperationsServer::new(calls).max_decoding_message_size(MESSAGE_MAX));
     let works =
         operations::run(store.clone(), boot.clock.clone(), imports::works(&app), boot.stopping.clone());
-    Ok(Role { name: "credit", router: stack(boot, routes), background: vec![Box::pin(works)], store })
+    let folding = usage::folded::fold(app, boot.stopping.clone());
+    Ok(Role {
+        name: "credit",
+        router: stack(boot, routes),
+        background: vec![Box::pin(works), Box::pin(folding)],
+        store,
+    })
 }

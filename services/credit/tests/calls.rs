@@ -25,6 +25,8 @@ mod matching;
 mod profiles;
 #[path = "calls/publicity.rs"]
 mod publicity;
+#[path = "calls/quality.rs"]
+mod quality;
 #[path = "calls/quirks.rs"]
 mod quirks;
 #[path = "calls/records.rs"]

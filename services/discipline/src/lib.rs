@@ -333,12 +333,19 @@ impl Figures for Calls {
     ) -> Reply<api::CountMeasuresResponse> {
         call(&self.0, r, figures::measures).await
     }
+    async fn get_listing_figures(
+        &self,
+        r: Request<api::GetListingFiguresRequest>,
+    ) -> Reply<api::GetListingFiguresResponse> {
+        call(&self.0, r, figures::kept::listings).await
+    }
 }
 
 /// Opens the service; `credit` is called under the service's own identity.
 pub async fn open(boot: &Boot, credit: Upstream) -> anyhow::Result<Role> {
     let store = boot.store::<Migrator>("discipline").await?;
     bases::seed(&store, boot.clock.now()).await?;
+    figures::kept::adopt(&store).await?;
     let credit = credit::Credit::new(credit);
     let standing = Arc::new(checks::Standing::new(store.clone()));
     let (looks, writing) = looks::Looks::open(store.clone(), boot.stopping.clone());

@@ -7,6 +7,7 @@ mod calls {
     mod deadlines;
     mod directory;
     mod feedback;
+    mod kept;
     mod papers;
     mod procedure;
     mod return_to_credit;

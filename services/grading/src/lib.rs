@@ -3,6 +3,7 @@ mod accesses;
 mod catalogue;
 mod days;
 mod evaluation;
+mod figures;
 mod grades;
 mod objections;
 mod overrides;
@@ -26,8 +27,8 @@ use chassis::{
 use contract::{
     google::longrunning::Operation,
     grading::v1::{
-        self as api, grades_server, objections_server, operations_server, overrides_server, runs_server,
-        schemes_server, simulations_server,
+        self as api, figures_server, grades_server, objections_server, operations_server, overrides_server,
+        runs_server, schemes_server, simulations_server,
     },
 };
 use futures::{FutureExt, future::BoxFuture, stream::BoxStream};
@@ -201,6 +202,28 @@ impl grades_server::Grades for Calls {
 }
 
 #[tonic::async_trait]
+impl figures_server::Figures for Calls {
+    async fn get_scheme_figures(
+        &self,
+        r: Request<api::GetSchemeFiguresRequest>,
+    ) -> Done<api::GetSchemeFiguresResponse> {
+        call(&self.0, r, figures::of_schemes).await
+    }
+    async fn get_grade_figures(
+        &self,
+        r: Request<api::GetGradeFiguresRequest>,
+    ) -> Done<api::GetGradeFiguresResponse> {
+        call(&self.0, r, figures::of_grades).await
+    }
+    async fn get_population_figures(
+        &self,
+        r: Request<api::GetPopulationFiguresRequest>,
+    ) -> Done<api::GetPopulationFiguresResponse> {
+        call(&self.0, r, figures::of_population).await
+    }
+}
+
+#[tonic::async_trait]
 impl runs_server::Runs for Calls {
     async fn create_run(&self, r: Request<api::CreateRunRequest>) -> Done<Operation> {
         mutate(&self.0, r, runs::create).await
@@ -233,6 +256,7 @@ impl MigratorTrait for Migrator {
 /// Opens the service; it reads credit's feed and catalogue.
 pub async fn open(boot: &Boot, credit: Upstream) -> anyhow::Result<Role> {
     let store = boot.store::<Migrator>("grading").await?;
+    figures::adopt(&store, boot.clock.today()).await?;
     let versions = Arc::<schemes::Versions>::default();
     let evaluations = boot.metrics.counter(
         "xinheng_grading_evaluations_total",
@@ -287,6 +311,7 @@ fn routes(app: Arc<Grading>) -> RoutesBuilder {
     routes
         .add_service(schemes_server::SchemesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(grades_server::GradesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(figures_server::FiguresServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(runs_server::RunsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(
             simulations_server::SimulationsServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX),

@@ -7,6 +7,7 @@ mod calls {
     mod disclosure;
     mod engine;
     mod examples;
+    pub mod figures;
     mod grades;
     mod grants;
     mod measures;

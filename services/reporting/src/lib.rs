@@ -1,8 +1,10 @@
 //! Reporting 报送: work plans, coverage, summaries, cases of effect, deadlines. The table of contents.
+mod assessments;
 mod attachments;
 mod coverage;
 mod deadlines;
 mod effect_cases;
+mod glance;
 mod refusals;
 mod sources;
 mod summaries;
@@ -19,10 +21,12 @@ use chassis::{
 use contract::google::api::HttpBody;
 use contract::reporting::v1::{
     self as api,
+    assessments_server::{Assessments, AssessmentsServer},
     attachments_server::{Attachments, AttachmentsServer},
     coverages_server::{Coverages, CoveragesServer},
     deadlines_server::{Deadlines, DeadlinesServer},
     effect_cases_server::{EffectCases, EffectCasesServer},
+    glances_server::{Glances, GlancesServer},
     summaries_server::{Summaries, SummariesServer},
     work_plans_server::{WorkPlans, WorkPlansServer},
 };
@@ -52,6 +56,7 @@ impl MigratorTrait for Migrator {
             ("reporting_0003_work_plans", include_str!("../migrations/0003_work_plans.sql")),
             ("reporting_0004_summaries", include_str!("../migrations/0004_summaries.sql")),
             ("reporting_0005_effect_cases", include_str!("../migrations/0005_effect_cases.sql")),
+            ("reporting_0010_assessments", include_str!("../migrations/0010_assessments.sql")),
         ])
     }
 }
@@ -233,6 +238,53 @@ impl Attachments for Calls {
     }
 }
 
+#[chassis::async_trait]
+impl Glances for Calls {
+    async fn get_grade_series(&self, r: Request<api::GetGradeSeriesRequest>) -> Reply<api::GradeSeries> {
+        call(&self.0, r, glance::grades).await
+    }
+    async fn get_migrations(&self, r: Request<api::GetMigrationsRequest>) -> Reply<api::Migrations> {
+        call(&self.0, r, glance::migrations).await
+    }
+    async fn get_inspection_series(
+        &self,
+        r: Request<api::GetInspectionSeriesRequest>,
+    ) -> Reply<api::InspectionSeries> {
+        call(&self.0, r, glance::inspections).await
+    }
+    async fn get_listing_series(
+        &self,
+        r: Request<api::GetListingSeriesRequest>,
+    ) -> Reply<api::ListingSeries> {
+        call(&self.0, r, glance::listings).await
+    }
+    async fn get_data_quality(&self, r: Request<api::GetDataQualityRequest>) -> Reply<api::DataQuality> {
+        call(&self.0, r, glance::quality).await
+    }
+}
+
+#[chassis::async_trait]
+impl Assessments for Calls {
+    async fn publish_formula(&self, r: Request<api::PublishFormulaRequest>) -> Reply<api::Formula> {
+        mutate(&self.0, r, assessments::publish).await
+    }
+    async fn list_formulas(&self, r: Request<api::ListFormulasRequest>) -> Reply<api::ListFormulasResponse> {
+        call(&self.0, r, assessments::formulas).await
+    }
+    async fn create_assessment(&self, r: Request<api::CreateAssessmentRequest>) -> Reply<api::Assessment> {
+        mutate_prepared(&self.0, r, assessments::figures, assessments::create).await
+    }
+    async fn get_assessment(&self, r: Request<api::GetAssessmentRequest>) -> Reply<api::Assessment> {
+        call(&self.0, r, assessments::get).await
+    }
+    async fn list_assessments(
+        &self,
+        r: Request<api::ListAssessmentsRequest>,
+    ) -> Reply<api::ListAssessmentsResponse> {
+        call(&self.0, r, assessments::list).await
+    }
+}
+
 /// Opens the service; the four others are called under the service's own identity.
 pub async fn open(
     boot: &Boot,
@@ -249,6 +301,8 @@ pub async fn open(
     routes
         .add_service(WorkPlansServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(CoveragesServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(GlancesServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(AssessmentsServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(SummariesServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(EffectCasesServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(DeadlinesServer::new(calls()).max_decoding_message_size(MESSAGE_MAX))

@@ -5,8 +5,14 @@ use chassis::{Answer, Fault, upstream::Upstream};
 use contract::{
     credit::v1::{self as credit, figures_client::FiguresClient as CreditFigures},
     discipline::v1::{self as discipline, figures_client::FiguresClient as DisciplineFigures},
-    grading::v1::{self as grading, grades_client::GradesClient, schemes_client::SchemesClient},
-    sampling::v1::{self as sampling, draws_client::DrawsClient, effects_client::EffectsClient},
+    grading::v1::{
+        self as grading, figures_client::FiguresClient as GradingFigures, grades_client::GradesClient,
+        schemes_client::SchemesClient,
+    },
+    sampling::v1::{
+        self as sampling, draws_client::DrawsClient, effects_client::EffectsClient,
+        figures_client::FiguresClient as SamplingFigures,
+    },
     r#type::v1::ErrorReason as Common,
 };
 use tonic::{Request, Response, Status};
@@ -51,21 +57,76 @@ impl Sources {
         }
     }
 
-    /// Whether measures follow from a scheme's grades.
-    pub async fn has_measures(&self, scheme: &str) -> Answer<bool> {
-        let request = grading::GetMeasuresRequest {
-            scheme: scheme.into(),
-            purpose: PURPOSE.into(),
-            ..Default::default()
-        };
-        let mut client = SchemesClient::new(self.grading.clone());
-        Ok(!told("grading", client.get_measures(patient(request)).await)?.measures.is_empty())
-    }
-
     /// How many subjects have each grade under a scheme.
     pub async fn distribution(&self, scheme: &str) -> Answer<grading::Distribution> {
         let request = grading::GetDistributionRequest { scheme: scheme.into(), ..Default::default() };
         told("grading", GradesClient::new(self.grading.clone()).get_distribution(patient(request)).await)
+    }
+
+    /// The schemes that were in force by a day, with their grades.
+    pub async fn scheme_figures(&self, as_of: &str) -> Answer<Vec<grading::SchemeFigures>> {
+        let request = grading::GetSchemeFiguresRequest { as_of: as_of.into() };
+        let mut client = GradingFigures::new(self.grading.clone());
+        Ok(told("grading", client.get_scheme_figures(patient(request)).await)?.schemes)
+    }
+
+    /// How many subjects the domains and counties have at the end of a day.
+    pub async fn population(&self, as_of: &str) -> Answer<Vec<grading::PopulationCount>> {
+        let request = grading::GetPopulationFiguresRequest { as_of: as_of.into() };
+        let mut client = GradingFigures::new(self.grading.clone());
+        Ok(told("grading", client.get_population_figures(patient(request)).await)?.counts)
+    }
+
+    /// Draws and visits of all schemes; the step is the contract's number, the same in each service.
+    pub async fn inspections(
+        &self,
+        from: &str,
+        to: &str,
+        step: i32,
+    ) -> Answer<sampling::GetInspectionFiguresResponse> {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        let request = sampling::GetInspectionFiguresRequest { scheme: String::new(), from, to, step };
+        let mut client = SamplingFigures::new(self.sampling.clone());
+        told("sampling", client.get_inspection_figures(patient(request)).await)
+    }
+
+    /// How the grades stood before a day, and what moved since.
+    pub async fn grade_figures(
+        &self,
+        from: &str,
+        to: &str,
+        step: i32,
+    ) -> Answer<grading::GetGradeFiguresResponse> {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        let request = grading::GetGradeFiguresRequest { scheme: String::new(), from, to, step };
+        let mut client = GradingFigures::new(self.grading.clone());
+        told("grading", client.get_grade_figures(patient(request)).await)
+    }
+
+    /// Listings, and objections and repairs of them.
+    pub async fn listings(
+        &self,
+        from: &str,
+        to: &str,
+        step: i32,
+    ) -> Answer<discipline::GetListingFiguresResponse> {
+        let request = discipline::GetListingFiguresRequest { from: from.to_owned(), to: to.to_owned(), step };
+        let mut client = DisciplineFigures::new(self.discipline.clone());
+        told("discipline", client.get_listing_figures(patient(request)).await)
+    }
+
+    /// The quality of what a department sent, or of what all did where it is empty.
+    pub async fn quality(
+        &self,
+        department: &str,
+        from: &str,
+        to: &str,
+        step: i32,
+    ) -> Answer<credit::GetQualityFiguresResponse> {
+        let (department, from, to) = (department.to_owned(), from.to_owned(), to.to_owned());
+        let request = credit::GetQualityFiguresRequest { department, from, to, step };
+        let mut client = CreditFigures::new(self.credit.clone());
+        told("credit", client.get_quality_figures(patient(request)).await)
     }
 
     /// Draws that were committed between two days; an empty first day is the beginning.

@@ -4,6 +4,7 @@ mod codes;
 mod draws;
 mod effects;
 mod fieldwork;
+mod figures;
 mod frequencies;
 mod grading;
 mod inspectors;
@@ -30,6 +31,7 @@ use contract::{
         draws_server::{Draws, DrawsServer},
         effects_server::{Effects, EffectsServer},
         fieldwork_server::{Fieldwork, FieldworkServer},
+        figures_server::{Figures, FiguresServer},
         frequencies_server::{Frequencies, FrequenciesServer},
         inspection_items_server::{InspectionItems, InspectionItemsServer},
         inspectors_server::{Inspectors, InspectorsServer},
@@ -355,9 +357,20 @@ impl Effects for Calls {
     }
 }
 
+#[chassis::async_trait]
+impl Figures for Calls {
+    async fn get_inspection_figures(
+        &self,
+        r: Request<api::GetInspectionFiguresRequest>,
+    ) -> Reply<api::GetInspectionFiguresResponse> {
+        call(&self.0, r, figures::of_inspections).await
+    }
+}
+
 /// Opens the service. Both upstreams carry its own identity.
 pub async fn open(boot: &Boot, grading: Upstream, credit: Upstream) -> anyhow::Result<Role> {
     let store = boot.store::<Migrator>("sampling").await?;
+    figures::adopt(&store).await?;
     let grading = grading::Grading::new(grading);
     let app = Arc::new(Sampling { store: store.clone(), grading, credit });
     let calls = Calls(app.clone());
@@ -372,6 +385,7 @@ pub async fn open(boot: &Boot, grading: Upstream, credit: Upstream) -> anyhow::R
         .add_service(AnnualPlansServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(FieldworkServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(FrequenciesServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
+        .add_service(FiguresServer::new(calls.clone()).max_decoding_message_size(MESSAGE_MAX))
         .add_service(EffectsServer::new(calls).max_decoding_message_size(MESSAGE_MAX));
     let background = vec![visits::returns::run(app, boot.stopping.clone()).boxed()];
     Ok(Role { name: "sampling", router: stack(boot, routes), background, store })

@@ -7,6 +7,7 @@ mod calls {
     mod draws;
     mod fairness;
     mod fieldwork;
+    mod figures;
     mod followup;
     mod orders;
     mod plans;

@@ -63,6 +63,7 @@ pub fn migrations(own: &[(&'static str, &'static str)]) -> Vec<Box<dyn Migration
     let chassis = [
         ("chassis_0001_base", include_str!("../../migrations/0001_base.sql")),
         ("chassis_0002_outbox_key", include_str!("../../migrations/0002_outbox_key.sql")),
+        ("chassis_0003_figures", include_str!("../../migrations/0003_figures.sql")),
     ];
     chassis
         .iter()

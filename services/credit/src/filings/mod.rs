@@ -20,10 +20,10 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use rows::{Filing, Filter};
-use rules::Kind;
+pub use rules::Kind;
 
 use crate::{
-    Credit, accesses, outcomes,
+    Credit, accesses, figures, outcomes,
     records::{self, Present},
 };
 
@@ -115,6 +115,7 @@ async fn file(
     }
     records::mark(tx, context, &present, marks).await?;
     tell(context, tx, kind, "filed", &filing).await?;
+    figures::kept::filed(tx, today, &filing.department, kind).await?;
     Ok(filing)
 }
 
@@ -189,6 +190,7 @@ async fn decide(
     let mark = i32::from(kind.mark());
     let marks = present.record.marks.iter().copied().filter(|given| *given != mark).collect();
     let present = records::mark(tx, context, &present, marks).await?;
+    figures::kept::decided(tx, context.today(), &filing.department, kind, &filing.due_on).await?;
     Ok((filing, present))
 }
 

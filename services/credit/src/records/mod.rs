@@ -4,6 +4,7 @@ mod content;
 mod history;
 mod marks;
 pub mod publicity;
+mod quality;
 mod rows;
 pub mod rules;
 mod stream;
@@ -72,6 +73,8 @@ pub struct Judged {
     item_version: i32,
     digest: String,
     under_grant: bool,
+    // How many data items the catalogue asks.
+    asked: usize,
 }
 
 impl Judged {
@@ -131,7 +134,8 @@ pub async fn judge(
                 return Err(authorizations::rules::required(&item.body.item, &item.body.name));
             }
             let record = rules::judge(row, key, &item.body, &submitter.department, today)?;
-            Ok(Judged { digest: rules::digest(&record), item_version: item.version, record, under_grant })
+            let (digest, asked) = (rules::digest(&record), item.body.fields.len());
+            Ok(Judged { digest, item_version: item.version, record, under_grant, asked })
         }));
         if judged.len() % WITHOUT_PAUSE == 0 {
             tokio::task::yield_now().await;
@@ -155,6 +159,7 @@ pub async fn put(
     loop {
         let verdicts = compare(&judged, &known);
         if write(tx, now, &mut judged, &verdicts).await? {
+            usage::count(tx, now, &submitter.department, &quality::of(now, &judged, &verdicts)).await?;
             return Ok(verdicts);
         }
         tx.rewind(&mark).await?;
@@ -237,7 +242,9 @@ pub async fn copy(
     if !copied {
         return Ok(None);
     }
-    usage::count_in_bulk(&mut bulk, now, &submitter.department, &count(judged, &verdicts)).await?;
+    let mut counted = count(judged, &verdicts);
+    counted.merge(quality::of(now, judged, &verdicts));
+    usage::count_in_bulk(&mut bulk, now, &submitter.department, &counted).await?;
     bulk.commit().await?;
     Ok(Some((verdicts, position)))
 }

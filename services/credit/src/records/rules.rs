@@ -1,4 +1,5 @@
 //! When a row is a record, when two say the same, and which records an audience sees on a day.
+use calendar::{Calendar, LegalTerm, Procedure};
 use chassis::{fault::Violation, validation::is_decimal};
 use contract::credit::v1::{self as api, catalogue_item::Nature, profile::Audience};
 use jiff::civil::Date;
@@ -16,6 +17,19 @@ use crate::{
 const SEVERITY_MAX: i32 = 100;
 /// Above any sum of money on a record; the same bound as the scoring of sums has.
 const AMOUNT_DIGITS_MAX: usize = 14;
+
+/// The first day of what may still be sent today within the term that the law sets (发改办财金〔2018〕424号).
+pub fn in_time_since(today: Date) -> Date {
+    let in_time = |day: Date| {
+        let term = LegalTerm::of(Procedure::Sharing, day);
+        term.is_some_and(|term| term.end(Calendar::national(), day).last_day >= today)
+    };
+    let mut first = today;
+    while let Some(earlier) = first.yesterday().ok().filter(|day| in_time(*day)) {
+        first = earlier;
+    }
+    first
+}
 
 /// The part of a row that needs no look into the catalogue: whose record it is, of which item, under which number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -257,6 +271,23 @@ mod tests {
     use super::*;
 
     const TODAY: Date = date(2026, 2, 13);
+
+    #[test]
+    fn what_is_sent_within_seven_working_days_is_in_time() {
+        // Friday 13 February 2026; the Sunday after it is worked, and the Spring Festival lasts until the 23rd.
+        for (today, first) in
+            [("2026-02-13", "2026-02-04"), ("2026-03-02", "2026-02-14"), ("2026-03-10", "2026-03-01")]
+        {
+            let first: Date = first.parse().unwrap();
+            let since = in_time_since(today.parse().unwrap());
+            let last = |day: Date| Calendar::national().add_working_days(day, 7).last_day.to_string();
+            assert!(
+                last(since).as_str() >= today && last(since.yesterday().unwrap()).as_str() < today,
+                "{today}"
+            );
+            assert_eq!(since, first, "{today}");
+        }
+    }
 
     fn row() -> api::RecordInput {
         api::RecordInput {

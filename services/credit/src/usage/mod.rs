@@ -1,4 +1,5 @@
 //! Usage statistics 共享使用统计: what departments send and look at, counted in the transaction of what is counted.
+pub mod folded;
 mod rows;
 
 use std::{
@@ -40,10 +41,17 @@ pub enum Kind {
     Subjects,
     /// A name looked up.
     Matches,
+    /// A record that came within the term 按期归集.
+    InTime,
+    /// A data item that accepted records say 已填数据项.
+    Filled,
+    /// A data item that the catalogue asks of them 应填数据项.
+    Asked,
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
+    /// As the table names it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Accepted => "ACCEPTED",
             Self::Duplicates => "DUPLICATES",
@@ -55,6 +63,9 @@ impl Kind {
             Self::Feed => "FEED",
             Self::Subjects => "SUBJECTS",
             Self::Matches => "MATCHES",
+            Self::InTime => "IN_TIME",
+            Self::Filled => "FILLED",
+            Self::Asked => "ASKED",
         }
     }
 
@@ -99,7 +110,8 @@ impl Tally {
         tally
     }
 
-    fn add_many(&mut self, item: &str, kind: Kind, count: i64) {
+    /// Counts so many more.
+    pub fn add_many(&mut self, item: &str, kind: Kind, count: i64) {
         // Most rows of a batch are of an item that is there already.
         if let Some(kinds) = self.0.get_mut(item) {
             *kinds.entry(kind).or_default() += count;
@@ -108,7 +120,8 @@ impl Tally {
         }
     }
 
-    fn merge(&mut self, other: Self) {
+    /// Adds another's counts.
+    pub fn merge(&mut self, other: Self) {
         for (item, kinds) in other.0 {
             for (kind, count) in kinds {
                 self.add_many(&item, kind, count);

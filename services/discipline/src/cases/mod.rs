@@ -39,7 +39,9 @@ pub use reads::{get, list, seen};
 
 use self::{course::Course, rows::Stored, rules::Standing};
 pub use self::{course::contradiction, refusals::list_unknown};
-use crate::{Discipline, bases, changes, deliveries, directory, listings, papers, personal, suggestions};
+use crate::{
+    Discipline, bases, changes, deliveries, directory, figures, listings, papers, personal, suggestions,
+};
 
 /// What is asked of credit before a case is proposed.
 pub struct Prepared {
@@ -291,6 +293,7 @@ async fn take(context: &Context, tx: &Tx, case: &str, mut step: api::Step) -> An
         listings::insert(tx, &listing, stored.list_version).await?;
         let position = changes::append(tx, context, Changed::Listed, &listing.listing).await?;
         deliveries::take_in(tx, context, &listing, &list.record_item).await?;
+        figures::kept::listed(tx, &listing).await?;
         let mut case = reads::shown(&**tx, stored, context.today()).await?;
         if let Some(listing) = &mut case.listing {
             listing.position = position;

@@ -17,10 +17,10 @@ use identifiers::Uscc;
 use serde_json::json;
 
 use rows::{Filing, Filter};
-use rules::Kind;
+pub use rules::Kind;
 
 use crate::{
-    Discipline,
+    Discipline, figures,
     listings::{self, Row},
     looks, papers, personal,
 };
@@ -114,6 +114,7 @@ async fn file(context: &Context, tx: &Tx, kind: Kind, given: Given<'_>) -> Answe
     }
     mark(context, tx, kind, &listing, true, &filing.reason).await?;
     tell(context, tx, kind, "filed", &filing).await?;
+    figures::kept::filed(tx, today, &filing.department, kind).await?;
     Ok(filing)
 }
 
@@ -194,6 +195,7 @@ async fn decide(
     filing.decided_by = context.caller.name().to_owned();
     rows::close(tx, context.now, &filing).await?;
     tell(context, tx, kind, "decided", &filing).await?;
+    figures::kept::decided(tx, context.today(), &filing.department, kind, &filing.due_on).await?;
     if filing.state != kind.granted() {
         mark(context, tx, kind, &listing, false, &filing.explanation).await?;
         return Ok(filing);

@@ -9,6 +9,7 @@ use chassis::{
     Answer, Context, Fault, Tx,
     clock::{Clock, business_day},
     decisions::{self, Decision},
+    figures::Tally,
     page::{self, Page},
     storage::sql,
 };
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 pub use rows::{ACTIVE, COLUMNS, Row, decided, held, insert, note_record, stored};
 pub use rules::hides;
 
-use crate::{Discipline, changes, deliveries, directory, filings, looks, papers, personal};
+use crate::{Discipline, changes, deliveries, directory, figures, filings, looks, papers, personal};
 
 /// A listing as it stands on a day.
 pub async fn find(db: &impl ConnectionTrait, listing: &str, today: Date) -> Answer<Option<api::Listing>> {
@@ -329,7 +330,10 @@ pub async fn end(
     filings::close_all(context, tx, &row.case_id).await?;
     deliveries::end(tx, context, &row.case_id, state == State::Repaired, &event.text).await?;
     changes::append(tx, context, Changed::Ended, &row.case_id).await?;
-    tell(context, tx, row, &event).await
+    tell(context, tx, row, &event).await?;
+    let mut tally = Tally::default();
+    figures::kept::ended(&mut tally, context.today(), &row.list_id, &row.department, state);
+    chassis::figures::keep(tx, &tally).await
 }
 
 // The listing, held until the transaction ends, if it is the caller's to change and has not ended.
@@ -419,6 +423,7 @@ struct Ended {
     list_id: String,
     list_version: i32,
     uscc: String,
+    department: String,
     until_on: String,
 }
 
@@ -426,19 +431,24 @@ async fn mark_expired(app: &Arc<Discipline>, clock: &Clock, stopping: &Cancellat
     let context = Context::of_service("discipline", clock.now(), stopping.clone());
     let tx = app.store.begin().await?;
     let text = "UPDATE listings SET state = 5 WHERE state IN (1, 2) AND until_on <> '' AND until_on < $1 \
-                RETURNING case_id, list_id, list_version, uscc, until_on";
+                RETURNING case_id, list_id, list_version, uscc, department, until_on";
+    let mut tally = Tally::default();
     let today = business_day(context.now).to_string();
     for ended in Ended::find_by_statement(sql(&*tx, text, [today.into()])).all(&*tx).await? {
         let basis = format!("{}@{}", ended.list_id, ended.list_version);
         let detail = json!({ "case": ended.case_id, "until": ended.until_on });
         let decision = Decision { kind: "listing.expired", subject: &ended.uscc, basis: &basis, detail };
         decisions::record(&tx, &context, decision).await?;
+        let last: Date = ended.until_on.parse().map_err(Fault::internal)?;
+        let after = last.tomorrow().unwrap_or(last);
+        figures::kept::ended(&mut tally, after, &ended.list_id, &ended.department, State::Expired);
         let event =
             api::ListingEvent { kind: Kind::Expired.into(), on: ended.until_on, ..Default::default() };
         rows::remember(&tx, &context, &ended.case_id, &event).await?;
         filings::close_all(&context, &tx, &ended.case_id).await?;
         changes::append(&tx, &context, Changed::Ended, &ended.case_id).await?;
     }
+    chassis::figures::keep(&tx, &tally).await?;
     tx.commit().await
 }
 

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Grading,
     days::Days,
+    figures::Moves,
     schemes::{self, Version},
     sheets::{self, Sheet, rules::in_population},
 };
@@ -31,6 +32,9 @@ pub fn evaluate(sheet: &Sheet, version: &Version, day: Date) -> Option<rows::Row
 pub struct Book {
     lines: HashMap<(String, String), Line>,
     history: Vec<rows::Row>,
+    // Where the subjects are, by their codes, and how the figures change.
+    regions: HashMap<String, String>,
+    moves: Moves,
     /// How many evaluations there were.
     pub evaluated: u64,
 }
@@ -48,14 +52,36 @@ impl Book {
         let line = |row: rows::Row| {
             ((row.uscc.clone(), row.scheme.clone()), Line { stands: Some(row), touched: false })
         };
-        Ok(Self { lines: standing.into_iter().map(line).collect(), history: Vec::new(), evaluated: 0 })
+        let lines = standing.into_iter().map(line).collect();
+        Ok(Self {
+            lines,
+            history: Vec::new(),
+            regions: HashMap::new(),
+            moves: Moves::default(),
+            evaluated: 0,
+        })
+    }
+
+    /// Says where a subject is: first as it stood, then after each change of its sheet.
+    pub fn place(&mut self, sheet: &sheets::rows::Row, day: Date) {
+        let Some(before) = self.regions.insert(sheet.uscc.clone(), sheet.region.clone()) else { return };
+        if before == sheet.region {
+            return;
+        }
+        for ((uscc, scheme), line) in &self.lines {
+            if let (true, Some(row)) = (*uscc == sheet.uscc, &line.stands) {
+                self.moves.relocate(day, scheme, (&before, &sheet.region), &row.grade);
+            }
+        }
     }
 
     /// Grades a sheet as it is now under a version at a day.
     pub fn grade(&mut self, sheet: &Sheet, version: &Version, day: Date) {
         let line = self.lines.entry((sheet.row.uscc.clone(), version.scheme.clone())).or_default();
+        let region = &sheet.row.region;
         let Some(after) = evaluate(sheet, version, day) else {
             if let Some(before) = line.stands.take() {
+                self.moves.add(day, &version.scheme, region, &before.grade, "");
                 self.history.push(rules::left(before, day));
                 line.touched = true;
             }
@@ -66,6 +92,8 @@ impl Book {
         if effect.told {
             self.history.push(after.clone());
         }
+        let before = line.stands.as_ref().map_or("", |row| &row.grade);
+        self.moves.add(day, &version.scheme, region, before, &after.grade);
         if effect.stored {
             *line = Line { stands: Some(after), touched: true };
         }
@@ -85,7 +113,8 @@ impl Book {
         stored.sort_unstable_by(|a, b| (&a.uscc, &a.scheme).cmp(&(&b.uscc, &b.scheme)));
         rows::put(tx, &stored).await?;
         rows::remove(tx, &removed).await?;
-        rows::remember(tx, &self.history, micros(now)).await
+        rows::remember(tx, &self.history, micros(now)).await?;
+        self.moves.keep(tx).await
     }
 }
 
@@ -130,6 +159,7 @@ async fn pass_batch(app: &Grading, scheme: &str) -> Answer<bool> {
     let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
     let mut book = Book::open(&tx, &codes).await?;
     for row in sheets::rows::find(&tx, &codes).await? {
+        book.place(&row, today);
         let sheet = Sheet::read(row)?;
         for version in &versions {
             book.grade(&sheet, version, today);

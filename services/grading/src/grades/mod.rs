@@ -23,7 +23,7 @@ use sea_orm::ConnectionTrait;
 use crate::{
     Grading, accesses,
     evaluation::{self, evaluate, rows::Row},
-    overrides,
+    figures, overrides,
     schemes::{self, Version, audience, rules},
     sheets::{self, Sheet},
     simulations::shadows::is_shadow,
@@ -236,8 +236,8 @@ pub async fn distribution(
     let version = schemes::disclosed_whole(app, context, &request.scheme).await?;
     current(app, context, &request.min_position).await?;
     let db = app.store.read();
-    let shares = rows::shares(db, &request.scheme).await?;
-    let count = |share: rows::Share| (share.grade, i32::try_from(share.count).unwrap_or(i32::MAX));
+    let shares = figures::distribution(db, &request.scheme, context.today()).await?;
+    let count = |(grade, subjects)| (grade, i32::try_from(subjects).unwrap_or(i32::MAX));
     let mut distribution: BTreeMap<String, i32> = shares.into_iter().map(count).collect();
     let compiled = app.versions.compiled(db, &request.scheme, version.version).await?;
     for shift in overrides::rows::shifts(db, &request.scheme, context.today()).await? {

@@ -61,19 +61,6 @@ pub async fn lines(db: &impl ConnectionTrait, scheme: &str, after: &str, limit: 
     graded.into_iter().map(line).collect()
 }
 
-/// How many subjects have a grade.
-#[derive(FromQueryResult)]
-pub struct Share {
-    pub grade: String,
-    pub count: i64,
-}
-
-/// How many subjects have each grade under a scheme.
-pub async fn shares(db: &impl ConnectionTrait, scheme: &str) -> Answer<Vec<Share>> {
-    let text = "SELECT grade, COUNT(*) AS count FROM grades WHERE scheme = $1 GROUP BY grade";
-    Ok(Share::find_by_statement(sql(db, text, [scheme.into()])).all(db).await?)
-}
-
 /// One change of a grade.
 #[derive(FromQueryResult)]
 pub struct Past {

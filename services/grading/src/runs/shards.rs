@@ -22,6 +22,7 @@ use super::{
 use crate::{
     Grading,
     evaluation::{self, rows::Row},
+    figures::Moves,
     schemes::{self, Version},
     sheets::{self, rows::Member},
 };
@@ -149,6 +150,9 @@ async fn batch(
     if !rows::advance(&tx, owner, shard, done).await? {
         return Err(interrupted());
     }
+    if report_on.is_none() {
+        batch.moves.keep(&tx).await?;
+    }
     tx.commit().await?;
     app.evaluations.add("run", u64::try_from(batch.evaluated).unwrap_or_default());
     Ok(done)
@@ -163,6 +167,7 @@ struct Batch {
     new: Vec<Row>,
     other: Vec<Row>,
     history: Vec<Row>,
+    moves: Moves,
 }
 
 impl Batch {
@@ -180,6 +185,8 @@ impl Batch {
             let after = evaluation::rules::row(&member.uscc, &version.scheme, version.number, outcome, day);
             let effect = evaluation::rules::effect(member.before.as_ref(), &after);
             batch.changed += i32::from(effect.regraded);
+            let before = member.before.as_ref().map_or("", |row| &row.grade);
+            batch.moves.add(day, &version.scheme, &member.region, before, &after.grade);
             if effect.told {
                 batch.history.push(after.clone());
             }

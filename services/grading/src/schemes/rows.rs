@@ -1,4 +1,6 @@
 //! The tables of schemes and of their measures, and the lock under which versions change.
+use std::collections::BTreeSet;
+
 use chassis::{
     Answer, Tx,
     fault::Fault,
@@ -43,6 +45,21 @@ pub async fn versions(db: &impl ConnectionTrait, scheme: &str) -> Answer<Vec<Sch
     let text = "SELECT content FROM scheme_versions WHERE scheme = $1 AND state NOT IN ('SHADOW', 'ENDED') ORDER BY version DESC";
     let rows = db.query_all_raw(sql(db, text, [scheme.into()])).await?;
     rows.iter().map(content).collect()
+}
+
+/// All versions that were ever published, scheme after scheme, the newest first.
+pub async fn all_published(db: &impl ConnectionTrait) -> Answer<Vec<Scheme>> {
+    let text = "SELECT content FROM scheme_versions WHERE state IN ('PUBLISHED', 'SCHEDULED', 'RETIRED') \
+                ORDER BY scheme, version DESC";
+    let rows = db.query_all_raw(sql(db, text, [])).await?;
+    rows.iter().map(content).collect()
+}
+
+/// The schemes of a department.
+pub async fn of_department(db: &impl ConnectionTrait, department: &str) -> Answer<BTreeSet<String>> {
+    let text = "SELECT DISTINCT scheme FROM scheme_versions WHERE department = $1 AND state NOT IN ('SHADOW', 'ENDED')";
+    let rows = db.query_all_raw(sql(db, text, [department.into()])).await?;
+    rows.iter().map(|row| Ok(row.try_get("", "scheme")?)).collect()
 }
 
 fn content(row: &QueryResult) -> Answer<Scheme> {

@@ -20,7 +20,7 @@ use contract::credit::v1::{Change, Subject, WatchRequest, change::Kind, feed_cli
 use scoring::{FactSheet, Schemas};
 use tonic::Streaming;
 
-use crate::{catalogue, evaluation, schemes};
+use crate::{catalogue, evaluation, figures, schemes};
 
 /// A subject with its facts, ready to be graded.
 pub struct Sheet {
@@ -122,23 +122,29 @@ impl feed::Follower for Follower {
         let schemas = self.catalogue.schemas(&self.credit, &changes).await?;
         let codes: BTreeSet<&str> = changes.iter().map(|change| change.uscc.as_str()).collect();
         let codes: Vec<&str> = codes.into_iter().filter(|code| !code.is_empty()).collect();
-        let known = rows::claim(tx, &codes).await?.into_iter();
-        let known = known.map(|row| Ok((row.uscc.clone(), Sheet::read(row)?)));
-        let mut sheets = known.collect::<Answer<BTreeMap<String, Sheet>>>()?;
+        let stood = rows::claim(tx, &codes).await?;
+        let now = self.clock.now();
+        let today = business_day(now);
         let versions = self.versions.in_force(tx).await?;
         let mut book = evaluation::Book::open(tx, &codes).await?;
-        let now = self.clock.now();
+        stood.iter().for_each(|row| book.place(row, today));
+        let known = stood.iter().map(|row| Ok((row.uscc.clone(), Sheet::read(row.clone())?)));
+        let mut sheets = known.collect::<Answer<BTreeMap<String, Sheet>>>()?;
         for change in changes.iter().filter(|change| !change.uscc.is_empty()) {
             let sheet = sheets.entry(change.uscc.clone()).or_insert_with(|| Sheet::new(&change.uscc));
-            if sheet.take(change, &schemas) {
+            let taken = sheet.take(change, &schemas);
+            book.place(&sheet.row, today);
+            if taken {
                 for version in &versions {
-                    book.grade(sheet, version, business_day(now));
+                    book.grade(sheet, version, today);
                 }
             }
         }
+        let population = figures::classified(today, &stood, sheets.values().map(|sheet| &sheet.row));
         let stored = sheets.into_values().map(|sheet| rows::Row { facts: sheet.facts.encode(), ..sheet.row });
         rows::put(tx, stored.collect()).await?;
         self.evaluations.add("record", book.evaluated);
-        book.close(tx, now).await
+        book.close(tx, now).await?;
+        chassis::figures::keep(tx, &population).await
     }
 }

@@ -86,6 +86,7 @@ pub async fn bounds(db: &impl ConnectionTrait, domain: &str, size: i64) -> Answe
 /// A subject of a run with the grade that stands.
 pub struct Member {
     pub uscc: String,
+    pub region: String,
     pub facts: Vec<u8>,
     pub before: Option<Grade>,
 }
@@ -99,7 +100,7 @@ pub async fn members(
 ) -> Answer<Vec<Member>> {
     // The range stands twice: a merge of the two would otherwise read the grades from the first on.
     let text = format!(
-        "SELECT s.uscc, s.facts, g.version, g.grade, g.score, g.as_of, g.next_change_on FROM sheets s \
+        "SELECT s.uscc, s.facts, g.version, g.grade, g.score, g.as_of, g.next_change_on, s.region FROM sheets s \
          LEFT JOIN grades g ON g.uscc = s.uscc AND g.scheme = $2 AND g.uscc > $3 AND g.uscc <= $4 \
          WHERE {OF_DOMAIN} AND s.uscc > $3 AND s.uscc <= $4 ORDER BY s.uscc LIMIT {limit}"
     );
@@ -119,7 +120,7 @@ pub async fn members(
                 next_change_on: row.try_get_by_index(6)?,
             }),
         };
-        Ok(Member { uscc, facts: row.try_get_by_index(1)?, before })
+        Ok(Member { uscc, region: row.try_get_by_index(7)?, facts: row.try_get_by_index(1)?, before })
     };
     rows.into_iter().map(member).collect()
 }

@@ -17,7 +17,7 @@ use contract::{
     },
     google::longrunning::{Operation, operation},
     grading::v1::{
-        self as api, grades_client::GradesClient, indicator::Measure as Kind,
+        self as api, figures_client::FiguresClient, grades_client::GradesClient, indicator::Measure as Kind,
         objections_client::ObjectionsClient, operations_client::OperationsClient,
         overrides_client::OverridesClient, runs_client::RunsClient, schemes_client::SchemesClient,
         simulations_client::SimulationsClient,
@@ -202,6 +202,10 @@ impl City {
 
     pub fn grades(&self, token: Bearer) -> GradesClient<Authorized> {
         GradesClient::with_interceptor(self.grading.clone(), token)
+    }
+
+    pub fn figures(&self, token: Bearer) -> FiguresClient<Authorized> {
+        FiguresClient::with_interceptor(self.grading.clone(), token)
     }
 
     pub fn runs(&self, token: Bearer) -> RunsClient<Authorized> {

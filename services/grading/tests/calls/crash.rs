@@ -9,7 +9,10 @@ use std::{
 use chassis::access::Claims;
 use contract::{credit::v1 as credit, grading::v1 as api};
 
-use super::city::{ALL, City, code, record, scheme, subject};
+use super::{
+    city::{ALL, City, code, record, scheme, subject},
+    figures::{counted, kept},
+};
 
 const SUBJECTS: u32 = 20;
 const LASTS: Duration = Duration::from_secs(12);
@@ -38,6 +41,7 @@ async fn a_grading_cut_off_anywhere_misses_and_doubles_nothing() {
     city.restart().await;
     city.arrive(&position).await;
     let seen = told(&city).await;
+    assert_eq!(kept(&city).await, counted(&city).await, "the figures after {cuts} cuts");
 
     // It knows the scheme and nothing of the feed, which it takes in at a stretch.
     city.look_into(&apart);

@@ -1,4 +1,4 @@
-//! Coverage, and the figures of summaries.
+//! The figures of summaries.
 use std::collections::BTreeMap;
 
 use chassis::trial::reason;
@@ -31,52 +31,6 @@ pub fn effect_case() -> api::EffectCase {
 
 pub fn create(case: api::EffectCase) -> api::CreateEffectCaseRequest {
     api::CreateEffectCaseRequest { effect_case: Some(case), ..Default::default() }
-}
-
-#[tokio::test]
-async fn coverage_tells_of_all_22_domains() {
-    let world = World::at("2026-03-02T01:00:00Z").await;
-    let mut office = world.office();
-    let mut coverage = async |as_of: &str| {
-        let request = api::GetCoverageRequest { as_of: as_of.into(), ..Default::default() };
-        office.coverages.get_coverage(request).await.unwrap().into_inner()
-    };
-    let found = coverage("").await;
-    assert_eq!((found.domains.len(), found.as_of.as_str()), (22, "2026-03-02"));
-    let transport = api::DomainCoverage {
-        domain: "D09".into(),
-        name: "交通运输领域".into(),
-        scheme: "transport-2026".into(),
-        measures: true,
-        graded: 30,
-        drawn: 7,
-        summarized: false,
-    };
-    assert_eq!(found.domains[8], transport);
-    // A draft covers nothing.
-    assert_eq!((found.domains[3].scheme.as_str(), found.domains[3].graded), ("", 0));
-    let before = coverage("2026-01-09").await;
-    assert_eq!((before.domains[8].scheme.as_str(), before.domains[8].measures), ("", false));
-
-    world.office().summaries.create_summary(summary("D09", "2026-01-01", "2026-02-28")).await.unwrap();
-    let summarized = async |day: &str| {
-        let request = api::GetCoverageRequest { as_of: day.into(), ..Default::default() };
-        let found = world.office().coverages.get_coverage(request).await.unwrap().into_inner();
-        found
-            .domains
-            .into_iter()
-            .filter(|domain| domain.summarized)
-            .map(|domain| domain.domain)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(summarized("2026-03-02").await, ["D09"]);
-    assert!(summarized("2026-03-01").await.is_empty(), "it was composed the day after");
-    assert!(summarized("2027-03-01").await.is_empty(), "another year");
-    let wrong = api::GetCoverageRequest { as_of: "2026-02-30".into(), ..Default::default() };
-    assert_eq!(reason(&world.office().coverages.get_coverage(wrong).await.unwrap_err()), "FIELD_INVALID");
-    let mut stranger = world.of("transport", "grading.read");
-    let refused = stranger.coverages.get_coverage(api::GetCoverageRequest::default()).await.unwrap_err();
-    assert_eq!(reason(&refused), "SCOPE_MISSING");
 }
 
 #[tokio::test]
@@ -165,11 +119,5 @@ async fn a_service_that_does_not_answer_is_named_and_nothing_is_kept() {
             office.summaries.create_summary(summary("D09", "2026-01-01", "2026-02-28")).await.unwrap_err();
         assert_eq!((refused.code(), reason(&refused)), (Code::Unavailable, "UPSTREAM_UNAVAILABLE".into()));
         assert!(refused.message().contains(service), "{service}: {}", refused.message());
-        let covered = office.coverages.get_coverage(api::GetCoverageRequest::default()).await;
-        match service {
-            _ if method.ends_with("GetEffect") => assert!(covered.is_ok()),
-            "grading" | "sampling" => assert!(covered.unwrap_err().message().contains(service)),
-            _ => assert!(covered.unwrap().into_inner().domains.iter().all(|domain| !domain.summarized)),
-        }
     }
 }

@@ -15,8 +15,9 @@ use contract::{
     discipline::v1 as discipline,
     grading::v1 as grading,
     reporting::v1::{
-        attachments_client::AttachmentsClient, coverages_client::CoveragesClient,
-        deadlines_client::DeadlinesClient, effect_cases_client::EffectCasesClient,
+        assessments_client::AssessmentsClient, attachments_client::AttachmentsClient,
+        coverages_client::CoveragesClient, deadlines_client::DeadlinesClient,
+        effect_cases_client::EffectCasesClient, glances_client::GlancesClient,
         summaries_client::SummariesClient, work_plans_client::WorkPlansClient,
     },
     sampling::v1 as sampling,
@@ -68,6 +69,8 @@ pub struct Client {
     pub effect_cases: EffectCasesClient<Authorized>,
     pub deadlines: DeadlinesClient<Authorized>,
     pub attachments: AttachmentsClient<Authorized>,
+    pub glances: GlancesClient<Authorized>,
+    pub assessments: AssessmentsClient<Authorized>,
 }
 
 pub const ALL: &str = "reporting.read reporting.write reporting.submit";
@@ -78,6 +81,7 @@ impl World {
         let trial = Trial::at(clock);
         let answers = Answers::default();
         fill(&answers);
+        super::kept::fill(&answers);
         let each = || answers.upstream();
         let role = reporting::open(&trial.boot, each(), each(), each(), each()).await.unwrap();
         let upstream = trial.run(role);
@@ -93,7 +97,9 @@ impl World {
             summaries: SummariesClient::with_interceptor(upstream(), token.clone()),
             effect_cases: EffectCasesClient::with_interceptor(upstream(), token.clone()),
             deadlines: DeadlinesClient::with_interceptor(upstream(), token.clone()),
-            attachments: AttachmentsClient::with_interceptor(upstream(), token),
+            attachments: AttachmentsClient::with_interceptor(upstream(), token.clone()),
+            glances: GlancesClient::with_interceptor(upstream(), token.clone()),
+            assessments: AssessmentsClient::with_interceptor(upstream(), token),
         }
     }
 

@@ -16,7 +16,7 @@ use super::{
     still_committed, whole,
 };
 use crate::{
-    Sampling,
+    Sampling, figures,
     frequencies::{self, Caps},
     visits::{self, Opening},
 };
@@ -52,6 +52,9 @@ pub async fn reveal(
     let decision =
         Decision { kind: "draw.revealed", subject: &draw.draw_id, basis: &draw.commitment, detail };
     decisions::record(tx, context, decision).await?;
+    let mut counting = figures::Counting::new(&draw.scheme, draw.scheme_version);
+    counting.reveal(context.today(), drawn.selected.iter().map(|one| one.stratum.as_str()));
+    counting.keep(tx).await?;
     whole(&**tx, context, &draw, &plan).await
 }
 

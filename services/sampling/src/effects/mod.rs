@@ -1,11 +1,12 @@
 //! Effects 抽查成效: what the draws found, by grade and by version, so that a department sees whether its scheme foretells anything.
 mod rows;
-mod rules;
+pub mod rules;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use chassis::{Answer, Context, Fault};
+use chassis::{Answer, Context, Fault, figures};
 use contract::{grading::v1::Scheme, sampling::v1 as api};
+use jiff::civil::{Date, date};
 
 use self::{
     rows::Span,
@@ -29,25 +30,21 @@ pub async fn get(
         ));
     }
     let db = app.store.read();
-    let span = Span { scheme: &request.scheme, from, to, version: request.scheme_version };
-    let visits = rows::visits(db, &span).await?;
+    let day = |given: &str, open: Date| {
+        if given.is_empty() { Ok(open) } else { given.parse().map_err(Fault::internal) }
+    };
+    let days = (day(from, figures::BEGINNING)?, day(to, date(9998, 12, 31))?);
+    // Ordered maps: the databases' own collations differ, the draw's order is that of the bytes.
+    let counted = crate::figures::visits(db, &request.scheme, days.0, days.1).await?;
+    let mut versions: BTreeMap<i32, BTreeMap<String, Stratum>> =
+        counted.into_iter().map(|((_, version), strata)| (version, strata)).collect();
+    versions.retain(|version, _| request.scheme_version == 0 || *version == request.scheme_version);
     // A scheme without a single visit may be one that does not exist.
-    if visits.is_empty() {
+    if versions.is_empty() {
         let scheme: Option<Scheme> = app.grading.scheme(context, &request.scheme).await?;
         plans::known(scheme, &request.scheme, "scheme")?;
     }
-    // Ordered maps: the databases' own collations differ, the draw's order is that of the bytes.
-    let mut versions: BTreeMap<i32, BTreeMap<String, Stratum>> = BTreeMap::new();
-    for one in visits {
-        let of = versions.entry(one.scheme_version).or_default().entry(one.stratum).or_default();
-        (of.visited, of.found) = (one.visited, one.found);
-    }
-    for roster in rows::rosters(db, &span).await? {
-        let of = versions.entry(roster.scheme_version).or_default();
-        for (stratum, members) in rules::members(&roster.strata_text) {
-            of.entry(stratum.to_owned()).or_default().members += members;
-        }
-    }
+    let span = Span { scheme: &request.scheme, from, to, version: request.scheme_version };
     let mut all: BTreeMap<String, Stratum> = BTreeMap::new();
     for strata in versions.values() {
         add(&mut all, strata);

@@ -1,4 +1,4 @@
-//! What the tables of visits and draws add up to.
+//! How often the table of visits names one enterprise.
 use chassis::{Answer, storage::sql};
 use contract::sampling::v1::Burden;
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
@@ -18,41 +18,6 @@ impl Span<'_> {
 }
 
 const RECORDED: &str = "v.inspected_on <> '' AND v.inspected_on >= $2 AND ($3 = '' OR v.inspected_on <= $3)";
-
-/// The visits of a version's stratum.
-#[derive(FromQueryResult)]
-pub struct Counted {
-    pub scheme_version: i32,
-    pub stratum: String,
-    pub visited: i64,
-    pub found: i64,
-}
-
-/// Counts the visits of draws.
-pub async fn visits(db: &impl ConnectionTrait, span: &Span<'_>) -> Answer<Vec<Counted>> {
-    let text = format!(
-        "SELECT d.scheme_version, v.stratum, COUNT(*) AS visited, COUNT(CASE WHEN v.found THEN 1 END) AS found \
-         FROM visits v JOIN draws d ON d.draw_id = v.draw WHERE d.scheme = $1 AND {RECORDED} \
-         AND ($4 = 0 OR d.scheme_version = $4) GROUP BY d.scheme_version, v.stratum"
-    );
-    Ok(Counted::find_by_statement(sql(db, &text, span.values())).all(db).await?)
-}
-
-/// The members of a draw's strata.
-#[derive(FromQueryResult)]
-pub struct Rostered {
-    pub scheme_version: i32,
-    pub strata_text: String,
-}
-
-/// The rosters of draws with such visits.
-pub async fn rosters(db: &impl ConnectionTrait, span: &Span<'_>) -> Answer<Vec<Rostered>> {
-    let text = format!(
-        "SELECT d.scheme_version, d.strata_text FROM draws d WHERE d.scheme = $1 AND ($4 = 0 OR d.scheme_version = $4) \
-         AND EXISTS (SELECT 1 FROM visits v WHERE v.draw = d.draw_id AND {RECORDED})"
-    );
-    Ok(Rostered::find_by_statement(sql(db, &text, span.values())).all(db).await?)
-}
 
 #[derive(FromQueryResult)]
 struct Burdened {

@@ -36,7 +36,7 @@ pub use self::{
 use crate::{
     Sampling, draws,
     fieldwork::{self, OnSite},
-    plans, rights,
+    figures, plans, rights,
 };
 
 /// Who was drawn in a draw, and who took whose place when.
@@ -300,10 +300,17 @@ pub async fn record(
     for (index, finding) in request.findings.iter().enumerate() {
         rights::no_identity_number(&format!("findings[{index}].text"), &finding.text)?;
     }
-    let since = match draws::find(&**tx, &visit.draw).await? {
+    let draw = draws::find(&**tx, &visit.draw).await?;
+    let since = match &draw {
         Some(draw) => draw.revealed_at,
         None => rows::ordered_at(&**tx, &visit.draw).await?,
     };
+    let version = draw.map_or(0, |draw| draw.scheme_version);
+    let mut counting = figures::Counting::new(&plan.scheme, version);
+    // Recorded again, it counts as it is now.
+    if let Ok(day) = visit.inspected_on.parse() {
+        counting.visit(day, &visit.draw, &visit.stratum, visit.found, -1);
+    }
     let inspected_on: Date = request.inspected_on.parse().map_err(|error| corrupt("date", error))?;
     let drawn_on = business_day(from_micros(since));
     let bounds = Bounds { plan: &plan, drawn_on, today: context.today() };
@@ -342,6 +349,8 @@ pub async fn record(
             "publishBasis": visit.publish_basis }),
     )
     .await?;
+    counting.visit(inspected_on, &visit.draw, &visit.stratum, visit.found, 1);
+    counting.keep(tx).await?;
     wire_one(tx, context, &plan, visit).await
 }
 
@@ -398,6 +407,11 @@ pub async fn publish(
     }
     returns::make_due(tx, &visit.visit_id).await?;
     decide(tx, context, "visit.published", &visit, json!({ "dueOn": visit.publish_due_on })).await?;
+    let version = draws::find(&**tx, &visit.draw).await?.map_or(0, |draw| draw.scheme_version);
+    let mut counting = figures::Counting::new(&plan.scheme, version);
+    let today = context.today();
+    counting.add(today, &visit.stratum, figures::published(today, &visit.publish_due_on), 1);
+    counting.keep(tx).await?;
     wire_one(tx, context, &plan, visit).await
 }
 

@@ -9,6 +9,7 @@ use std::{
 
 use axum::{extract::Request, response::IntoResponse};
 use chassis::{
+    Store,
     access::Claims,
     serve::Boot,
     trial::{Authorized, Bearer, Trial},
@@ -21,7 +22,7 @@ use contract::{
     },
     sampling::v1::{
         self as api, annual_plans_client::AnnualPlansClient, draws_client::DrawsClient,
-        effects_client::EffectsClient, fieldwork_client::FieldworkClient,
+        effects_client::EffectsClient, fieldwork_client::FieldworkClient, figures_client::FiguresClient,
         frequencies_client::FrequenciesClient, inspection_items_client::InspectionItemsClient,
         inspectors_client::InspectorsClient, plans_client::PlansClient, registers_client::RegistersClient,
         visits_client::VisitsClient,
@@ -43,6 +44,8 @@ pub struct World {
     pub grading: Upstream,
     as_sampling: Upstream,
     sampling: Upstream,
+    /// Sampling's own database.
+    pub store: Store,
     credit_down: Arc<AtomicBool>,
     stopping: CancellationToken,
 }
@@ -57,11 +60,13 @@ impl World {
         let to_credit = identified(&trial, credit_role.clone(), "svc-grading", "credit.read");
         let role = ::grading::open(&trial.boot, to_credit).await.unwrap();
         let as_sampling = identified(&trial, role.router.clone(), "svc-sampling", "grading.read");
+        let store = role.store.clone();
         let grading = trial.run(role);
         let credit_down = Arc::new(AtomicBool::new(false));
         let mut world = Self {
             sampling: grading.clone(),
             stopping: CancellationToken::new(),
+            store,
             trial,
             credit,
             credit_role,
@@ -97,6 +102,7 @@ impl World {
         );
         let role = ::sampling::open(&boot, self.as_sampling.clone(), credit).await.unwrap();
         self.stopping = boot.stopping;
+        self.store = role.store.clone();
         self.sampling = self.trial.run(role);
     }
 
@@ -253,6 +259,10 @@ impl World {
     /// Moves the suite's clock.
     pub fn set_clock(&self, instant: &str) {
         self.trial.boot.clock.set(instant.parse().unwrap());
+    }
+
+    pub fn figures(&self, token: Bearer) -> FiguresClient<Authorized> {
+        FiguresClient::with_interceptor(self.sampling.clone(), token)
     }
 
     pub fn effects(&self, token: Bearer) -> EffectsClient<Authorized> {

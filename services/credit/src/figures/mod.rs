@@ -1,4 +1,6 @@
 //! Counts that reports are made of 统计数据; no subject is named.
+pub mod kept;
+
 use std::sync::Arc;
 
 use chassis::{Answer, Context, storage::sql};

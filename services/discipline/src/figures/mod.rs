@@ -1,4 +1,6 @@
 //! Figures 统计数据: counts for reports.
+pub mod kept;
+
 use std::sync::Arc;
 
 use chassis::{
