@@ -41,7 +41,8 @@ impl Child {
     pub async fn start(service: &str) -> anyhow::Result<Self> {
         let port = free_port();
         // This very program, also where it has been built anew meanwhile.
-        let process = Command::new("/proc/self/exe").args(["gateway-handler", &port.to_string(), service]).spawn()?;
+        let process =
+            Command::new("/proc/self/exe").args(["gateway-handler", &port.to_string(), service]).spawn()?;
         let child = Self { process, base: format!("http://127.0.0.1:{port}") };
         for _ in 0..500 {
             if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok() {
