@@ -5,12 +5,14 @@
 //! stream, `profiles` profiles by code, `import FILE` a file of subjects, `names --data DIR` the linking of names to codes within a real
 //! register, `scoring [subjects]` the evaluation of fact sheets against DuckDB, `currency` how soon a record's grade is seen,
 //! `runs [--subjects N]` a run over a population, `draws [subjects]` a draw of a million, `checks` checks over a million listings,
-//! `figures [subjects]` the figure calls over a population of a million.
+//! `figures [subjects]` the figure calls over a population of a million,
+//! `gateway` the door against Envoy, a handler by hand and the service itself, and beside slow clients.
 mod baseline;
 mod checks;
 mod currency;
 mod draws;
 mod figures;
+mod gateway;
 mod import;
 mod intake;
 mod names;
@@ -42,6 +44,11 @@ fn main() -> anyhow::Result<()> {
         ["names", ..] => anyhow::bail!("give the folder: names --data DIR"),
         ["scoring", rest @ ..] => scoring::measure(rest.first().copied()),
         ["checks"] => runtime.block_on(checks::measure()),
+        ["gateway"] => runtime.block_on(gateway::measure()),
+        // A process of that one.
+        ["gateway-handler", port, service] => {
+            runtime.block_on(gateway::handler::serve(port.parse()?, (*service).to_owned()))
+        }
         ["currency"] => runtime.block_on(currency::measure()),
         ["runs"] => runtime.block_on(runs::measure(1_000_000)),
         ["runs", "--subjects", count] => runtime.block_on(runs::measure(count.parse()?)),

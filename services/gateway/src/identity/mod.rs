@@ -318,11 +318,11 @@ pub fn own_clients(separate: bool) -> Vec<Own> {
     office.into_iter().chain(administrators).map(|(id, name, role)| Own { id, name, role }).collect()
 }
 
-/// Makes one of them where it is missing, or gives it a new secret where the old one was not `kept`.
-/// Returns a secret that must be written down.
+/// Makes one of them where it is missing, or gives the office's a new secret where the old one was not `kept`. An administrator keeps its own
+/// wherever it has gone: whoever can start the suite is not to become all three by that. Returns a secret that must be written down.
 pub async fn ensure_own(app: &Arc<App>, own: &Own, kept: bool) -> anyhow::Result<Option<String>> {
     let known = rows::find(app.store().read(), own.id).await.map_err(told)?.is_some();
-    if known && kept {
+    if known && (kept || own.id != rules::ADMIN) {
         return Ok(None);
     }
     let secret = ids::secret().map_err(told)?;
@@ -344,13 +344,22 @@ pub async fn set_own(app: &Arc<App>, own: &Own, secret: &str) -> anyhow::Result<
     rows::put_own(app.store(), own.id, (own.name, own.role), &hash, &scopes, now).await.map_err(told)
 }
 
-/// Where administration is the three's: takes it from whoever else has it, with the tokens got so far. Returns whose it was.
+/// Where administration is the three's: takes it from whoever else has it, with the tokens got so far. Returns whose it was. Where it is
+/// not, or no more, the office has it.
 pub async fn separate(app: &Arc<App>) -> anyhow::Result<Vec<String>> {
-    if !app.separate {
-        return Ok(Vec::new());
-    }
     let mut changed = Vec::new();
     let tx = app.store().begin().await.map_err(told)?;
+    if !app.separate {
+        let office = rows::find(&*tx, rules::ADMIN).await.map_err(told)?;
+        if let Some(office) =
+            office.filter(|office| !office.scopes.split(' ').any(|held| held == rules::ADMINISTRATION))
+        {
+            let scopes = format!("{} {}", office.scopes, rules::ADMINISTRATION);
+            rows::update(&tx, &rows::Client { scopes, ..office }).await.map_err(told)?;
+            tx.commit().await.map_err(told)?;
+        }
+        return Ok(changed);
+    }
     for client in rows::with_scope(&*tx, rules::ADMINISTRATION).await.map_err(told)? {
         if rules::keeps_apart(client.scopes.split(' '), client.roles.split(' '), true) {
             continue;

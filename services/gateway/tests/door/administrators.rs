@@ -244,4 +244,17 @@ async fn separated_the_office_administers_no_more() {
     }
     let refused = separate.grants("old", &[ADMIN], &["office"]).await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST, "nor does anybody become one beside them");
+    // Another start gives no administrator a new secret, wherever the file with the old one has gone.
+    for own in gateway::identity::own_clients(true).iter().skip(1) {
+        assert_eq!(
+            gateway::identity::ensure_own(&separate.app, own, false).await.unwrap(),
+            None,
+            "{}",
+            own.id
+        );
+    }
+    // United again, the office administers again.
+    assert!(gateway::identity::separate(&world.app).await.unwrap().is_empty());
+    let bearer = world.token("admin", &office).await;
+    assert_eq!(world.ask("GET", CLIENTS, &[("authorization", &bearer)], "").await.status, StatusCode::OK);
 }

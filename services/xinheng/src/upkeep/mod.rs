@@ -134,7 +134,8 @@ const COPIED_IN_ORDER: [RoleName; 6] = [
 ];
 
 // Beside the databases: the secrets of the suite's own clients and of the office.
-const SECRETS: [&str; 2] = ["services.json", "admin.json"];
+const SECRETS: [&str; 5] =
+    ["services.json", "admin.json", "system-admin.json", "security-admin.json", "audit-admin.json"];
 
 const MANIFEST: &str = "manifest.json";
 
