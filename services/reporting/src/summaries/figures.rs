@@ -106,12 +106,12 @@ fn inputs(
     now: Timestamp,
     grades: &grading::Distribution,
     measures: &grading::SchemeMeasures,
-) -> Vec<api::Input> {
+) -> Vec<api::FigureSource> {
     let version = match grades.scheme.as_str() {
         "" => String::new(),
         scheme => format!("{scheme}@{}, measures@{}", grades.version, measures.version),
     };
-    let input = |source: &str, version: &str| api::Input {
+    let input = |source: &str, version: &str| api::FigureSource {
         source: source.to_owned(),
         as_of: Some(wire(now)),
         version: version.to_owned(),
