@@ -16,7 +16,9 @@ const AIM: Duration = Duration::from_millis(50);
 
 /// Measures a population of so many on both databases.
 pub async fn measure(subjects: u32) -> anyhow::Result<()> {
-    println!("{subjects} subjects, two schemes, {MONTHS} months with changes of grades; {CALLS} calls each, one connection");
+    println!(
+        "{subjects} subjects, two schemes, {MONTHS} months with changes of grades; {CALLS} calls each, one connection"
+    );
     for postgres in [false, true] {
         let folder = tempfile::tempdir()?;
         let cluster = postgres.then(Postgres::start);
@@ -86,13 +88,18 @@ async fn one(name: &str, data: &std::path::Path, url: Option<&str>, subjects: u3
         missed += u32::from(p99 >= AIM);
         println!(
             "{name:<11} {:<46} {:>10} {:>10}  {:.0} times as fast as the count",
-            path.split('?').next().unwrap_or_default().to_owned() + if path.contains("step=DAY") { " by day" } else { "" },
+            path.split('?').next().unwrap_or_default().to_owned()
+                + if path.contains("step=DAY") { " by day" } else { "" },
             milliseconds(median),
             milliseconds(p99),
             anew.as_secs_f64() / median.as_secs_f64()
         );
     }
-    println!("{name}: {missed} calls with a p99 of {} ms or more; resident {} MiB", AIM.as_millis(), suite.resident_mib());
+    println!(
+        "{name}: {missed} calls with a p99 of {} ms or more; resident {} MiB",
+        AIM.as_millis(),
+        suite.resident_mib()
+    );
     Ok(())
 }
 
