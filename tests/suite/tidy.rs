@@ -90,9 +90,10 @@ fn migrations_only_add() {
         for line in fs::read_to_string(&path).unwrap().lines() {
             let statement = line.split("--").next().unwrap_or_default().to_uppercase();
             // An index is nothing that a statement names, and how a column is stored neither.
-            let takes_away = ["DROP TABLE", "DROP COLUMN", "DROP CONSTRAINT", "RENAME ", " TYPE ", "SET NOT NULL"]
-                .iter()
-                .any(|word| statement.contains(word));
+            let takes_away =
+                ["DROP TABLE", "DROP COLUMN", "DROP CONSTRAINT", "RENAME ", " TYPE ", "SET NOT NULL"]
+                    .iter()
+                    .any(|word| statement.contains(word));
             let asks_for = statement.contains("ADD COLUMN")
                 && statement.contains("NOT NULL")
                 && !statement.contains("DEFAULT");

@@ -153,6 +153,7 @@ async fn answers(
     let (mut schemes, mut grades) = (city.schemes(token.clone()), city.grades(token.clone()));
     let (mut objections, mut overrides) = (city.objections(token.clone()), city.overrides(token.clone()));
     let (mut runs, mut simulations) = (city.runs(token.clone()), city.simulations(token.clone()));
+    let mut figures = city.figures(token.clone());
     let mut operations = city.operations(token);
     let (uscc, scheme, words) = (code(1), "inner".to_owned(), "理由充分".to_owned());
     let (objection_id, override_id) = (known.objection.clone(), known.r#override.clone());
@@ -218,6 +219,9 @@ async fn answers(
     ask!(overrides.end_override = "EndOverride", EndOverrideRequest { override_id, reason });
     ask!(overrides.get_override = "GetOverride", GetOverrideRequest { override_id });
     ask!(overrides.list_overrides = "ListOverrides", ListOverridesRequest {});
+    ask!(figures.get_scheme_figures = "GetSchemeFigures", GetSchemeFiguresRequest {});
+    ask!(figures.get_grade_figures = "GetGradeFigures", GetGradeFiguresRequest {});
+    ask!(figures.get_population_figures = "GetPopulationFigures", GetPopulationFiguresRequest {});
     ask!(runs.create_run = "CreateRun", CreateRunRequest { scheme });
     ask!(simulations.simulate_scheme = "SimulateScheme", SimulateSchemeRequest { scheme });
     ask!(simulations.start_shadow = "StartShadow", StartShadowRequest { scheme, until });

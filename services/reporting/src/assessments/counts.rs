@@ -27,14 +27,19 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Asks the services.
+    /// Asks the services, all at once.
     pub async fn of(app: &Arc<Reporting>, from: Date, to: Date) -> Answer<Self> {
         let (from, day) = (from.to_string(), to.to_string());
-        let seen = Seen::of(app, to).await?;
+        let (seen, quality, listings, inspections) = futures::try_join!(
+            Seen::of(app, to),
+            app.sources.quality("", &from, &day, 0),
+            app.sources.listings(&from, &day, 0),
+            app.sources.inspections(&from, &day, 0),
+        )?;
         Ok(Self {
-            quality: app.sources.quality("", &from, &day, 0).await?,
-            listings: app.sources.listings(&from, &day, 0).await?,
-            inspections: app.sources.inspections(&from, &day, 0).await?.inspections,
+            quality,
+            listings,
+            inspections: inspections.inspections,
             domains: Domain::all().map(|domain| seen.covered(domain, &day)).collect(),
             schemes: seen.schemes,
             from,

@@ -57,16 +57,20 @@ struct Composed {
 }
 
 impl Seen {
-    /// Asks them.
+    /// Asks them, all at once.
     pub async fn of(app: &Arc<Reporting>, as_of: Date) -> Answer<Self> {
         let day = as_of.to_string();
-        let schemes = app.sources.scheme_figures(&day).await?;
+        let (schemes, population, inspections, summaries) = futures::try_join!(
+            app.sources.scheme_figures(&day),
+            app.sources.population(&day),
+            app.sources.inspections("", &day, 0),
+            composed(app, as_of),
+        )?;
         let mut subjects = BTreeMap::new();
-        for count in app.sources.population(&day).await? {
+        for count in population {
             *subjects.entry(count.domain).or_default() += count.subjects;
         }
-        let inspections = app.sources.inspections("", &day, 0).await?.inspections;
-        let summaries = composed(app, as_of).await?;
+        let inspections = inspections.inspections;
         Ok(Self { schemes, subjects, inspections, summaries })
     }
 

@@ -18,10 +18,11 @@ pub async fn grades(
     request: api::GetGradeSeriesRequest,
 ) -> Answer<api::GradeSeries> {
     let span = Span::of(context.today(), &request.from, &request.to, request.step())?;
-    let view = View::of(app, context, &request.domain, &span).await?;
-    let figures = app.sources.grade_figures(&span.from(), &span.to(), request.step).await?;
+    let (from, to) = (span.from(), span.to());
+    let view = View::of(app, context, &request.domain, &span);
+    let (view, figures) = futures::try_join!(view, app.sources.grade_figures(&from, &to, request.step))?;
     let points = rules::grade_points(&figures, &view.schemes, &span, request.by_county);
-    Ok(api::GradeSeries { points, from: span.from(), to: span.to() })
+    Ok(api::GradeSeries { points, from, to })
 }
 
 /// Gives how often each grade became each other.
@@ -31,10 +32,11 @@ pub async fn migrations(
     request: api::GetMigrationsRequest,
 ) -> Answer<api::Migrations> {
     let span = Span::of(context.today(), &request.from, &request.to, request.step())?;
-    let view = View::of(app, context, &request.domain, &span).await?;
-    let figures = app.sources.grade_figures(&span.from(), &span.to(), request.step).await?;
+    let (from, to) = (span.from(), span.to());
+    let view = View::of(app, context, &request.domain, &span);
+    let (view, figures) = futures::try_join!(view, app.sources.grade_figures(&from, &to, request.step))?;
     let cells = rules::migrations(&figures.moves, &view.schemes);
-    Ok(api::Migrations { cells, from: span.from(), to: span.to() })
+    Ok(api::Migrations { cells, from, to })
 }
 
 /// Gives visits and what they found.
@@ -44,13 +46,14 @@ pub async fn inspections(
     request: api::GetInspectionSeriesRequest,
 ) -> Answer<api::InspectionSeries> {
     let span = Span::of(context.today(), &request.from, &request.to, request.step())?;
-    let view = View::of(app, context, &request.domain, &span).await?;
-    let figures = app.sources.inspections(&span.from(), &span.to(), request.step).await?;
+    let (from, to) = (span.from(), span.to());
+    let view = View::of(app, context, &request.domain, &span);
+    let (view, figures) = futures::try_join!(view, app.sources.inspections(&from, &to, request.step))?;
     Ok(api::InspectionSeries {
         points: rules::inspection_points(&figures.inspections, &view.schemes),
         effects: rules::inspection_effects(&figures.effects, &view.schemes),
-        from: span.from(),
-        to: span.to(),
+        from,
+        to,
     })
 }
 
@@ -62,8 +65,11 @@ pub async fn listings(
 ) -> Answer<api::ListingSeries> {
     let department = own(context)?;
     let span = Span::of(context.today(), &request.from, &request.to, request.step())?;
-    let earlier = app.sources.listings("", &span.eve(), 0).await?;
-    let figures = app.sources.listings(&span.from(), &span.to(), request.step).await?;
+    let (from, to, eve) = (span.from(), span.to(), span.eve());
+    let (earlier, figures) = futures::try_join!(
+        app.sources.listings("", &eve, 0),
+        app.sources.listings(&from, &to, request.step),
+    )?;
     let sees = |of: &str| department.is_none_or(|own| own == of);
     let filings = figures.filings.into_iter().filter(|one| sees(&one.department));
     let filing = |one: contract::discipline::v1::FilingFigures| api::FilingPoint {
@@ -77,12 +83,7 @@ pub async fn listings(
     };
     let mut points = rules::listing_points(&earlier.listings, &figures.listings, &span);
     points.retain(|point| sees(&point.department));
-    Ok(api::ListingSeries {
-        points,
-        filings: filings.map(filing).collect(),
-        from: span.from(),
-        to: span.to(),
-    })
+    Ok(api::ListingSeries { points, filings: filings.map(filing).collect(), from, to })
 }
 
 /// Gives the quality of what departments send.

@@ -140,7 +140,7 @@ async fn an_assessment_stays_as_it_was_made_and_can_be_made_again() {
         "credit.v1.Figures/GetQualityFigures",
         &contract::credit::v1::GetQualityFiguresResponse::default(),
     );
-    let read = |id: &str| api::GetAssessmentRequest { id: id.into(), ..Default::default() };
+    let read = |id: &str| api::GetAssessmentRequest { id: id.into() };
     let kept = office.assessments.get_assessment(read(&made.assessment_id)).await.unwrap().into_inner();
     assert_eq!(kept, made);
     let own = world

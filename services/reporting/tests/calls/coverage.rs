@@ -93,7 +93,7 @@ async fn a_summary_counts_in_its_year_from_the_day_of_its_composition() {
     assert!(summarized("2026-03-01").await.is_empty(), "it was composed the day after");
     assert!(summarized("2027-03-01").await.is_empty(), "another year");
     let transport = &coverage(&world, "").await.domains[8];
-    assert_eq!(transport.summaries, [summary.summary_id.clone()]);
+    assert_eq!(transport.summaries, std::slice::from_ref(&summary.summary_id));
     assert!(transport.missing.is_empty());
     assert_eq!(transport.proofs[6].path, format!("/reporting/v1/summaries/{}", summary.summary_id));
 }

@@ -89,7 +89,6 @@ async fn inspections_listings_and_data_have_their_rates() {
         from: "2026-01-01".into(),
         to: "2026-02-28".into(),
         step: Step::Month.into(),
-        ..Default::default()
     };
     let seen = office.glances.get_listing_series(request.clone()).await.unwrap().into_inner();
     let points: Vec<_> = seen
