@@ -274,9 +274,9 @@ mod tests {
 
     #[test]
     fn what_is_sent_within_seven_working_days_is_in_time() {
-        // Friday 13 February 2026; the Sunday after it is worked, and the Spring Festival lasts until the 23rd.
+        // By hand: Saturdays 14 and 28 February 2026 are worked, and the Spring Festival lasts from the 15th to the 23rd.
         for (today, first) in
-            [("2026-02-13", "2026-02-04"), ("2026-03-02", "2026-02-14"), ("2026-03-10", "2026-03-01")]
+            [("2026-02-13", "2026-02-04"), ("2026-03-02", "2026-02-13"), ("2026-03-10", "2026-02-28")]
         {
             let first: Date = first.parse().unwrap();
             let since = in_time_since(today.parse().unwrap());
