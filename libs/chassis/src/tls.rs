@@ -37,11 +37,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 // Certificate and key are two files: between the writing of one and of the other they don't fit, which is no fault yet.
 const LOOKS_BEFORE_TOLD: u32 = 2;
 
+// What the files say, and until when it holds.
+type Make<T> = fn(&[Vec<u8>]) -> anyhow::Result<(T, Option<Timestamp>)>;
+
 /// Something made of files, and made anew when they change. What is made wrong leaves the old in force, and is told.
 pub struct Renewed<T> {
     what: &'static str,
     files: Vec<PathBuf>,
-    make: fn(&[Vec<u8>]) -> anyhow::Result<(T, Option<Timestamp>)>,
+    make: Make<T>,
     held: RwLock<Held<T>>,
     amiss: Mutex<Option<(String, u32)>>,
 }
@@ -54,11 +57,7 @@ struct Held<T> {
 }
 
 impl<T> Renewed<T> {
-    fn new(
-        what: &'static str,
-        files: Vec<PathBuf>,
-        make: fn(&[Vec<u8>]) -> anyhow::Result<(T, Option<Timestamp>)>,
-    ) -> anyhow::Result<Self> {
+    fn new(what: &'static str, files: Vec<PathBuf>, make: Make<T>) -> anyhow::Result<Self> {
         let seen = read(&files)?;
         let (value, ends_at) = make(&seen).context(what)?;
         let held = RwLock::new(Held { seen, value: Arc::new(value), ends_at });

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contract::identity::v1 as identity;
+use contract::{identity::v1 as identity, r#type::v1::ErrorReason as Common};
 use jiff::Timestamp;
 use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
@@ -28,7 +28,8 @@ pub struct Verifier {
     foreign: Option<Arc<Foreign>>,
     ahead_s: i64,
     standing: RwLock<Standing>,
-    fetched: RwLock<Option<Instant>>,
+    // When the keys were last asked for, and whether they came.
+    fetched: tokio::sync::Mutex<Option<(Instant, bool)>>,
     accepted: RwLock<HashMap<[u8; 32], Accepted>>,
 }
 
@@ -76,7 +77,7 @@ impl Verifier {
             foreign: None,
             ahead_s: CLOCK_LEEWAY_S,
             standing: RwLock::default(),
-            fetched: RwLock::default(),
+            fetched: tokio::sync::Mutex::default(),
             accepted: RwLock::default(),
         }
     }
@@ -258,22 +259,32 @@ impl Verifier {
 
     async fn fetch(&self) -> Answer<()> {
         let Some(source) = self.source.clone() else { return Ok(()) };
-        let recently =
-            self.fetched.read().ok().and_then(|at| *at).is_some_and(|at| at.elapsed() < FETCH_AT_MOST_EVERY);
-        if recently {
-            return Ok(());
-        }
-        if let Ok(mut fetched) = self.fetched.write() {
-            *fetched = Some(Instant::now());
+        // Who comes while another asks waits for what that one gets.
+        let mut fetched = self.fetched.lock().await;
+        match *fetched {
+            Some((at, true)) if at.elapsed() < FETCH_AT_MOST_EVERY => return Ok(()),
+            Some((at, false)) if at.elapsed() < FETCH_AT_MOST_EVERY => return Err(no_keys()),
+            _ => {}
         }
         let mut client = identity::tokens_client::TokensClient::new(source);
-        let answered = client.get_keys(identity::GetKeysRequest {}).await?.into_inner();
-        let set = KeySet::of(&answered.keys).map_err(Fault::internal)?;
+        let asked = tokio::time::timeout(FETCH_AT_MOST_EVERY, client.get_keys(identity::GetKeysRequest {}));
+        let answered = asked.await.map_err(|_| no_keys()).and_then(|answered| Ok(answered?.into_inner()));
+        *fetched = Some((Instant::now(), answered.is_ok()));
+        let set = KeySet::of(&answered?.keys).map_err(Fault::internal)?;
         if let Ok(mut standing) = self.standing.write() {
             standing.keys = set;
         }
         Ok(())
     }
+}
+
+// Whether the token is good nobody can say now: it is not refused.
+fn no_keys() -> Fault {
+    Fault::unavailable(
+        Common::UpstreamUnavailable.as_str_name(),
+        "the identity service does not tell its keys just now; try again shortly",
+        "身份服务暂时无法提供密钥；请稍后重试",
+    )
 }
 
 impl Standing {
