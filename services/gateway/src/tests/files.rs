@@ -102,7 +102,7 @@ async fn a_large_file_goes_on_where_it_broke_off() {
     for name in ["large-tagged", "large-tagged-sized"] {
         let first = download(&router, name, &[]).await;
         assert_eq!(
-            (&first.body[..] == &all[..], header(&first, "etag"), header(&first, "accept-ranges")),
+            (first.body[..] == all[..], header(&first, "etag"), header(&first, "accept-ranges")),
             (true, "\"v1\"", "bytes")
         );
         for (range, from, to) in [
@@ -199,7 +199,7 @@ async fn streams_shrink_and_no_line_waits_for_the_next() {
             .await
             .expect("the line leaves");
         seen.extend_from_slice(&frame.expect("a frame").expect("good").into_data().expect("data"));
-        let mut text = vec![0; 64];
+        let mut text = [0; 64];
         let mut reader = GzDecoder::new(&seen[..]);
         let mut length = 0;
         while let Ok(count) = reader.read(&mut text[length..]) {

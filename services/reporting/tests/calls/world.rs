@@ -143,9 +143,7 @@ fn fill(answers: &Answers) {
         effective_from: "2026-01-10".into(),
         title: "虚构道路运输企业信用评价办法".into(),
         basis: Some(grading::Basis {
-            title: "虚构办法".into(),
-            document_number: "虚构〔2026〕1号".into(),
-            ..Default::default()
+            title: "虚构办法".into(), document_number: "虚构〔2026〕1号".into()
         }),
         ..Default::default()
     };
