@@ -10,7 +10,7 @@ use std::{
 };
 
 use chassis::{
-    Answer, Store,
+    Answer, Fault, Store, fault,
     storage::{Place, migrations, sql},
     trial::Postgres,
 };
@@ -160,4 +160,43 @@ async fn what_is_cut_off_leaves_no_transaction_open_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let place = Place { service: "things", data_dir: folder.path(), url: "" };
     survives(Store::open::<Tables>(place).await.unwrap()).await;
+}
+
+async fn setting(store: &Store, name: &str) -> String {
+    let shown = sql(store.read(), &format!("SELECT current_setting('{name}')"), []);
+    store.read().query_one_raw(shown).await.unwrap().unwrap().try_get_by_index(0).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_too_long_is_ended_and_a_database_that_is_gone_is_tried_again() {
+    let postgres = Postgres::start();
+    let folder = tempfile::tempdir().unwrap();
+    let url = postgres.url("away");
+    let place = Place { service: "things", data_dir: folder.path(), url: &url };
+    let store = Store::open::<Tables>(place).await.unwrap();
+    for (name, expected) in [
+        ("statement_timeout", "5min"),
+        ("lock_timeout", "1min"),
+        ("idle_in_transaction_session_timeout", "5min"),
+    ] {
+        assert_eq!(setting(&store, name).await, expected, "{name}");
+    }
+
+    // The operator's word goes before ours.
+    let url = format!("{url}&options=-c%20statement_timeout%3D200ms");
+    let place = Place { service: "things", data_dir: folder.path(), url: &url };
+    let hasty = Store::open::<Tables>(place).await.unwrap();
+    assert_eq!(setting(&hasty, "statement_timeout").await, "200ms");
+    assert_eq!(setting(&hasty, "lock_timeout").await, "1min");
+    let slow = hasty.begin().await.unwrap();
+    let ended = slow.execute_unprepared("SELECT pg_sleep(5)").await.unwrap_err();
+    assert_eq!(Fault::from(ended).kind(), fault::Kind::Unavailable);
+    drop(slow);
+    transaction(&hasty).await.unwrap();
+
+    drop(postgres);
+    let gone = transaction(&store).await.unwrap_err();
+    assert_eq!(gone.kind(), fault::Kind::Unavailable, "{gone}");
+    let gone = store.read().execute_unprepared("SELECT 1").await.unwrap_err();
+    assert_eq!(Fault::from(gone).kind(), fault::Kind::Unavailable);
 }

@@ -5,7 +5,7 @@ mod rules;
 use std::sync::Arc;
 
 use chassis::{
-    Answer, Context, Fault, Tx,
+    Answer, Context, Fault, Tx, call,
     clock::wire,
     decisions::{self, Decision},
     ids,
@@ -16,7 +16,7 @@ use contract::{
     google::api::HttpBody,
     reporting::v1::{self as api, ErrorReason},
 };
-use futures::{StreamExt as _, stream, stream::BoxStream};
+use futures::stream::BoxStream;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -151,22 +151,11 @@ pub async fn download(
 ) -> Answer<BoxStream<'static, Result<HttpBody, Status>>> {
     let found = named(app.store.read(), &request.attachment).await?;
     look(app, context, &found.parent, &request.purpose).await?;
-    let (store, language) = (app.store.clone(), context.language);
-    let parts = stream::unfold(Some(0), move |part| {
-        let (store, found) = (store.clone(), found.clone());
-        async move {
-            let part = part?;
-            match rows::part(store.read(), &found.attachment_id, part).await {
-                Ok(Some(data)) => {
-                    let body = HttpBody { content_type: found.content_type, data, extensions: Vec::new() };
-                    Some((Ok(body), Some(part + 1)))
-                }
-                Ok(None) => None,
-                Err(fault) => Some((Err(fault.into_status(language)), None)),
-            }
-        }
-    });
-    Ok(parts.boxed())
+    let (store, id) = (app.store.clone(), found.attachment_id);
+    Ok(call::file_in_parts(context, found.content_type, move |part| {
+        let (store, id) = (store.clone(), id.clone());
+        async move { rows::part(store.read(), &id, part).await }
+    }))
 }
 
 async fn named(db: &impl ConnectionTrait, id: &str) -> Answer<api::Attachment> {

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use chassis::{
-    Answer, Context, Fault,
+    Answer, Context, Fault, call,
     clock::{micros, wire},
     ids,
     page::Page,
@@ -13,7 +13,7 @@ use contract::{
     sampling::v1::{self as api, ErrorReason, visit::Status},
 };
 use files::Kind;
-use futures::{StreamExt as _, stream, stream::BoxStream};
+use futures::stream::BoxStream;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tonic::{Status as Refusal, Streaming};
@@ -151,20 +151,9 @@ pub async fn download(
     }
     let found = rows::attachment(app.store.read(), &visit.visit_id, &request.attachment).await?;
     let found = found.ok_or_else(|| Fault::not_found("attachment", "附件", &request.attachment))?;
-    let (store, language) = (app.store.clone(), context.language);
-    let parts = stream::unfold(Some(0), move |part| {
-        let (store, found) = (store.clone(), found.clone());
-        async move {
-            let part = part?;
-            match rows::part(store.read(), &found.attachment_id, part).await {
-                Ok(Some(data)) => {
-                    let body = HttpBody { content_type: found.content_type, data, extensions: Vec::new() };
-                    Some((Ok(body), Some(part + 1)))
-                }
-                Ok(None) => None,
-                Err(fault) => Some((Err(fault.into_status(language)), None)),
-            }
-        }
-    });
-    Ok(parts.boxed())
+    let (store, id) = (app.store.clone(), found.attachment_id);
+    Ok(call::file_in_parts(context, found.content_type, move |part| {
+        let (store, id) = (store.clone(), id.clone());
+        async move { rows::part(store.read(), &id, part).await }
+    }))
 }
