@@ -1,4 +1,4 @@
-//! Reporting 报送: work plans, coverage, summaries, cases of effect, deadlines. The table of contents.
+//! Reporting 报送: work plans, coverage, summaries, cases of effect, deadlines, the city at a glance, assessments. The table of contents.
 mod assessments;
 mod attachments;
 mod coverage;

@@ -2,12 +2,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use chassis::{
-    Answer, Context, Fault, Store, Tx,
+    Answer, Context, Store, Tx,
     clock::{business_day, from_micros},
-    figures::{self, BEGINNING, Counted, Grain, Tally},
+    figures::{self, Asked, Counted, Tally},
     storage::{among, sql},
 };
-use contract::sampling::v1::{self as api, draw::State, get_inspection_figures_request::Step, visit::Status};
+use contract::sampling::v1::{self as api, draw::State, visit::Status};
 use jiff::civil::Date;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
@@ -213,43 +213,23 @@ pub async fn of_inspections(
     request: api::GetInspectionFiguresRequest,
 ) -> Answer<api::GetInspectionFiguresResponse> {
     rights::official(context)?;
-    let day = |given: &str, absent: Date| {
-        if given.is_empty() { Ok(absent) } else { given.parse().map_err(Fault::internal) }
-    };
-    let to = day(&request.to, context.today())?;
-    let asked = day(&request.from, BEGINNING)?;
-    if to < asked {
-        return Err(Fault::field(
-            "to",
-            format!("{to} is before from, {asked}"),
-            format!("{to}早于起始日期{asked}"),
-        ));
-    }
-    let (from, grain) = match request.step() {
-        Step::Unspecified => (asked, None),
-        Step::Day => (asked, Some(Grain::Day)),
-        Step::Month => (asked.first_of_month(), Some(Grain::Month)),
-        Step::Year => (asked.first_of_year(), Some(Grain::Year)),
-    };
+    let asked = Asked::of(&request.from, &request.to, context.today(), Asked::beginning, request.step())?;
     let db = app.store.read();
-    let counted = match grain {
-        None => figures::sum(db, VISITS, &request.scheme, from, to).await?,
-        Some(grain) => figures::series(db, VISITS, &request.scheme, (from, to), grain).await?,
-    };
+    let counted = asked.read(db, VISITS, &request.scheme).await?;
     let mut inspections: BTreeMap<_, api::InspectionFigures> = BTreeMap::new();
     for row in counted {
         add(&mut inspections, row);
     }
     let mut of_schemes: BTreeMap<String, BTreeMap<String, Stratum>> = BTreeMap::new();
-    for ((scheme, _), strata) in visits(db, &request.scheme, from, to).await? {
+    for ((scheme, _), strata) in visits(db, &request.scheme, asked.from, asked.to).await? {
         crate::effects::rules::add(of_schemes.entry(scheme).or_default(), &strata);
     }
     let effect = |(scheme, strata): (String, _)| api::SchemeEffect { scheme, total: Some(total(&strata)) };
     Ok(api::GetInspectionFiguresResponse {
         inspections: inspections.into_values().collect(),
         effects: of_schemes.into_iter().map(effect).collect(),
-        from: if from == BEGINNING { String::new() } else { from.to_string() },
-        to: to.to_string(),
+        from: asked.first_day(),
+        to: asked.to.to_string(),
     })
 }
 

@@ -1,5 +1,7 @@
 //! Figures 统计数据 that are kept as things happen: how much was counted on which days. Who counts says it in the transaction of what is counted;
 //! who reads sums rows of days, months and years, however many things there are.
+mod asked;
+pub mod filings;
 mod spans;
 
 use std::collections::BTreeMap;
@@ -7,7 +9,10 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
-pub use self::spans::{BEGINNING, Grain};
+pub use self::{
+    asked::Asked,
+    spans::{BEGINNING, Grain},
+};
 use crate::{
     fault::Answer,
     storage::{Store, Tx, insert_rows, sql},

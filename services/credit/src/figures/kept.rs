@@ -4,51 +4,20 @@ use std::{collections::BTreeMap, sync::Arc};
 use chassis::{
     Answer, Context, Fault, Store, Tx,
     clock::{business_day, from_micros},
-    figures::{self, BEGINNING, Counted, Grain, Tally},
+    figures::{self, Asked, Counted, Tally, filings},
     storage::sql,
 };
-use contract::{
-    credit::v1::{self as api, get_quality_figures_request::Step},
-    r#type::v1::ErrorReason as Common,
-};
-use jiff::civil::Date;
+use contract::{credit::v1 as api, r#type::v1::ErrorReason as Common};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use crate::{
-    Credit,
-    filings::Kind,
-    outcomes,
+    Credit, outcomes,
     usage::{self, Kind as Used, folded},
 };
 
-/// By department, kind and what happened.
-const FILINGS: &str = "filings";
-
-const FILED: &str = "FILED";
-const IN_TIME: &str = "IN_TIME";
-const LATE: &str = "LATE";
-
-/// Keeps that an objection or a repair was filed.
-pub async fn filed(tx: &Tx, on: Date, department: &str, kind: Kind) -> Answer<()> {
-    let mut tally = Tally::default();
-    tally.add(FILINGS, on, [department, kind.name(), FILED, ""], 1);
-    figures::keep(tx, &tally).await
-}
-
-/// Keeps that one was decided, by its last day or later.
-pub async fn decided(tx: &Tx, on: Date, department: &str, kind: Kind, due_on: &str) -> Answer<()> {
-    let mut tally = Tally::default();
-    tally.add(FILINGS, on, [department, kind.name(), when(on, due_on), ""], 1);
-    figures::keep(tx, &tally).await
-}
-
-fn when(on: Date, due_on: &str) -> &'static str {
-    if on.to_string().as_str() <= due_on { IN_TIME } else { LATE }
-}
-
 /// Begins to keep the figures of a database from before they were kept.
 pub async fn adopt(store: &Store) -> Answer<()> {
-    figures::adopt(store, FILINGS, async |tx: &Tx| anew(tx).await).await
+    figures::adopt(store, "filings", async |tx: &Tx| anew(tx).await).await
 }
 
 #[derive(FromQueryResult)]
@@ -66,10 +35,10 @@ async fn anew(db: &impl ConnectionTrait) -> Answer<Tally> {
     let text = "SELECT kind, department, filed_at, due_on, decided_at FROM filings";
     for row in Filed::find_by_statement(sql(db, text, [])).all(db).await? {
         let filed_on = business_day(from_micros(row.filed_at));
-        tally.add(FILINGS, filed_on, [&row.department, &row.kind, FILED, ""], 1);
+        filings::count_filed(&mut tally, filed_on, &row.department, &row.kind);
         if let Some(at) = row.decided_at {
             let on = business_day(from_micros(at));
-            tally.add(FILINGS, on, [&row.department, &row.kind, when(on, &row.due_on), ""], 1);
+            filings::count_decided(&mut tally, on, &row.department, &row.kind, &row.due_on);
         }
     }
     Ok(tally)
@@ -82,40 +51,17 @@ pub async fn quality(
     request: api::GetQualityFiguresRequest,
 ) -> Answer<api::GetQualityFiguresResponse> {
     let department = visible(context, request.department.trim())?;
-    let day = |given: &str, absent: Date| {
-        if given.is_empty() { Ok(absent) } else { given.parse().map_err(Fault::internal) }
-    };
-    let to = day(&request.to, context.today())?;
-    let asked = day(&request.from, BEGINNING)?;
-    if to < asked {
-        return Err(Fault::field(
-            "to",
-            format!("{to} is before from, {asked}"),
-            format!("{to}早于起始日期{asked}"),
-        ));
-    }
-    let (from, grain) = match request.step() {
-        Step::Unspecified => (asked, None),
-        Step::Day => (asked, Some(Grain::Day)),
-        Step::Month => (asked.first_of_month(), Some(Grain::Month)),
-        Step::Year => (asked.first_of_year(), Some(Grain::Year)),
-    };
+    let asked = Asked::of(&request.from, &request.to, context.today(), Asked::beginning, request.step())?;
     // What is folded meanwhile is in neither or in both, unless all is read as of one moment.
     let view = app.store.view().await?;
-    let used = folded::read(&view, department, (from, to), grain).await?;
-    let filed = match grain {
-        None => figures::sum(&view, FILINGS, department, from, to).await?,
-        Some(grain) => figures::series(&view, FILINGS, department, (from, to), grain).await?,
-    };
+    let used = folded::read(&view, department, (asked.from, asked.to), asked.grain).await?;
     let mut quality: BTreeMap<_, api::QualityFigures> = BTreeMap::new();
     used.into_iter().for_each(|row| add_used(&mut quality, row));
-    let mut filings: BTreeMap<_, api::FilingFigures> = BTreeMap::new();
-    filed.into_iter().for_each(|row| add_filed(&mut filings, row));
     Ok(api::GetQualityFiguresResponse {
         quality: quality.into_values().collect(),
-        filings: filings.into_values().collect(),
-        from: if from == BEGINNING { String::new() } else { from.to_string() },
-        to: to.to_string(),
+        filings: filings::read(&view, &asked, department).await?,
+        from: asked.first_day(),
+        to: asked.to.to_string(),
     })
 }
 
@@ -154,22 +100,4 @@ fn add_used(all: &mut BTreeMap<(String, String), api::QualityFigures>, row: Coun
         _ => &mut of.fields_asked,
     };
     *place += row.counted;
-}
-
-fn add_filed(all: &mut BTreeMap<(String, String), api::FilingFigures>, row: Counted) {
-    let of = all.entry((row.span.clone(), row.k1.clone())).or_insert_with(|| api::FilingFigures {
-        span: row.span,
-        department: row.k1,
-        ..Default::default()
-    });
-    let counted = i32::try_from(row.counted).unwrap_or(i32::MAX);
-    match (row.k2 == Kind::Objection.name(), row.k3 == FILED) {
-        (true, true) => of.objections += counted,
-        (true, false) => of.objections_decided += counted,
-        (false, true) => of.repairs += counted,
-        (false, false) => of.repairs_decided += counted,
-    }
-    if row.k3 == IN_TIME {
-        of.decided_in_time += counted;
-    }
 }

@@ -8,7 +8,7 @@ use chassis::{
     Answer, Context, Fault, Tx,
     clock::micros,
     decisions::{self, Decision},
-    ids,
+    figures, ids,
     page::Page,
 };
 use contract::{
@@ -23,7 +23,7 @@ use rows::{Filing, Filter};
 pub use rules::Kind;
 
 use crate::{
-    Credit, accesses, figures, outcomes,
+    Credit, accesses, outcomes,
     records::{self, Present},
 };
 
@@ -115,7 +115,7 @@ async fn file(
     }
     records::mark(tx, context, &present, marks).await?;
     tell(context, tx, kind, "filed", &filing).await?;
-    figures::kept::filed(tx, today, &filing.department, kind).await?;
+    figures::filings::filed(tx, today, &filing.department, kind.name()).await?;
     Ok(filing)
 }
 
@@ -190,7 +190,7 @@ async fn decide(
     let mark = i32::from(kind.mark());
     let marks = present.record.marks.iter().copied().filter(|given| *given != mark).collect();
     let present = records::mark(tx, context, &present, marks).await?;
-    figures::kept::decided(tx, context.today(), &filing.department, kind, &filing.due_on).await?;
+    figures::filings::decided(tx, context.today(), &filing.department, kind.name(), &filing.due_on).await?;
     Ok((filing, present))
 }
 

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use chassis::trial::{Bearer, reason};
-use contract::credit::v1::{self as api, get_quality_figures_request::Step};
+use contract::{credit::v1 as api, r#type::v1::Step};
 use futures::stream;
 
 use crate::world::{MORNING, World, code, penalty};

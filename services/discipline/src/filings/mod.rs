@@ -9,7 +9,7 @@ use chassis::{
     Answer, Context, Fault, Tx,
     clock::{business_day, from_micros, micros},
     decisions::{self, Decision},
-    ids,
+    figures, ids,
     page::Page,
 };
 use contract::discipline::v1::{self as api, listing::State, listing_event::Kind as Happened};
@@ -20,7 +20,7 @@ use rows::{Filing, Filter};
 pub use rules::Kind;
 
 use crate::{
-    Discipline, figures,
+    Discipline,
     listings::{self, Row},
     looks, papers, personal,
 };
@@ -114,7 +114,7 @@ async fn file(context: &Context, tx: &Tx, kind: Kind, given: Given<'_>) -> Answe
     }
     mark(context, tx, kind, &listing, true, &filing.reason).await?;
     tell(context, tx, kind, "filed", &filing).await?;
-    figures::kept::filed(tx, today, &filing.department, kind).await?;
+    figures::filings::filed(tx, today, &filing.department, kind.name()).await?;
     Ok(filing)
 }
 
@@ -195,7 +195,7 @@ async fn decide(
     filing.decided_by = context.caller.name().to_owned();
     rows::close(tx, context.now, &filing).await?;
     tell(context, tx, kind, "decided", &filing).await?;
-    figures::kept::decided(tx, context.today(), &filing.department, kind, &filing.due_on).await?;
+    figures::filings::decided(tx, context.today(), &filing.department, kind.name(), &filing.due_on).await?;
     if filing.state != kind.granted() {
         mark(context, tx, kind, &listing, false, &filing.explanation).await?;
         return Ok(filing);

@@ -1,6 +1,6 @@
 //! The figures that are kept are those of a count of all listings and filings.
 use chassis::{storage::sql, trial::reason};
-use contract::discipline::v1::{self as api, get_listing_figures_request::Step};
+use contract::{discipline::v1 as api, r#type::v1::Step};
 use sea_orm::ConnectionTrait;
 
 use super::world::{LIST, World, code};

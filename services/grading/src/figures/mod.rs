@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chassis::{
     Answer, Context, Fault,
-    figures::{self, BEGINNING, Counted, Grain},
+    figures::{self, Asked, BEGINNING, Counted},
 };
 use contract::{
-    grading::v1::{self as api, Scheme, get_grade_figures_request::Step},
+    grading::v1::{self as api, Scheme},
     r#type::v1::ErrorReason as Common,
 };
 use jiff::civil::Date;
@@ -130,22 +130,7 @@ pub async fn of_grades(
     request: api::GetGradeFiguresRequest,
 ) -> Answer<api::GetGradeFiguresResponse> {
     let own = own(context)?;
-    let to = day(&request.to, "to", context)?;
-    let asked =
-        if request.from.is_empty() { to.first_of_year() } else { day(&request.from, "from", context)? };
-    if to < asked {
-        return Err(Fault::field(
-            "to",
-            format!("{to} is before from, {asked}"),
-            format!("{to}早于起始日期{asked}"),
-        ));
-    }
-    let (from, grain) = match request.step() {
-        Step::Unspecified => (asked, None),
-        Step::Day => (asked, Some(Grain::Day)),
-        Step::Month => (asked.first_of_month(), Some(Grain::Month)),
-        Step::Year => (asked.first_of_year(), Some(Grain::Year)),
-    };
+    let asked = Asked::of(&request.from, &request.to, context.today(), Date::first_of_year, request.step())?;
     let db = app.store.read();
     let theirs = match own {
         None => None,
@@ -155,12 +140,9 @@ pub async fn of_grades(
     if !request.scheme.is_empty() && !visible(&request.scheme) {
         return Err(schemes::unknown(&request.scheme));
     }
-    let earlier = from.yesterday().map_err(Fault::internal)?;
+    let earlier = asked.from.yesterday().map_err(Fault::internal)?;
     let before = standing(db, &request.scheme, earlier).await?;
-    let moved = match grain {
-        None => figures::sum(db, GRADES, &request.scheme, from, to).await?,
-        Some(grain) => figures::series(db, GRADES, &request.scheme, (from, to), grain).await?,
-    };
+    let moved = asked.read(db, GRADES, &request.scheme).await?;
     let standing = |((scheme, county, grade), subjects): ((String, String, String), i64)| api::GradeCount {
         scheme,
         county,
@@ -178,8 +160,8 @@ pub async fn of_grades(
     Ok(api::GetGradeFiguresResponse {
         before: before.into_iter().filter(|((scheme, ..), _)| visible(scheme)).map(standing).collect(),
         moves: moved.into_iter().filter(|row| visible(&row.k1)).map(moving).collect(),
-        from: from.to_string(),
-        to: to.to_string(),
+        from: asked.from.to_string(),
+        to: asked.to.to_string(),
     })
 }
 

@@ -2,10 +2,7 @@
 use std::collections::BTreeMap;
 
 use chassis::{storage::sql, trial::reason};
-use contract::{
-    credit::v1 as credit,
-    grading::v1::{self as api, get_grade_figures_request::Step},
-};
+use contract::{credit::v1 as credit, grading::v1 as api, r#type::v1::Step};
 use sea_orm::ConnectionTrait;
 
 use super::city::{City, code, record, scheme, subject};

@@ -72,18 +72,9 @@ pub async fn listings(
     )?;
     let sees = |of: &str| department.is_none_or(|own| own == of);
     let filings = figures.filings.into_iter().filter(|one| sees(&one.department));
-    let filing = |one: contract::discipline::v1::FilingFigures| api::FilingPoint {
-        span: one.span,
-        department: one.department,
-        objections: one.objections,
-        objections_decided: one.objections_decided,
-        repairs: one.repairs,
-        repairs_decided: one.repairs_decided,
-        decided_in_time: one.decided_in_time,
-    };
     let mut points = rules::listing_points(&earlier.listings, &figures.listings, &span);
     points.retain(|point| sees(&point.department));
-    Ok(api::ListingSeries { points, filings: filings.map(filing).collect(), from, to })
+    Ok(api::ListingSeries { points, filings: filings.collect(), from, to })
 }
 
 /// Gives the quality of what departments send.
@@ -97,20 +88,11 @@ pub async fn quality(
     let figures =
         app.sources.quality(department.unwrap_or_default(), &span.from(), &span.to(), request.step).await?;
     let sees = |of: &str| department.is_none_or(|own| own == of);
-    let filing = |one: contract::credit::v1::FilingFigures| api::FilingPoint {
-        span: one.span,
-        department: one.department,
-        objections: one.objections,
-        objections_decided: one.objections_decided,
-        repairs: one.repairs,
-        repairs_decided: one.repairs_decided,
-        decided_in_time: one.decided_in_time,
-    };
     let quality = figures.quality.into_iter().filter(|one| sees(&one.department));
     let filings = figures.filings.into_iter().filter(|one| sees(&one.department));
     Ok(api::DataQuality {
         points: quality.map(rules::quality_point).collect(),
-        filings: filings.map(filing).collect(),
+        filings: filings.collect(),
         from: span.from(),
         to: span.to(),
     })

@@ -1,15 +1,17 @@
 //! How kept figures become series: what stood before and what moved since, span by span. Whole numbers throughout. Pure.
 use std::collections::{BTreeMap, BTreeSet};
 
-use chassis::{Answer, Fault, figures::Grain};
+use chassis::{
+    Answer, Fault,
+    figures::{Asked, Grain},
+};
 use contract::{
     credit::v1::QualityFigures,
     discipline::v1::ListingFigures,
     grading::v1::{GetGradeFiguresResponse, GradeMove},
-    reporting::v1::{
-        GradePoint, InspectionEffect, InspectionPoint, ListingPoint, Migration, QualityPoint, Step,
-    },
+    reporting::v1::{GradePoint, InspectionEffect, InspectionPoint, ListingPoint, Migration, QualityPoint},
     sampling::v1::{InspectionFigures, SchemeEffect},
+    r#type::v1::Step,
 };
 use jiff::civil::Date;
 
@@ -18,64 +20,43 @@ const DAYS_MOST: i32 = 400;
 
 /// Which days a series is of, and how they are divided.
 #[derive(Clone, Copy, Debug)]
-pub struct Span {
-    from: Date,
-    to: Date,
-    grain: Option<Grain>,
-}
+pub struct Span(Asked);
 
 impl Span {
-    /// Reads the days of a request, judged by the contract's rules; months and years are whole.
+    /// Reads the days of a request.
     pub fn of(today: Date, from: &str, to: &str, step: Step) -> Answer<Self> {
-        let day = |given: &str, absent: Date| {
-            if given.is_empty() { Ok(absent) } else { given.parse().map_err(Fault::internal) }
-        };
-        let to = day(to, today)?;
-        let asked = day(from, to.first_of_year())?;
-        if to < asked {
-            return Err(Fault::field(
-                "to",
-                format!("{to} is before from, {asked}"),
-                format!("{to}早于起始日期{asked}"),
-            ));
-        }
-        let (from, grain) = match step {
-            Step::Unspecified => (asked, None),
-            Step::Day => (asked, Some(Grain::Day)),
-            Step::Month => (asked.first_of_month(), Some(Grain::Month)),
-            Step::Year => (asked.first_of_year(), Some(Grain::Year)),
-        };
-        if step == Step::Day && (to - from).get_days() >= DAYS_MOST {
+        let asked = Asked::of(from, to, today, Date::first_of_year, step)?;
+        if step == Step::Day && (asked.to - asked.from).get_days() >= DAYS_MOST {
             return Err(Fault::field(
                 "step",
                 format!("DAY goes with at most {DAYS_MOST} days; give MONTH, or fewer days"),
                 format!("按日统计最多{DAYS_MOST}天；请改用 MONTH，或缩短期间"),
             ));
         }
-        Ok(Self { from, to, grain })
+        Ok(Self(asked))
     }
 
     /// The first day.
     pub fn from(&self) -> String {
-        self.from.to_string()
+        self.0.from.to_string()
     }
 
     /// The last day.
     pub fn to(&self) -> String {
-        self.to.to_string()
+        self.0.to.to_string()
     }
 
     /// The day before the first.
     pub fn eve(&self) -> String {
-        self.from.yesterday().unwrap_or(self.from).to_string()
+        self.0.from.yesterday().unwrap_or(self.0.from).to_string()
     }
 
     /// All spans, in their order, those in which nothing happened among them; one of an empty name where the days are not divided.
     pub fn all(&self) -> Vec<String> {
-        let Some(grain) = self.grain else { return vec![String::new()] };
+        let Some(grain) = self.0.grain else { return vec![String::new()] };
         let mut spans = Vec::new();
-        let mut day = self.from;
-        while day <= self.to {
+        let mut day = self.0.from;
+        while day <= self.0.to {
             spans.push(grain.span(day));
             let last = match grain {
                 Grain::Day => day,

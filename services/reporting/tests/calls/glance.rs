@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use chassis::{access::Claims, trial::reason};
-use contract::reporting::v1::{self as api, Step};
+use contract::{reporting::v1 as api, r#type::v1::Step};
 
 use super::world::{ALL, Client, World};
 

@@ -1,6 +1,7 @@
 //! The figures that the four services keep, as a small city has them at the end of February 2026.
 use contract::{
     credit::v1 as credit, discipline::v1 as discipline, grading::v1 as grading, sampling::v1 as sampling,
+    r#type::v1::FilingFigures,
 };
 
 use super::world::Answers;
@@ -131,7 +132,7 @@ pub fn fill(answers: &Answers) {
         repaired,
         ..Default::default()
     };
-    let filings = vec![discipline::FilingFigures {
+    let filings = vec![FilingFigures {
         department: "transport".into(),
         repairs: 3,
         repairs_decided: 2,
@@ -159,7 +160,7 @@ pub fn fill(answers: &Answers) {
         fields_asked: accepted * 4,
         ..Default::default()
     };
-    let filings = vec![credit::FilingFigures {
+    let filings = vec![FilingFigures {
         department: "transport".into(),
         objections: 2,
         objections_decided: 2,

@@ -1,9 +1,6 @@
 //! The figures that are kept are those of a count of all draws and visits, whatever happened to them.
 use chassis::{Store, storage::sql, trial::reason};
-use contract::{
-    grading::v1::scheme::Disclosure,
-    sampling::v1::{self as api, get_inspection_figures_request::Step},
-};
+use contract::{grading::v1::scheme::Disclosure, sampling::v1 as api, r#type::v1::Step};
 use sea_orm::ConnectionTrait;
 
 use super::world::{World, code, plan, wrong_fields};
