@@ -31,7 +31,8 @@ const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// Measures a population of so many.
 pub async fn measure(subjects: u32) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let cluster = Postgres::start();
+    // As an operator sets it for a machine of its own: the tables fit.
+    let cluster = Postgres::start_with(&["fsync=off", "full_page_writes=off", "shared_buffers=2GB"]);
     let url = cluster.url("runs");
     let gateway = Suite::serve("gateway", &folder.path().join("gateway"), &["--database", &url]).await;
     let flags = ["--database", &url, "--gateway-url", &gateway.base];
@@ -94,7 +95,10 @@ pub async fn measure(subjects: u32) -> anyhow::Result<()> {
         writing.as_secs_f64()
     );
     row("run that grades all", first, reading + writing);
-    row("run that changes nothing", second, reading);
+    // Whether nothing changed, only the grades that stand can tell.
+    let standing = out(&mut database, "grades").await?.0;
+    println!("COPY grades TO STDOUT    {:>7.2} s", standing.as_secs_f64());
+    row("run that changes nothing", second, reading + standing);
     println!("grading's memory at most {} MiB; grades {:?}", peak_mib(&grading)?, response.distribution);
     Ok(())
 }

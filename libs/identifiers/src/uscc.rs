@@ -5,6 +5,18 @@ use std::fmt;
 /// The 31 characters of GB 32100-2015, by value: no I, O, S, V, Z.
 const ALPHABET: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
 
+/// The value of each byte in the alphabet.
+const VALUES: [u8; 256] = {
+    let mut values = [STRANGER; 256];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        values[ALPHABET[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+const STRANGER: u8 = u8::MAX;
+
 /// Weights 3^(i-1) mod 31 of places 1 to 17.
 const WEIGHTS: [u32; 17] = [1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28];
 
@@ -76,6 +88,21 @@ impl Uscc {
     /// Takes also a well-formed code whose check fails, for rows that say that it was issued so
     /// (`acceptNonconforming`) and for codes read back from storage.
     pub fn parse_tolerant(given: &str) -> Result<(Self, CodeStatus), CodeFault> {
+        match Self::plain(given) {
+            Some(code) => Ok((code, CodeStatus::Conforming)),
+            None => Self::judged(given),
+        }
+    }
+
+    /// A code as nearly all come, which needs no further judging: a letter among its first 17 places makes it nobody's number.
+    fn plain(given: &str) -> Option<Self> {
+        let code = Self(given.as_bytes().try_into().ok()?);
+        let well_formed = code.0.iter().all(|&place| VALUES[usize::from(place)] != STRANGER);
+        let lettered = code.0[..17].iter().any(u8::is_ascii_uppercase);
+        (well_formed && lettered && code.status() == CodeStatus::Conforming).then_some(code)
+    }
+
+    fn judged(given: &str) -> Result<(Self, CodeStatus), CodeFault> {
         let code = normalise(given);
         if crate::personal::is_identity_number(code.as_bytes()) {
             return Err(CodeFault::PersonalIdentityNumber);
@@ -128,6 +155,11 @@ impl Uscc {
     pub fn as_str(&self) -> &str {
         // The bytes are of the alphabet by construction, so the fallback is never taken.
         std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The values of the 18 places in the alphabet of GB 32100-2015, each below 31.
+    pub fn values(&self) -> [u8; 18] {
+        self.0.map(|place| VALUES[usize::from(place)])
     }
 
     /// Whether the check character holds.
@@ -316,7 +348,7 @@ fn check(first17: &[u8]) -> u8 {
 }
 
 fn value(place: u8) -> u32 {
-    ALPHABET.iter().position(|&c| c == place).unwrap_or_default() as u32
+    u32::from(VALUES[usize::from(place)])
 }
 
 /// GB 11714-1997: C9 = 11 - (Σ Ci·Wi mod 11), 10 becoming X and 11 becoming 0, letters from A = 10.

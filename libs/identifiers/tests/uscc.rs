@@ -145,6 +145,15 @@ fn refusals_say_where_and_speak_both_languages() {
 }
 
 proptest! {
+    /// A code that comes as it is written is judged as one that has to be put right first.
+    #[test]
+    fn plain_codes_are_judged_like_others(body in "[0-9A-HJ-NP-RT-UW-Y]{17}", digits in "[1-9][0-9]{16}", last in "[0-9X]") {
+        let whole = |first17: &str| format!("{first17}{}", Uscc::check_character(first17).unwrap_or('0'));
+        for given in [whole(&body), whole(&digits), format!("{digits}{last}"), format!("{body}0")] {
+            prop_assert_eq!(Uscc::parse_tolerant(&given), Uscc::parse_tolerant(&format!(" {given}")), "{}", given);
+        }
+    }
+
     #[test]
     fn fictional_codes_conform_and_differ(a: u32, b: u32) {
         let (one, other) = (Uscc::fictional(a), Uscc::fictional(b));

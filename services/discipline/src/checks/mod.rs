@@ -2,7 +2,7 @@
 mod index;
 mod standing;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cell::OnceCell, sync::Arc};
 
 use chassis::{Answer, Context, clock::wire, language::Language, language::Text, validation};
 use contract::discipline::v1 as api;
@@ -28,13 +28,14 @@ pub async fn check(
     let purpose = context.purpose(&request.purpose)?;
     app.standing.current(&request.min_position).await?;
     let mut subjects = Vec::with_capacity(request.uscc.len());
+    let (business, nonconforming) = (request.business(), request.accept_nonconforming);
     let answer = {
         let state = app.standing.read();
-        let asker = Asker { context, today: context.today(), business: request.business(), state: &state };
-        let results = request.uscc.iter().map(|sent| match asker.code(sent, request.accept_nonconforming) {
+        let asker = Asker::new(context, business, &state);
+        let results = request.uscc.into_iter().map(|sent| match asker.code(&sent, nonconforming) {
             Ok(code) => {
                 subjects.push(code);
-                asker.result(&code)
+                asker.result(sent, &code)
             }
             Err(fault) => refused(sent, &fault, context.language),
         });
@@ -44,52 +45,66 @@ pub async fn check(
     Ok(answer)
 }
 
+// So many questions of a stream are worked on at once: one is answered while the answer before it leaves.
+const AHEAD: usize = 2;
+
 /// Checks in a stream: one answer a question, in the order asked. A question that can't be answered ends it.
 pub fn stream(
     app: &Arc<Discipline>,
     context: &Context,
     questions: Streaming<api::CheckSubjectsRequest>,
 ) -> Answer<BoxStream<'static, Result<api::CheckSubjectsResponse, Status>>> {
-    let state = Some((app.clone(), context.clone(), questions));
-    let answers = futures::stream::unfold(state, async |state| {
-        let (app, mut context, mut questions) = state?;
-        let question = tokio::select! {
-            question = questions.message() => question,
-            () = context.stopping.cancelled() => return None,
-        };
-        let question = match question {
-            Ok(question) => question?,
-            Err(status) => return Some((Err(status), None)),
-        };
+    let (app, context) = (app.clone(), context.clone());
+    let stopping = context.stopping.clone();
+    let answers = questions.take_until(stopping.cancelled_owned()).map(move |question| {
         // Each question has its own instant, as if it were a call of its own.
-        context.now = app.clock.now();
-        let answer = match validation::check(&question) {
-            Ok(()) => check(&app, &context, question).await,
-            Err(fault) => Err(fault),
-        };
-        match answer {
-            Ok(answer) => Some((Ok(answer), Some((app, context, questions)))),
-            Err(fault) => Some((Err(fault.into_status(context.language)), None)),
-        }
+        let context = Context { now: app.clock.now(), ..context.clone() };
+        let answer = tokio::spawn(one_of_stream(app.clone(), context, question));
+        async move { answer.await.unwrap_or_else(|error| Err(Status::internal(error.to_string()))) }
     });
-    Ok(answers.boxed())
+    Ok(answers.buffered(AHEAD).boxed())
 }
 
-fn refused(sent: &str, fault: &CodeFault, language: Language) -> api::CheckResult {
+async fn one_of_stream(
+    app: Arc<Discipline>,
+    context: Context,
+    question: Result<api::CheckSubjectsRequest, Status>,
+) -> Result<api::CheckSubjectsResponse, Status> {
+    let question = question?;
+    let answer = match validation::check(&question) {
+        Ok(()) => check(&app, &context, question).await,
+        Err(fault) => Err(fault),
+    };
+    answer.map_err(|fault| fault.into_status(context.language))
+}
+
+fn refused(sent: String, fault: &CodeFault, language: Language) -> api::CheckResult {
     let text = Text::new(fault.message_en(), fault.message_zh());
     let error = api::CheckError { reason: fault.reason().to_owned(), message: text.get(language).to_owned() };
-    api::CheckResult { uscc: sent.to_owned(), error: Some(error), ..Default::default() }
+    api::CheckResult { uscc: sent, error: Some(error), ..Default::default() }
 }
 
-// Who asks, for what, of which state.
+// Who asks, for what, of which state; what follows from a ground for the asker is found out once.
 struct Asker<'a> {
     context: &'a Context,
     today: Date,
     business: api::Business,
     state: &'a State,
+    follows: Vec<OnceCell<Follows<'a>>>,
 }
 
-impl Asker<'_> {
+// A ground's list, and the measures that follow from it for the asker.
+struct Follows<'a> {
+    list: Option<&'a api::List>,
+    measures: Vec<&'a api::Measure>,
+}
+
+impl<'a> Asker<'a> {
+    fn new(context: &'a Context, business: api::Business, state: &'a State) -> Self {
+        let follows = state.index.grounds().iter().map(|_| OnceCell::new()).collect();
+        Self { context, today: context.today(), business, state, follows }
+    }
+
     // A code whose check fails is trusted where the caller says so, or where it is on file.
     fn code(&self, sent: &str, accept_nonconforming: bool) -> Result<Uscc, CodeFault> {
         let (code, status) = Uscc::parse_tolerant(sent)?;
@@ -99,32 +114,35 @@ impl Asker<'_> {
         if trusted { Ok(code) } else { Err(CodeFault::CheckFailed) }
     }
 
-    fn result(&self, code: &Uscc) -> api::CheckResult {
-        let found = self.state.index.find(code, self.today);
-        let mut measures: BTreeMap<&str, api::BindingMeasure> = BTreeMap::new();
-        for (entry, ground) in &found {
-            let list = self.state.wordings.lists.get(&ground.list);
-            let follow = list.into_iter().flat_map(|list| &list.measures);
-            let decided = |id: &&String| ground.measures.as_ref().is_none_or(|decided| decided.contains(id));
-            let follow = follow.filter(decided);
-            let follow = follow.filter_map(|id| self.state.wordings.measures.get(id));
-            for measure in follow.filter(|measure| self.binds(measure)) {
-                let binding = measures.entry(&measure.measure_id).or_insert_with(|| api::BindingMeasure {
-                    measure_id: measure.measure_id.clone(),
-                    name: measure.name.clone(),
-                    group: measure.group.clone(),
-                    legal_basis: measure.legal_basis.clone(),
-                    listings: vec![],
-                });
-                binding.listings.push(entry.listing());
+    fn result(&self, sent: String, code: &Uscc) -> api::CheckResult {
+        let (mut listings, mut measures) = (Vec::new(), Vec::<api::BindingMeasure>::new());
+        for entry in self.state.index.find(code, self.today) {
+            let id = entry.listing();
+            let (Some(ground), Some(follows)) =
+                (self.state.index.grounds().get(entry.ground()), self.follows.get(entry.ground()))
+            else {
+                continue;
+            };
+            let Follows { list, measures: follow } = follows.get_or_init(|| self.follows(ground));
+            for measure in follow {
+                let place = measures.binary_search_by(|known| known.measure_id.cmp(&measure.measure_id));
+                match place {
+                    Ok(at) => measures[at].listings.push(id.clone()),
+                    Err(at) => measures.insert(at, binding(measure, id.clone())),
+                }
             }
+            listings.push(listing(entry, ground, *list, id));
         }
-        api::CheckResult {
-            uscc: code.to_string(),
-            listings: found.iter().map(|(entry, ground)| self.listing(entry, ground)).collect(),
-            measures: measures.into_values().collect(),
-            error: None,
-        }
+        let uscc = if sent == code.as_str() { sent } else { code.to_string() };
+        api::CheckResult { uscc, listings, measures, error: None }
+    }
+
+    fn follows(&self, ground: &Ground) -> Follows<'a> {
+        let list = self.state.wordings.lists.get(&ground.list);
+        let decided = |id: &&String| ground.measures.as_ref().is_none_or(|decided| decided.contains(id));
+        let follow = list.into_iter().flat_map(|list| &list.measures).filter(decided);
+        let follow = follow.filter_map(|id| self.state.wordings.measures.get(id));
+        Follows { list, measures: follow.filter(|measure| self.binds(measure)).collect() }
     }
 
     // The credit office sees what each department must do.
@@ -137,16 +155,25 @@ impl Asker<'_> {
             && bases::usable(measure, self.today)
             && (caller.is_office() || measures::binds(measure, caller.department()))
     }
+}
 
-    fn listing(&self, entry: &Entry, ground: &Ground) -> api::CheckedListing {
-        let list = self.state.wordings.lists.get(&ground.list);
-        api::CheckedListing {
-            list_id: ground.list.0.clone(),
-            name: list.map(|list| list.name.clone()).unwrap_or_default(),
-            kind: list.map(|list| list.kind).unwrap_or_default(),
-            until: entry.until().map(|day| day.to_string()).unwrap_or_default(),
-            listing: entry.listing(),
-            under_objection: entry.under_objection(),
-        }
+fn binding(measure: &api::Measure, listing: String) -> api::BindingMeasure {
+    api::BindingMeasure {
+        measure_id: measure.measure_id.clone(),
+        name: measure.name.clone(),
+        group: measure.group.clone(),
+        legal_basis: measure.legal_basis.clone(),
+        listings: vec![listing],
+    }
+}
+
+fn listing(entry: &Entry, ground: &Ground, list: Option<&api::List>, id: String) -> api::CheckedListing {
+    api::CheckedListing {
+        list_id: ground.list.0.clone(),
+        name: list.map(|list| list.name.clone()).unwrap_or_default(),
+        kind: list.map(|list| list.kind).unwrap_or_default(),
+        until: entry.until().map(|day| day.to_string()).unwrap_or_default(),
+        listing: id,
+        under_objection: entry.under_objection(),
     }
 }

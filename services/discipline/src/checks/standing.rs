@@ -16,7 +16,7 @@ use contract::{
     r#type::v1::ErrorReason as Common,
 };
 use jiff::Timestamp;
-use sea_orm::FromQueryResult;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -195,7 +195,10 @@ impl Standing {
     // What stands now, and a place in the feed from which nothing is missed: what comes twice does no harm.
     async fn load(&self, clock: &Clock) -> Answer<Position> {
         let from = feed::settled(&self.store).await?;
-        let mut index = Index::default();
+        let count = "SELECT COUNT(*) AS count FROM listings WHERE state IN (1, 2)";
+        let count = self.store.read().query_one_raw(sql(self.store.read(), count, [])).await?;
+        let count: i64 = count.map(|row| row.try_get("", "count")).transpose()?.unwrap_or_default();
+        let mut index = Index::with_room(usize::try_from(count).unwrap_or_default());
         let (mut after, today) = (String::new(), clock.today());
         loop {
             let text = format!(

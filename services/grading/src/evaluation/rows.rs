@@ -39,6 +39,19 @@ pub async fn standing(db: &impl ConnectionTrait, codes: &[&str]) -> Answer<HashM
     Ok(rows.into_iter().map(|row| ((row.uscc.clone(), row.scheme.clone()), row)).collect())
 }
 
+/// The grades under a scheme of the subjects after a code and up to another, by code. Apart from their sheets: of two such ranges joined,
+/// a database that has not counted them yet looks one through for each row of the other.
+pub async fn between(
+    db: &impl ConnectionTrait,
+    scheme: &str,
+    (after, until): (&str, &str),
+) -> Answer<HashMap<String, Row>> {
+    let text = format!("SELECT {COLUMNS} FROM grades WHERE scheme = $1 AND uscc > $2 AND uscc <= $3");
+    let values = [scheme.into(), after.into(), until.into()];
+    let rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
+    Ok(rows.into_iter().map(|row| (row.uscc.clone(), row)).collect())
+}
+
 /// Stores grades, new ones and changed ones.
 pub async fn put(db: &impl ConnectionTrait, rows: &[Row]) -> Answer<()> {
     let conflict = "ON CONFLICT (uscc, scheme) DO UPDATE SET version = excluded.version, grade = excluded.grade, \

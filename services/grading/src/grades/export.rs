@@ -6,6 +6,7 @@ use contract::grading::v1::{ExportGradesRequest, ExportedGrade};
 use futures::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
 use identifiers::{Industry, Region};
 use jiff::civil::Date;
+use tokio::task::JoinHandle;
 use tonic::Status;
 
 use super::{current, notes::Notes, rows, score};
@@ -36,12 +37,12 @@ pub async fn stream(
     let (region, industries) = scope(&request)?;
     let published = schemes::disclosed_whole(app, context, &request.scheme).await?;
     let version = app.versions.compiled(app.store.read(), &request.scheme, published.version).await?;
-    let scope = Scope { version, region, industries, today: context.today() };
+    let scope = Arc::new(Scope { version, region, industries, today: context.today() });
     current(app, context, &request.min_position).await?;
     let what = format!("export {} {} {}", request.scheme, request.region, request.industries.join(","));
     accesses::note(app, context, purpose, &[""], what.trim_end()).await?;
     let language = context.language;
-    let lines = ahead((app.store.clone(), scope, String::new()))
+    let lines = ahead(app.store.clone(), scope)
         .map_ok(|page| futures::stream::iter(page.into_iter().map(Ok)))
         .try_flatten();
     Ok(lines.map_err(move |fault: Fault| fault.into_status(language)).boxed())
@@ -62,21 +63,34 @@ fn scope(request: &ExportGradesRequest) -> Answer<(String, Vec<Industry>)> {
     Ok((region.to_owned(), industries.collect::<Answer<_>>()?))
 }
 
-type State = (Store, Scope, String);
+type Page = Answer<Vec<ExportedGrade>>;
 
-// The next page is read while the one before leaves. A reading that broke off is a fault, never the end: a roster is frozen from this.
-fn ahead(first: State) -> impl Stream<Item = Answer<Vec<ExportedGrade>>> {
-    futures::stream::try_unfold(tokio::spawn(next_page(first)), async |read| {
-        let Some((page, next)) = read.await.map_err(Fault::internal)?? else { return Ok(None) };
-        Ok(Some((page, tokio::spawn(next_page(next)))))
+// Pages are made up while those before leave, and the next one's keys are read while this one is made up. A reading that broke off is a
+// fault, never the end: a roster is frozen from this.
+fn ahead(store: Store, scope: Arc<Scope>) -> impl Stream<Item = Page> {
+    let first = (keys(&store, &scope, String::new()), store.clone(), scope.clone());
+    futures::stream::try_unfold(first, async |(read, store, scope)| {
+        let graded = read.await.map_err(Fault::internal)??;
+        let Some(last) = graded.last().map(|line| line.uscc.clone()) else { return Ok(None) };
+        let next = keys(&store, &scope, last);
+        Ok(Some((graded, (next, store, scope))))
     })
+    .map_ok(move |graded| {
+        let page = tokio::spawn(page(store.clone(), scope.clone(), graded));
+        async move { page.await.map_err(Fault::internal)? }
+    })
+    .try_buffered(2)
+}
+
+fn keys(store: &Store, scope: &Arc<Scope>, after: String) -> JoinHandle<Answer<Vec<rows::Graded>>> {
+    let (store, scope) = (store.clone(), scope.clone());
+    tokio::spawn(async move { rows::graded(store.read(), &scope.version.scheme, &after, BATCH).await })
 }
 
 // Each page is read for itself, so that a slow reader holds no connection; the order of the codes keeps everybody from
 // being missed or told twice.
-async fn next_page((store, scope, after): State) -> Answer<Option<(Vec<ExportedGrade>, State)>> {
-    let mut lines = rows::lines(store.read(), &scope.version.scheme, &after, BATCH).await?;
-    let Some(last) = lines.last().map(|line| line.uscc.clone()) else { return Ok(None) };
+async fn page(store: Store, scope: Arc<Scope>, graded: Vec<rows::Graded>) -> Page {
+    let mut lines = rows::lines(store.read(), graded).await?;
     let wanted = |line: &rows::Line| {
         line.region.starts_with(&scope.region)
             && (scope.industries.is_empty()
@@ -85,8 +99,7 @@ async fn next_page((store, scope, after): State) -> Answer<Option<(Vec<ExportedG
     lines.retain(wanted);
     let codes: Vec<&str> = lines.iter().map(|line| line.uscc.as_str()).collect();
     let notes = Notes::of(store.read(), &codes, scope.today).await?;
-    let page = lines.into_iter().map(|line| exported(line, &scope.version, &notes)).collect::<Answer<_>>()?;
-    Ok(Some((page, (store, scope, last))))
+    lines.into_iter().map(|line| exported(line, &scope.version, &notes)).collect()
 }
 
 fn exported(line: rows::Line, version: &Version, notes: &Notes) -> Answer<ExportedGrade> {

@@ -18,11 +18,12 @@ pub struct Line {
     pub name: String,
 }
 
+/// A subject's grade as it stands.
 #[derive(FromQueryResult)]
-struct Graded {
-    uscc: String,
-    grade: String,
-    score: Option<String>,
+pub struct Graded {
+    pub uscc: String,
+    pub grade: String,
+    pub score: Option<String>,
 }
 
 #[derive(FromQueryResult)]
@@ -33,14 +34,23 @@ struct Described {
     name: String,
 }
 
-/// The next lines of a scheme's export, whoever they are of. Grades and sheets are read one after the other, the second by their keys: as a
+/// The next subjects of a scheme's export, whoever they are. Grades and sheets are read one after the other, the second by their keys: as a
 /// join PostgreSQL would, for some sizes of the tables, read all sheets for each page.
-pub async fn lines(db: &impl ConnectionTrait, scheme: &str, after: &str, limit: usize) -> Answer<Vec<Line>> {
+pub async fn graded(
+    db: &impl ConnectionTrait,
+    scheme: &str,
+    after: &str,
+    limit: usize,
+) -> Answer<Vec<Graded>> {
     let text = format!(
         "SELECT uscc, grade, score FROM grades WHERE scheme = $1 AND uscc > $2 ORDER BY uscc LIMIT {limit}"
     );
     let values = [scheme.into(), after.into()];
-    let graded = Graded::find_by_statement(sql(db, &text, values)).all(db).await?;
+    Ok(Graded::find_by_statement(sql(db, &text, values)).all(db).await?)
+}
+
+/// The lines of these subjects, in their order.
+pub async fn lines(db: &impl ConnectionTrait, graded: Vec<Graded>) -> Answer<Vec<Line>> {
     let codes: Vec<&str> = graded.iter().map(|one| one.uscc.as_str()).collect();
     if codes.is_empty() {
         return Ok(Vec::new());

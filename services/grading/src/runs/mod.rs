@@ -34,10 +34,10 @@ use crate::{
 };
 
 const KIND: &str = "run";
-// So many parts, unless that makes them too small or too large to be worth a claim.
+// So many parts, unless that makes them too small to be worth a claim, or too large for the feed to wait for.
 const PARTS: i64 = 64;
 const SUBJECTS_LEAST: i64 = 1_000;
-const SUBJECTS_MOST: i64 = 20_000;
+const SUBJECTS_MOST: i64 = 4_000;
 // Above every code, in whatever order a database puts letters and digits.
 const ABOVE_ALL: &str = "ZZZZZZZZZZZZZZZZZZZ";
 const FAILURES_MOST: i32 = 5;

@@ -94,8 +94,8 @@ pub struct Shard {
     pub number: i32,
     /// The run's request, as it lies in the operation.
     pub request: Vec<u8>,
-    /// The last subject evaluated.
-    pub reached: String,
+    /// The last code before the part.
+    pub begins_after: String,
     /// The last code of the part.
     pub ends_with: String,
     pub evaluated: i32,
@@ -144,7 +144,7 @@ pub async fn claim(store: &Store, owner: &str) -> Answer<Option<Shard>> {
         run: row.run,
         number: row.shard,
         request,
-        reached: row.reached,
+        begins_after: row.reached,
         ends_with: row.ends_with,
         evaluated: row.evaluated,
         changed: row.changed,
@@ -152,25 +152,20 @@ pub async fn claim(store: &Store, owner: &str) -> Answer<Option<Shard>> {
     }))
 }
 
-/// Notes how far a part is, in the transaction of the effect; false where it is no longer the owner's, or the run has ended.
-pub async fn advance(tx: &Tx, owner: &str, shard: &Shard, done: bool) -> Answer<bool> {
-    let text = format!(
-        "UPDATE run_shards SET reached = $4, evaluated = $5, changed = $6, distribution = $7, done = $8, failures = 0, \
-         lease_until = {} + {LEASE_MICROS} WHERE run = $1 AND shard = $2 AND lease_owner = $3 AND done = FALSE",
-        database_now(tx)
-    );
+/// Notes what a part has come to, in the transaction of the effect; false where it is no longer the owner's, or the run has ended.
+pub async fn finish(tx: &Tx, owner: &str, shard: &Shard) -> Answer<bool> {
+    let text = "UPDATE run_shards SET evaluated = $4, changed = $5, distribution = $6, done = TRUE, failures = 0 \
+                WHERE run = $1 AND shard = $2 AND lease_owner = $3 AND done = FALSE";
     let counts = Counts { of_grade: shard.distribution.clone() };
     let values = [
         shard.run.as_str().into(),
         shard.number.into(),
         owner.into(),
-        shard.reached.as_str().into(),
         shard.evaluated.into(),
         shard.changed.into(),
         counts.encode_to_vec().into(),
-        done.into(),
     ];
-    Ok(tx.execute_raw(sql(tx, &text, values)).await?.rows_affected() == 1)
+    Ok(tx.execute_raw(sql(tx, text, values)).await?.rows_affected() == 1)
 }
 
 /// Renews the lease of a part; false where it is lost.

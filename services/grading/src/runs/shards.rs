@@ -1,6 +1,6 @@
-//! Workers 分片执行: each claims a part of a run, evaluates it batch by batch and goes on to the next; any number of them, in any number of
-//! processes, come to the same.
-use std::{sync::Arc, time::Duration};
+//! Workers 分片执行: each claims a part of a run, evaluates it in one transaction and goes on to the next; any number of them, in any number
+//! of processes, come to the same.
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chassis::{
     Answer, Fault,
@@ -27,8 +27,6 @@ use crate::{
     sheets::{self, rows::Member},
 };
 
-// A batch is short enough for the feed to wait for, and long enough that its ends cost little.
-const BATCH: usize = 4_000;
 const PAUSE: Duration = Duration::from_millis(500);
 const RENEWAL: Duration = Duration::from_secs(4);
 
@@ -105,19 +103,19 @@ async fn keep(app: &Grading, owner: &str, key: (&str, i32)) {
 async fn evaluate(app: &Arc<Grading>, owner: &str, mut shard: Shard) -> Answer<()> {
     let task = Task::decode(shard.request.as_slice()).map_err(|error| corrupt("run", error))?;
     let version = app.versions.compiled(app.store.read(), &task.scheme, task.version).await?;
-    while !batch(app, owner, &task, &version, &mut shard).await? {}
+    part(app, owner, &task, &version, &mut shard).await?;
     app.planned.notify_waiters();
     Ok(())
 }
 
-// Evaluates the next subjects; true at the end of the part.
-async fn batch(
+// Evaluates the subjects of a part.
+async fn part(
     app: &Grading,
     owner: &str,
     task: &Task,
     version: &Arc<Version>,
     shard: &mut Shard,
-) -> Answer<bool> {
+) -> Answer<()> {
     let tx = app.store.begin().await?;
     let now = app.clock.now();
     let report_on = task.report_on()?;
@@ -126,16 +124,13 @@ async fn batch(
         sheets::rows::hold_part(&tx).await?;
         still_in_force(&tx, task).await?;
     }
-    let of = (version.domain.as_str(), version.scheme.as_str());
-    let members = sheets::rows::members(&tx, of, (&shard.reached, &shard.ends_with), BATCH).await?;
-    let done = members.len() < BATCH;
-    if let Some(last) = members.last() {
-        shard.reached.clone_from(&last.uscc);
-    }
+    let range = (shard.begins_after.as_str(), shard.ends_with.as_str());
+    let members = sheets::rows::members(&tx, &version.domain, range).await?;
+    let standing = evaluation::rows::between(&tx, &version.scheme, range).await?;
     let day = report_on.unwrap_or_else(|| business_day(now));
     let graded = version.clone();
     // Whole milliseconds of reckoning: not where calls wait for their turn.
-    let batch = tokio::task::spawn_blocking(move || Batch::of(members, &graded, day));
+    let batch = tokio::task::spawn_blocking(move || Batch::of(members, &standing, &graded, day));
     let batch = batch.await.map_err(Fault::internal)??;
     shard.evaluated += batch.evaluated;
     shard.changed += batch.changed;
@@ -147,7 +142,7 @@ async fn batch(
         evaluation::rows::put(&tx, &batch.other).await?;
         evaluation::rows::remember(&tx, &batch.history, micros(now)).await?;
     }
-    if !rows::advance(&tx, owner, shard, done).await? {
+    if !rows::finish(&tx, owner, shard).await? {
         return Err(interrupted());
     }
     if report_on.is_none() {
@@ -155,7 +150,7 @@ async fn batch(
     }
     tx.commit().await?;
     app.evaluations.add("run", u64::try_from(batch.evaluated).unwrap_or_default());
-    Ok(done)
+    Ok(())
 }
 
 // What the evaluation of some subjects comes to.
@@ -171,7 +166,12 @@ struct Batch {
 }
 
 impl Batch {
-    fn of(members: Vec<Member>, version: &Version, day: Date) -> Answer<Self> {
+    fn of(
+        members: Vec<Member>,
+        standing: &HashMap<String, Row>,
+        version: &Version,
+        day: Date,
+    ) -> Answer<Self> {
         let mut batch = Self::default();
         for member in members {
             let facts = FactSheet::decode(&member.facts)
@@ -183,15 +183,16 @@ impl Batch {
                 None => drop(batch.distribution.insert(outcome.grade.to_owned(), 1)),
             }
             let after = evaluation::rules::row(&member.uscc, &version.scheme, version.number, outcome, day);
-            let effect = evaluation::rules::effect(member.before.as_ref(), &after);
+            let before = standing.get(&member.uscc);
+            let effect = evaluation::rules::effect(before, &after);
             batch.changed += i32::from(effect.regraded);
-            let before = member.before.as_ref().map_or("", |row| &row.grade);
-            batch.moves.add(day, &version.scheme, &member.region, before, &after.grade);
+            let grade = before.map_or("", |row| &row.grade);
+            batch.moves.add(day, &version.scheme, &member.region, grade, &after.grade);
             if effect.told {
                 batch.history.push(after.clone());
             }
             if effect.stored {
-                if member.before.is_none() { batch.new.push(after) } else { batch.other.push(after) }
+                if before.is_none() { batch.new.push(after) } else { batch.other.push(after) }
             }
         }
         Ok(batch)

@@ -5,8 +5,6 @@ use chassis::{
 };
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 
-use crate::evaluation::rows::Row as Grade;
-
 /// A subject with its facts as they are stored.
 #[derive(Clone, Debug, Default, FromQueryResult)]
 pub struct Row {
@@ -73,7 +71,8 @@ pub async fn count(db: &impl ConnectionTrait, domain: &str) -> Answer<i64> {
     Ok(row.map(|row| row.try_get("", "count")).transpose()?.unwrap_or_default())
 }
 
-/// The last code of each full part of so many subjects that a scheme of a domain grades, in their order.
+/// The last code of each full part of so many subjects that a scheme of a domain grades, in their order. This and their count are
+/// answered by an index alone.
 pub async fn bounds(db: &impl ConnectionTrait, domain: &str, size: i64) -> Answer<Vec<String>> {
     let text = format!(
         "SELECT uscc FROM (SELECT uscc, ROW_NUMBER() OVER (ORDER BY uscc) AS place FROM sheets WHERE {OF_DOMAIN}) AS numbered \
@@ -83,46 +82,24 @@ pub async fn bounds(db: &impl ConnectionTrait, domain: &str, size: i64) -> Answe
     rows.iter().map(|row| Ok(row.try_get("", "uscc")?)).collect()
 }
 
-/// A subject of a run with the grade that stands.
+/// A subject of a run.
+#[derive(FromQueryResult)]
 pub struct Member {
     pub uscc: String,
     pub region: String,
     pub facts: Vec<u8>,
-    pub before: Option<Grade>,
 }
 
-/// The next subjects that a scheme of a domain grades, after a code and up to another, each with its grade under the scheme.
+/// The subjects that a scheme of a domain grades, after a code and up to another; in no order, so that the database reads them as they lie.
 pub async fn members(
     db: &impl ConnectionTrait,
-    (domain, scheme): (&str, &str),
+    domain: &str,
     (after, until): (&str, &str),
-    limit: usize,
 ) -> Answer<Vec<Member>> {
-    // The range stands twice: a merge of the two would otherwise read the grades from the first on.
-    let text = format!(
-        "SELECT s.uscc, s.facts, g.version, g.grade, g.score, g.as_of, g.next_change_on, s.region FROM sheets s \
-         LEFT JOIN grades g ON g.uscc = s.uscc AND g.scheme = $2 AND g.uscc > $3 AND g.uscc <= $4 \
-         WHERE {OF_DOMAIN} AND s.uscc > $3 AND s.uscc <= $4 ORDER BY s.uscc LIMIT {limit}"
-    );
-    let values = [domain.into(), scheme.into(), after.into(), until.into()];
-    let rows = db.query_all_raw(sql(db, &text, values)).await?;
-    let member = |row: sea_orm::QueryResult| {
-        let uscc: String = row.try_get_by_index(0)?;
-        let before = match row.try_get_by_index::<Option<i32>>(2)? {
-            None => None,
-            Some(version) => Some(Grade {
-                uscc: uscc.clone(),
-                scheme: scheme.to_owned(),
-                version,
-                grade: row.try_get_by_index(3)?,
-                score: row.try_get_by_index(4)?,
-                as_of: row.try_get_by_index(5)?,
-                next_change_on: row.try_get_by_index(6)?,
-            }),
-        };
-        Ok(Member { uscc, region: row.try_get_by_index(7)?, facts: row.try_get_by_index(1)?, before })
-    };
-    rows.into_iter().map(member).collect()
+    let text =
+        format!("SELECT uscc, region, facts FROM sheets WHERE {OF_DOMAIN} AND uscc > $2 AND uscc <= $3");
+    let values = [domain.into(), after.into(), until.into()];
+    Ok(Member::find_by_statement(sql(db, &text, values)).all(db).await?)
 }
 
 /// The same without holding them, for those who only read.

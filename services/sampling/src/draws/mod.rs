@@ -31,7 +31,10 @@ pub use self::{
     reveal::reveal,
     rows::{Stored, find, lock},
 };
-use crate::{Sampling, plans, rights, visits};
+use crate::{
+    Sampling, plans, rights,
+    visits::{self, OfDraw},
+};
 
 /// The refusal of a draw that is not there.
 pub fn unknown(draw: &str) -> Fault {
@@ -143,6 +146,17 @@ async fn whole(
         return Ok(looked.onto(draw.wire(), context.language));
     }
     let of = visits::of_draw(db, &draw.draw_id).await?;
+    told(db, context, draw, plan, of).await
+}
+
+// A revealed draw with what its visits tell of it.
+async fn told(
+    db: &impl ConnectionTrait,
+    context: &Context,
+    draw: &Stored,
+    plan: &api::Plan,
+    of: OfDraw,
+) -> Answer<api::Draw> {
     let figures = rows::figures(db, &[&draw.draw_id]).await?.remove(&draw.draw_id).unwrap_or_default();
     let skipped_inspectors = visits::skipped_always(db, &draw.draw_id).await?;
     let mut warnings = Vec::new();

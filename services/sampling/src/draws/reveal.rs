@@ -13,12 +13,12 @@ use serde_json::json;
 use super::{
     kept, overtaken, own, read_back,
     rows::{self, Stored},
-    still_committed, whole,
+    still_committed, told,
 };
 use crate::{
     Sampling, figures,
     frequencies::{self, Caps},
-    visits::{self, Opening},
+    visits::{self, OfDraw, Opening},
 };
 
 /// Adds the public entropy, opens the secret and draws subjects and inspectors.
@@ -46,7 +46,8 @@ pub async fn reveal(
     let drawn = within_caps(tx, context, &plan, &draw, (&seed, &roster, &quotas)).await?;
     let selected = drawn.selected.len();
     let opening = visits::drawn(&drawn, &roster, &kept.names, draw.revealed_at);
-    visits::open(tx, context, &plan, Opening { id: &draw.draw_id, seed: &seed, visits: opening }).await?;
+    let opening = Opening { id: &draw.draw_id, seed: &seed, visits: opening };
+    let opened = visits::open(tx, context, &plan, opening).await?;
     let detail = json!({ "plan": draw.plan, "entropy": draw.entropy, "secret": draw.secret, "seed": draw.seed,
         "drawn": selected, "replacedAtCap": drawn.replacements.len(), "cancelledAtCap": drawn.unfilled.len() });
     let decision =
@@ -55,7 +56,7 @@ pub async fn reveal(
     let mut counting = figures::Counting::new(&draw.scheme, draw.scheme_version);
     counting.reveal(context.today(), drawn.selected.iter().map(|one| one.stratum.as_str()));
     counting.keep(tx).await?;
-    whole(&**tx, context, &draw, &plan).await
+    told(&**tx, context, &draw, &plan, OfDraw::of(opened)).await
 }
 
 // Not before the time that was named, and not by a clock that runs behind the commit.

@@ -51,29 +51,37 @@ pub struct OfDraw {
     pub cancelled: usize,
 }
 
+impl OfDraw {
+    /// What the visits of a draw, in their order, tell of it.
+    pub fn of(visits: Vec<Stored>) -> Self {
+        let mut of =
+            Self { selected: Vec::new(), replacements: Vec::new(), replaced_at_cap: 0, cancelled: 0 };
+        for visit in visits {
+            match visit.status() {
+                Status::Replaced if visit.over_cap => of.replaced_at_cap += 1,
+                Status::Cancelled => of.cancelled += 1,
+                _ => {}
+            }
+            if visit.replaces.is_empty() {
+                of.selected.push(Selected { uscc: visit.uscc, stratum: visit.stratum, ticket: visit.ticket });
+            } else {
+                let replacement = Replacement {
+                    uscc: visit.replaces,
+                    replaced_by: visit.uscc,
+                    stratum: visit.stratum,
+                    ticket: visit.ticket,
+                    reason: visit.replace_reason,
+                };
+                of.replacements.push((replacement, visit.replaced_at));
+            }
+        }
+        of
+    }
+}
+
 /// The selection and the replacements of a draw.
 pub async fn of_draw(db: &impl ConnectionTrait, draw: &str) -> Answer<OfDraw> {
-    let mut of = OfDraw { selected: Vec::new(), replacements: Vec::new(), replaced_at_cap: 0, cancelled: 0 };
-    for visit in rows::of_draw(db, draw).await? {
-        match visit.status() {
-            Status::Replaced if visit.over_cap => of.replaced_at_cap += 1,
-            Status::Cancelled => of.cancelled += 1,
-            _ => {}
-        }
-        if visit.replaces.is_empty() {
-            of.selected.push(Selected { uscc: visit.uscc, stratum: visit.stratum, ticket: visit.ticket });
-        } else {
-            let replacement = Replacement {
-                uscc: visit.replaces,
-                replaced_by: visit.uscc,
-                stratum: visit.stratum,
-                ticket: visit.ticket,
-                reason: visit.replace_reason,
-            };
-            of.replacements.push((replacement, visit.replaced_at));
-        }
-    }
-    Ok(of)
+    Ok(OfDraw::of(rows::of_draw(db, draw).await?))
 }
 
 /// A warning where drawn subjects were at their yearly cap.

@@ -296,42 +296,38 @@ pub async fn details(db: &impl ConnectionTrait, visits: &[Stored]) -> Answer<Has
     Ok(all)
 }
 
-/// Writes who was drawn for a visit, tickets ascending.
-pub async fn insert_inspectors(tx: &Tx, drawn: &[(&str, &[String])]) -> Answer<()> {
-    let of = |(visit, ids): &(&str, &[String])| {
-        let rows = (0..)
-            .zip(ids.iter())
-            .map(|(place, id): (i32, _)| vec![(*visit).into(), place.into(), id.as_str().into()]);
-        rows.collect::<Vec<Vec<Value>>>()
-    };
-    let rows = drawn.iter().flat_map(of).collect();
+/// Who was drawn for a visit, tickets ascending, as rows.
+pub fn team(visit: &str, inspectors: &[String]) -> impl Iterator<Item = Vec<Value>> {
+    (0_i32..).zip(inspectors).map(move |(place, id)| vec![visit.into(), place.into(), id.as_str().into()])
+}
+
+/// Writes the teams of visits.
+pub async fn insert_teams(tx: &Tx, rows: Vec<Vec<Value>>) -> Answer<()> {
     tx.add("visit_inspectors", &["visit", "place", "inspector"], rows).await
 }
 
 /// An inspector passed over for a visit, or with an empty visit for all of a draw.
 pub struct Passed<'a> {
+    pub draw: &'a str,
     pub visit: &'a str,
     pub inspector: &'a str,
     pub reason: Reason,
     pub skill: &'a str,
 }
 
+impl Passed<'_> {
+    /// As a row.
+    pub fn values(&self) -> Vec<Value> {
+        let reason = self.reason as i32;
+        vec![self.draw.into(), self.visit.into(), self.inspector.into(), reason.into(), self.skill.into()]
+    }
+}
+
 /// Writes who was passed over; what stands there already stays.
-pub async fn insert_skipped(tx: &Tx, draw: &str, passed: &[Passed<'_>]) -> Answer<()> {
-    let row = |passed: &Passed<'_>| {
-        let reason = passed.reason as i32;
-        vec![draw.into(), passed.visit.into(), passed.inspector.into(), reason.into(), passed.skill.into()]
-    };
+pub async fn insert_skipped(tx: &Tx, rows: Vec<Vec<Value>>) -> Answer<()> {
     let columns = ["draw", "visit", "inspector", "reason", "skill"];
-    let rows = passed.iter().map(row).collect();
-    insert_rows(
-        &**tx,
-        "skipped_inspectors",
-        &columns,
-        rows,
-        "ON CONFLICT (draw, visit, inspector) DO NOTHING",
-    )
-    .await?;
+    let once = "ON CONFLICT (draw, visit, inspector) DO NOTHING";
+    insert_rows(&**tx, "skipped_inspectors", &columns, rows, once).await?;
     Ok(())
 }
 

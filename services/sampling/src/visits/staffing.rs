@@ -1,10 +1,13 @@
 //! Visits come into being: each with the inspectors that its ticket draws, and with who was passed over and why.
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use chassis::{Answer, Context, Tx, ids, language::Text, storage::corrupt};
+use chassis::{Answer, Context, Fault, Tx, ids, language::Text, storage::corrupt};
 use contract::sampling::v1::{self as api, plan::Kind, skipped_inspector::Reason, visit::Status};
 use draw::{Assignment, Drawn, Inspector, Roster, Seed, Selected, Skip, Team};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, Value};
 
 use super::{
     rows::{self, Passed, Stored},
@@ -143,21 +146,40 @@ pub async fn open(tx: &Tx, context: &Context, plan: &api::Plan, opening: Opening
         visit.visit_id = ids::fresh(context.now)?;
         visit.draw = id.to_owned();
     }
+    let visits = Arc::new(visits);
+    // Inspectors are drawn while the visits are written.
+    let (all, seed) = (visits.clone(), seed.clone());
+    let drawing = tokio::task::spawn_blocking(move || Teams::drawn(&all, &seed, &parts));
     rows::insert(tx, &visits).await?;
-    let made: Vec<&Stored> = visits.iter().filter(|visit| visit.status() == Status::Planned).collect();
-    // A department's inspectors are its own, so that the teams of a joint visit are drawn one beside another.
-    let mut teams: Vec<Vec<String>> = vec![Vec::new(); made.len()];
-    for Staff { candidates, team } in &parts {
-        let assigned = draw::assign(seed, made.iter().map(|visit| visit.uscc.as_str()), candidates, team);
-        rows::insert_skipped(tx, id, &passed(&made, &assigned)).await?;
-        for (team, of) in teams.iter_mut().zip(assigned) {
-            team.extend(of.inspectors);
+    let Teams { inspectors, skipped } = drawing.await.map_err(Fault::internal)?;
+    rows::insert_skipped(tx, skipped).await?;
+    rows::insert_teams(tx, inspectors).await?;
+    Ok(Arc::unwrap_or_clone(visits))
+}
+
+// Who inspects, and who was passed over, as it is written.
+struct Teams {
+    inspectors: Vec<Vec<Value>>,
+    skipped: Vec<Vec<Value>>,
+}
+
+impl Teams {
+    fn drawn(visits: &[Stored], seed: &Seed, parts: &[Staff]) -> Self {
+        let made: Vec<&Stored> = visits.iter().filter(|visit| visit.status() == Status::Planned).collect();
+        // A department's inspectors are its own, so that the teams of a joint visit are drawn one beside another.
+        let mut teams: Vec<Vec<String>> = vec![Vec::new(); made.len()];
+        let mut skipped = Vec::new();
+        for Staff { candidates, team } in parts {
+            let assigned = draw::assign(seed, made.iter().map(|visit| visit.uscc.as_str()), candidates, team);
+            skipped.extend(passed(&made, &assigned).iter().map(Passed::values));
+            for (team, of) in teams.iter_mut().zip(assigned) {
+                team.extend(of.inspectors);
+            }
         }
+        let teams = made.iter().zip(&teams);
+        let inspectors = teams.flat_map(|(visit, team)| rows::team(&visit.visit_id, team)).collect();
+        Self { inspectors, skipped }
     }
-    let drawn: Vec<(&str, &[String])> =
-        made.iter().zip(&teams).map(|(visit, team)| (visit.visit_id.as_str(), team.as_slice())).collect();
-    rows::insert_inspectors(tx, &drawn).await?;
-    Ok(visits)
 }
 
 /// Why an inspector was passed over, as the contract says it, with the skill that is lacking.
@@ -176,15 +198,15 @@ pub fn why(skip: &Skip) -> (Reason, &str) {
 // What holds for every visit is told once for the draw, or rosters of inspectors would be written out visit by visit.
 fn passed<'a>(visits: &[&'a Stored], assigned: &'a [Assignment]) -> Vec<Passed<'a>> {
     let mut passed = Vec::new();
-    for (index, (visit, of)) in visits.iter().zip(assigned).enumerate() {
+    for (index, (drawn, of)) in visits.iter().zip(assigned).enumerate() {
         for (inspector, skip) in &of.skipped {
             let (reason, skill) = why(skip);
             let always = !matches!(skip, Skip::Conflict | Skip::AtWorkloadCap);
             if always && index > 0 {
                 continue;
             }
-            let visit = if always { "" } else { visit.visit_id.as_str() };
-            passed.push(Passed { visit, inspector, reason, skill });
+            let visit = if always { "" } else { drawn.visit_id.as_str() };
+            passed.push(Passed { draw: &drawn.draw, visit, inspector, reason, skill });
         }
     }
     passed
