@@ -31,7 +31,11 @@ pub use self::{
     reveal::reveal,
     rows::{Stored, find, lock},
 };
-use crate::{Sampling, plans, rights, visits};
+use crate::{
+    Sampling,
+    burdens::{self, Came},
+    plans, rights, visits,
+};
 
 /// The refusal of a draw that is not there.
 pub fn unknown(draw: &str) -> Fault {
@@ -143,7 +147,7 @@ async fn whole(
         return Ok(looked.onto(draw.wire(), context.language));
     }
     let of = visits::of_draw(db, &draw.draw_id).await?;
-    let figures = rows::figures(db, &[&draw.draw_id]).await?.remove(&draw.draw_id).unwrap_or_default();
+    let figures = burdens::of_draws(db, &[&draw.draw_id]).await?.remove(&draw.draw_id).unwrap_or_default();
     let skipped_inspectors = visits::skipped_always(db, &draw.draw_id).await?;
     let mut warnings = Vec::new();
     if let Some(text) = visits::understaffed(db, &draw.draw_id, plan, skipped_inspectors.len()).await? {
@@ -162,7 +166,7 @@ async fn whole(
     Ok(with_figures(whole, figures))
 }
 
-fn with_figures(mut draw: api::Draw, figures: rows::Figures) -> api::Draw {
+fn with_figures(mut draw: api::Draw, figures: Came) -> api::Draw {
     let count = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
     draw.drawn = count(figures.drawn);
     draw.visited = count(figures.visited);
@@ -186,7 +190,7 @@ pub async fn list(
     let mut stored = rows::page(db, &filter, &page).await?;
     let next_page_token = page.cut(&mut stored, |draw| draw.draw_id.clone());
     let ids: Vec<&str> = stored.iter().map(|draw| draw.draw_id.as_str()).collect();
-    let mut figures = rows::figures(db, &ids).await?;
+    let mut figures = burdens::of_draws(db, &ids).await?;
     let mut of = |draw: &Stored| figures.remove(&draw.draw_id).unwrap_or_default();
     let draws = stored.iter().map(|draw| with_figures(draw.wire(), of(draw))).collect();
     Ok(api::ListDrawsResponse { draws, next_page_token })
