@@ -125,11 +125,15 @@ fn refuse_unsuitable(item: Option<&credit::CatalogueItem>, id: &str) -> Answer<(
 fn refuse_no_evidence(item: Option<&credit::CatalogueItem>, id: &str, index: usize) -> Answer<()> {
     let (en, zh) = match item {
         None => (
-            format!("credit's catalogue has no item \"{id}\", so that no evidence could be a record of it; put it there first, or leave it out"),
+            format!(
+                "credit's catalogue has no item \"{id}\", so that no evidence could be a record of it; put it there first, or leave it out"
+            ),
             format!("信用目录中没有事项“{id}”，无法以其记录为证据；请先登记该事项，或删去"),
         ),
         Some(item) if item.nature() == credit::catalogue_item::Nature::Authorized => (
-            format!("item \"{id}\" is shared under the subject's authorization only, so that its records are no evidence here"),
+            format!(
+                "item \"{id}\" is shared under the subject's authorization only, so that its records are no evidence here"
+            ),
             format!("事项“{id}”须经主体授权方可共享，其记录不能作为证据"),
         ),
         Some(_) => return Ok(()),

@@ -109,7 +109,8 @@ impl Stands {
             let days = items.entry(item).or_default();
             days.push(if *records == 1 { day.to_string() } else { format!("{day}x{records}") });
         }
-        let items: Vec<String> = items.iter().map(|(item, days)| format!("{item}={}", days.join(","))).collect();
+        let items: Vec<String> =
+            items.iter().map(|(item, days)| format!("{item}={}", days.join(","))).collect();
         items.join(";")
     }
 

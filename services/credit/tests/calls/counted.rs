@@ -27,7 +27,8 @@ async fn agree(world: &World, store: &Store, what: &str) {
             let last = if to.is_empty() { "9999-12-31" } else { to };
             let records = "SELECT COUNT(*) AS counted FROM records r JOIN subjects s ON s.uscc = r.uscc \
                            WHERE r.status = 'EFFECTIVE' AND s.domains LIKE $1 AND r.occurred_on BETWEEN $2 AND $3";
-            let subjects = "SELECT COUNT(*) AS counted FROM subjects WHERE domains LIKE $1 AND $2 = $2 AND $3 = $3";
+            let subjects =
+                "SELECT COUNT(*) AS counted FROM subjects WHERE domains LIKE $1 AND $2 = $2 AND $3 = $3";
             assert_eq!(
                 (i64::from(kept.subjects), i64::from(kept.records)),
                 (

@@ -465,8 +465,7 @@ async fn mark_one(context: &Context, tx: &Tx, row: &Row, tally: &mut Tally) -> A
     let after = last.tomorrow().unwrap_or(last);
     row.counted()?.ended(tally, after, State::Expired);
     figures::kept::left(tally, tx, &row.list_id, &row.case_id).await?;
-    let event =
-        api::ListingEvent { kind: Kind::Expired.into(), on: last.to_string(), ..Default::default() };
+    let event = api::ListingEvent { kind: Kind::Expired.into(), on: last.to_string(), ..Default::default() };
     rows::remember(tx, context, &row.case_id, &event).await?;
     filings::close_all(context, tx, &row.case_id).await?;
     changes::append(tx, context, Changed::Ended, &row.case_id).await?;

@@ -4,7 +4,9 @@ use chassis::{
     clock::{from_micros, micros, wire},
     storage::{insert_rows, sql},
 };
-use contract::discipline::v1::{self as api, ListingMark as Mark, listing::State, listing_event::Kind, paper};
+use contract::discipline::v1::{
+    self as api, ListingMark as Mark, listing::State, listing_event::Kind, paper,
+};
 use jiff::civil::Date;
 use prost::Message;
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
@@ -68,7 +70,13 @@ impl Row {
 
     /// A paper of what happened to it: by a department, on a day, under the number that the department gave it, or else under that of the
     /// decision with what it is of.
-    pub fn sheet(&self, kind: paper::Kind, department: &str, on: Date, number: (&str, &str)) -> papers::Sheet {
+    pub fn sheet(
+        &self,
+        kind: paper::Kind,
+        department: &str,
+        on: Date,
+        number: (&str, &str),
+    ) -> papers::Sheet {
         let number = match number.0.trim() {
             "" => format!("{}（{}）", self.document_number, number.1),
             given => given.to_owned(),

@@ -283,7 +283,10 @@ mod tests {
         let mut printed = print(vec![sheet("a"), sheet("b")]).await.expect("printed");
         let changed = printed.take(&sheet("c")).err().expect("refused");
         assert_eq!(changed.kind(), Sort::Aborted);
-        assert_ne!(printed.take(&sheet("b")).expect("b").files.pdf, printed.take(&sheet("a")).expect("a").files.pdf);
+        assert_ne!(
+            printed.take(&sheet("b")).expect("b").files.pdf,
+            printed.take(&sheet("a")).expect("a").files.pdf
+        );
         assert!(printed.take(&sheet("a")).is_err());
         assert!(Printed::default().take(&sheet("a")).is_err(), "what was not printed is not kept");
     }

@@ -8,7 +8,12 @@ use sea_orm::ConnectionTrait;
 use super::world::{Client, LIST, World, code, decide, list, propose, put_list, step};
 
 fn asked(from: &str, to: &str, step: Step) -> api::GetListingFiguresRequest {
-    api::GetListingFiguresRequest { from: from.into(), to: to.into(), step: step.into(), ..Default::default() }
+    api::GetListingFiguresRequest {
+        from: from.into(),
+        to: to.into(),
+        step: step.into(),
+        ..Default::default()
+    }
 }
 
 async fn kept(world: &World, from: &str, to: &str, step: Step) -> api::GetListingFiguresResponse {
@@ -112,7 +117,9 @@ async fn counted(store: &Store, today: &str, lists: &str, from: &str, to: &str) 
     let last_day = if to.is_empty() { today } else { to };
     let to = if to.is_empty() { "9999-12-31" } else { to };
     let one = async |table: &str, condition: &str, first: &str, last: &str| {
-        let text = format!("SELECT COUNT(*) AS counted FROM {table} WHERE {condition} AND ($2 = $2) AND list_id LIKE $3");
+        let text = format!(
+            "SELECT COUNT(*) AS counted FROM {table} WHERE {condition} AND ($2 = $2) AND list_id LIKE $3"
+        );
         let statement = sql(store.read(), &text, [first.into(), last.into(), lists.into()]);
         let row = store.read().query_one_raw(statement).await.unwrap().unwrap();
         i32::try_from(row.try_get::<i64>("", "counted").unwrap()).unwrap()
@@ -135,12 +142,15 @@ async fn measures_counted(store: &Store, today: &str, from: &str) -> BTreeMap<(S
                 AND (l.state NOT IN (1, 2) OR (l.until_on <> '' AND l.until_on < $1)) THEN 1 END) AS to_lift \
                 FROM applications a JOIN listings l ON l.case_id = a.listing WHERE a.applied_on >= $2 \
                 GROUP BY a.measure, a.department";
-    let rows = store.read().query_all_raw(sql(store.read(), text, [today.into(), from.into()])).await.unwrap();
+    let rows =
+        store.read().query_all_raw(sql(store.read(), text, [today.into(), from.into()])).await.unwrap();
     let text = |row: &sea_orm::QueryResult, column| row.try_get::<String>("", column).unwrap();
     let number = |row: &sea_orm::QueryResult, column| row.try_get::<i64>("", column).unwrap();
     let counts = ["applied", "not_applied", "lifted", "to_lift"];
     rows.iter()
-        .map(|row| ((text(row, "measure"), text(row, "department")), counts.map(|column| number(row, column))))
+        .map(|row| {
+            ((text(row, "measure"), text(row, "department")), counts.map(|column| number(row, column)))
+        })
         .collect()
 }
 
@@ -159,8 +169,7 @@ async fn agree(world: &World, store: &Store, what: &str) {
             ("", "2029-02-27"),
             ("2027-01-01", "2041-06-30"),
         ] {
-            let request =
-                api::GetFiguresRequest { domain: domain.into(), from: from.into(), to: to.into() };
+            let request = api::GetFiguresRequest { domain: domain.into(), from: from.into(), to: to.into() };
             let kept = office.figures.get_figures(request).await.unwrap().into_inner();
             let anew = counted(store, &today, lists, from, to).await;
             assert_eq!(kept, anew, "{what}: {domain} {from}..{to}");
@@ -181,7 +190,8 @@ async fn agree(world: &World, store: &Store, what: &str) {
 }
 
 async fn apply(client: &mut Client, listing: &str, measure: &str, on: &str, done: bool) -> String {
-    let outcome = if done { api::application::Outcome::Applied } else { api::application::Outcome::NotApplied };
+    let outcome =
+        if done { api::application::Outcome::Applied } else { api::application::Outcome::NotApplied };
     let application = api::Application {
         listing: listing.into(),
         measure: measure.into(),

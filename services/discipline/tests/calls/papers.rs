@@ -166,12 +166,16 @@ async fn an_exit_has_its_paper_too() {
         text: "复议撤销原决定".into(),
         ..Default::default()
     };
-    let personal = api::RevokeListingRequest { removal_number: "11010519491231002X".into(), ..revoke.clone() };
+    let personal =
+        api::RevokeListingRequest { removal_number: "11010519491231002X".into(), ..revoke.clone() };
     let refused = chief.listings.revoke_listing(personal).await.unwrap_err();
     assert_eq!(reason(&refused), "PERSONAL_IDENTITY_NUMBER");
     chief.listings.revoke_listing(revoke).await.unwrap();
     let last = papers(&mut clerk, &third).await.pop().unwrap();
-    assert_eq!((last.kind(), last.document_number.as_str()), (Kind::Removal, "虚构人社决〔2026〕1号（移出）"));
+    assert_eq!(
+        (last.kind(), last.document_number.as_str()),
+        (Kind::Removal, "虚构人社决〔2026〕1号（移出）")
+    );
 }
 
 // The only paper of a kind, whose files are as their digests say; the enterprise sees it as its department does, a stranger does not.
@@ -255,7 +259,6 @@ async fn the_end_of_a_term_is_told_by_a_paper() {
     let ended = world.of("hrss", "clerk").listings.get_listing(request).await.unwrap().into_inner();
     assert_eq!(ended.events.last().unwrap().kind(), api::listing_event::Kind::Expired);
 }
-
 
 #[tokio::test]
 async fn a_legal_opinion_stays_within_the_house() {

@@ -73,7 +73,9 @@ fn text(covered: &DomainCoverage, missing: Missing) -> Text {
             format!(
                 "the summary of {domain} was composed and is not handed in; complete and submit it (POST /reporting/v1/summaries/{{id}}:submit)"
             ),
-            format!("{name}本年度工作总结已编制，尚未报送；请完善后通过 POST /reporting/v1/summaries/{{id}}:submit 报送"),
+            format!(
+                "{name}本年度工作总结已编制，尚未报送；请完善后通过 POST /reporting/v1/summaries/{{id}}:submit 报送"
+            ),
         ),
         Missing::Summary => Text::new(
             format!(

@@ -66,9 +66,11 @@ async fn grades_and_measures_are_those_of_the_end_of_the_period() {
     let world = World::at("2026-03-02T01:00:00Z").await;
     let mut transport = world.of("transport", ALL);
     // A period that is past is counted at its end; one that is not over, today.
-    for (to, on) in [("2026-02-28", "2026-02-28"), ("2026-03-02", "2026-03-02"), ("2026-12-31", "2026-03-02")] {
+    for (to, on) in [("2026-02-28", "2026-02-28"), ("2026-03-02", "2026-03-02"), ("2026-12-31", "2026-03-02")]
+    {
         transport.summaries.create_summary(summary("D09", "2026-01-01", to)).await.unwrap();
-        let grades: grading::GetDistributionRequest = world.answers.asked("grading.v1.Grades/GetDistribution");
+        let grades: grading::GetDistributionRequest =
+            world.answers.asked("grading.v1.Grades/GetDistribution");
         assert_eq!((grades.scheme.as_str(), grades.as_of.as_str()), ("transport-2026", on), "{to}");
         let measures: grading::GetMeasuresRequest = world.answers.asked("grading.v1.Schemes/GetMeasures");
         assert_eq!(measures.as_of, on, "{to}");

@@ -95,7 +95,8 @@ async fn single_draws_and_enterprises_are_kept_over_two_years() {
     single_ones_agree(&world).await;
     // Into the next year, and back.
     world.set_clock("2027-01-05T01:00:00Z");
-    for (visit, on, result) in [(0, "2027-01-04", "R01"), (1, "2027-01-05", "R03"), (0, "2026-12-31", "R03")] {
+    for (visit, on, result) in [(0, "2027-01-04", "R01"), (1, "2027-01-05", "R03"), (0, "2026-12-31", "R03")]
+    {
         world.record(&one[visit].visit_id, on, result).await.unwrap();
         single_ones_agree(&world).await;
     }
@@ -108,12 +109,18 @@ async fn single_draws_and_enterprises_are_kept_over_two_years() {
 async fn a_department_sees_the_schemes_that_its_own_plans_draw_by() {
     let world = World::new(Disclosure::Departments).await;
     let draw = world.drawn(plan("p")).await;
-    let asked = |scheme: &str| api::GetInspectionFiguresRequest { scheme: scheme.into(), ..Default::default() };
+    let asked =
+        |scheme: &str| api::GetInspectionFiguresRequest { scheme: scheme.into(), ..Default::default() };
     let mut transport = world.figures(world.transport());
     let own = transport.get_inspection_figures(asked("")).await.unwrap().into_inner();
     assert!(own.inspections.iter().any(|one| one.draws == 1));
     assert_eq!(transport.get_inspection_figures(asked(&draw.scheme)).await.unwrap().into_inner(), own);
-    let office = world.figures(world.office("sampling.read")).get_inspection_figures(asked("")).await.unwrap().into_inner();
+    let office = world
+        .figures(world.office("sampling.read"))
+        .get_inspection_figures(asked(""))
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(office, own);
     // A department that plans nothing by the scheme sees nothing of it, and is told so where it asks for it.
     let mut stranger = world.figures(world.trial.token("grain", "sampling.read"));

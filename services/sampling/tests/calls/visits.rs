@@ -279,6 +279,7 @@ async fn the_effect_is_told_against_a_uniform_sample_and_by_version() {
     world.record(&order.visits[0].visit_id, "2026-03-02", "R03").await.unwrap();
     let after = effect(0).await;
     assert_eq!(after.total, Some(total));
-    let burdens = [(2, 1), (1, 6)].map(|(visits, enterprises)| api::Burden { visits, enterprises, year: 2026 });
+    let burdens =
+        [(2, 1), (1, 6)].map(|(visits, enterprises)| api::Burden { visits, enterprises, year: 2026 });
     assert_eq!(after.burdens, burdens);
 }
