@@ -9,7 +9,7 @@ CREATE TABLE draw_counts (
 );
 
 -- How often each enterprise was visited in a calendar year under plans of a scheme.
-CREATE TABLE visit_counts (
+CREATE TABLE enterprise_visits (
   scheme TEXT NOT NULL,
   version TEXT NOT NULL,          -- of the scheme that the draws were made by; empty: all, with what was ordered
   year TEXT NOT NULL,             -- YYYY

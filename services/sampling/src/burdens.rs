@@ -64,8 +64,8 @@ pub async fn add_to_enterprise(
     if more == 0 {
         return Ok(());
     }
-    let text = "INSERT INTO visit_counts (scheme, version, year, uscc, visits) VALUES ($1, $2, $3, $4, $5) \
-                ON CONFLICT (uscc, scheme, year, version) DO UPDATE SET visits = visit_counts.visits + excluded.visits \
+    let text = "INSERT INTO enterprise_visits (scheme, version, year, uscc, visits) VALUES ($1, $2, $3, $4, $5) \
+                ON CONFLICT (uscc, scheme, year, version) DO UPDATE SET visits = enterprise_visits.visits + excluded.visits \
                 RETURNING visits";
     let span = format!("{year:04}");
     for version in [version, ALL].into_iter().filter(|version| *version != "0") {
@@ -126,12 +126,12 @@ async fn anew(tx: &Tx) -> Answer<Tally> {
         "INSERT INTO draw_counts (draw, drawn, visited, found) SELECT v.draw, COUNT(CASE WHEN v.replaces = '' THEN 1 END), \
          COUNT(CASE WHEN v.inspected_on <> '' THEN 1 END), COUNT(CASE WHEN v.found THEN 1 END) \
          FROM visits v JOIN draws d ON d.draw_id = v.draw GROUP BY v.draw",
-        "DELETE FROM visit_counts",
-        "INSERT INTO visit_counts (scheme, version, year, uscc, visits) SELECT scheme, version, year, uscc, COUNT(*) \
+        "DELETE FROM enterprise_visits",
+        "INSERT INTO enterprise_visits (scheme, version, year, uscc, visits) SELECT scheme, version, year, uscc, COUNT(*) \
          FROM (SELECT p.scheme, CAST(d.scheme_version AS TEXT) AS version, SUBSTR(v.inspected_on, 1, 4) AS year, v.uscc \
          FROM visits v JOIN draws d ON d.draw_id = v.draw JOIN plans p ON p.plan_id = d.plan WHERE v.inspected_on <> '') AS one \
          GROUP BY scheme, version, year, uscc",
-        "INSERT INTO visit_counts (scheme, version, year, uscc, visits) SELECT scheme, '', year, uscc, COUNT(*) \
+        "INSERT INTO enterprise_visits (scheme, version, year, uscc, visits) SELECT scheme, '', year, uscc, COUNT(*) \
          FROM (SELECT p.scheme, SUBSTR(v.inspected_on, 1, 4) AS year, v.uscc FROM visits v \
          LEFT JOIN draws d ON d.draw_id = v.draw LEFT JOIN orders o ON o.order_id = v.draw \
          JOIN plans p ON p.plan_id = COALESCE(d.plan, o.plan) WHERE v.inspected_on <> '') AS one GROUP BY scheme, year, uscc",
@@ -140,7 +140,7 @@ async fn anew(tx: &Tx) -> Answer<Tally> {
         tx.execute_raw(sql(&**tx, text, [])).await?;
     }
     let mut tally = Tally::default();
-    let text = "SELECT scheme, version, year, visits, COUNT(*) AS enterprises FROM visit_counts WHERE visits > 0 \
+    let text = "SELECT scheme, version, year, visits, COUNT(*) AS enterprises FROM enterprise_visits WHERE visits > 0 \
                 GROUP BY scheme, version, year, visits";
     for row in Burdened::find_by_statement(sql(&**tx, text, [])).all(&**tx).await? {
         let year = row.year.parse().map_err(Fault::internal)?;
