@@ -228,7 +228,11 @@ async fn an_override_needs_two_officers_shows_everywhere_and_ends_on_its_day() {
         let found = city.grades(city.office()).get_distribution(request).await.unwrap().into_inner();
         let graded = i32::try_from(expected.len()).unwrap();
         assert_eq!((found.as_of.as_str(), found.graded), (on, graded), "{day}");
-        assert_eq!(found.distribution.into_iter().collect::<std::collections::HashMap<_, _>>(), expected, "{day}");
+        assert_eq!(
+            found.distribution.into_iter().collect::<std::collections::HashMap<_, _>>(),
+            expected,
+            "{day}"
+        );
     }
     let strange = api::GetDistributionRequest {
         scheme: "s".to_owned(),
