@@ -88,6 +88,7 @@ impl MigratorTrait for Migrator {
             ("credit_0008_names", include_str!("../migrations/0008_names.sql")),
             ("credit_0009_authorizations", include_str!("../migrations/0009_authorizations.sql")),
             ("credit_0010_evaluations", include_str!("../migrations/0010_evaluations.sql")),
+            ("credit_0020_counted", include_str!("../migrations/0020_counted.sql")),
         ])
     }
 }
@@ -482,11 +483,12 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
         .add_service(OperationsServer::new(calls).max_decoding_message_size(MESSAGE_MAX));
     let works =
         operations::run(store.clone(), boot.clock.clone(), imports::works(&app), boot.stopping.clone());
+    let counting = figures::counted::follow(app.clone(), boot.stopping.clone());
     let folding = usage::folded::fold(app, boot.stopping.clone());
     Ok(Role {
         name: "credit",
         router: stack(boot, routes),
-        background: vec![Box::pin(works), Box::pin(folding)],
+        background: vec![Box::pin(works), Box::pin(folding), Box::pin(counting)],
         store,
     })
 }

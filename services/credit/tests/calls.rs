@@ -5,6 +5,8 @@
 mod authorizations;
 #[path = "calls/catalogue.rs"]
 mod catalogue;
+#[path = "calls/counted.rs"]
+mod counted;
 #[path = "calls/evaluations.rs"]
 mod evaluations;
 #[path = "calls/exports.rs"]

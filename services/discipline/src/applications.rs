@@ -5,6 +5,7 @@ use chassis::{
     Answer, Context, Fault, Tx,
     clock::{from_micros, micros, wire},
     decisions::{self, Decision},
+    figures::{self, Tally},
     ids,
     page::Page,
     storage::{insert_rows, sql},
@@ -14,7 +15,7 @@ use jiff::civil::Date;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::json;
 
-use crate::{Discipline, bases, directory, listings, looks, measures, personal};
+use crate::{Discipline, bases, directory, figures::kept, listings, looks, measures, personal};
 
 /// Reports an application.
 pub async fn create(
@@ -38,14 +39,15 @@ pub async fn create(
     };
     application.lifted_on.clear();
     application.lift_text.clear();
-    let found = listings::stored(&**tx, &application.listing).await?;
+    // Held, so that it does not end while what is applied is counted.
+    let found = listings::held(tx, &application.listing).await?;
     let row = found.ok_or_else(|| Fault::not_found("listing", "列入记录", &application.listing))?;
     let mut list = directory::version::<api::List>(&**tx, &row.list_id, row.list_version).await?;
     if let Some(decided) = row.consequences() {
         list.measures.retain(|measure| decided.measures.contains(measure));
     }
     refuse_measure(context, tx, &list, &application.measure).await?;
-    let list_id = row.list_id.clone();
+    let (list_id, ended) = (row.list_id.clone(), row.marked_ended());
     let listing = row.on(context.today());
     let on: Date = application.applied_on.parse().map_err(Fault::internal)?;
     refuse_day(&listing, on, context.today())?;
@@ -61,6 +63,14 @@ pub async fn create(
     let basis = format!("{list_id}@{}", application.measure);
     let decision = Decision { kind: "measure.applied", subject: &application.uscc, basis: &basis, detail };
     decisions::record(tx, context, decision).await?;
+    let mut tally = Tally::default();
+    let keys = [list_id.as_str(), &application.measure, &application.department];
+    let applied = application.outcome() == Outcome::Applied;
+    kept::measure(&mut tally, on, keys, if applied { kept::APPLIED } else { kept::NOT_APPLIED }, 1);
+    if applied && ended {
+        kept::measure(&mut tally, on, keys, kept::TO_LIFT, 1);
+    }
+    figures::keep(tx, &tally).await?;
     Ok(application)
 }
 
@@ -96,6 +106,8 @@ pub async fn lift(
             format!("应在{}至{today}之间", row.applied_on),
         ));
     }
+    let listing = listings::held(tx, &row.listing).await?;
+    let listing = listing.ok_or_else(|| Fault::internal(anyhow::anyhow!("{} vanished", row.listing)))?;
     let update = "UPDATE applications SET lifted_on = $2, lifted_by = $3, lift_text = $4 \
                   WHERE application_id = $1 AND outcome = 1 AND lifted_on = ''";
     let values = [
@@ -114,6 +126,14 @@ pub async fn lift(
     let detail = json!({ "application": row.application_id, "listing": row.listing, "measure": row.measure, "on": on.to_string() });
     let decision = Decision { kind: "measure.lifted", subject: &row.uscc, basis: &row.measure, detail };
     decisions::record(tx, context, decision).await?;
+    let mut tally = Tally::default();
+    let applied_on = row.applied_on.parse().map_err(Fault::internal)?;
+    let keys = [listing.list_id.as_str(), &row.measure, &row.department];
+    kept::measure(&mut tally, applied_on, keys, kept::LIFTED, 1);
+    if listing.marked_ended() {
+        kept::measure(&mut tally, applied_on, keys, kept::TO_LIFT, -1);
+    }
+    figures::keep(tx, &tally).await?;
     let mut application = api::Application::from(row);
     application.lifted_on = on.to_string();
     application.lift_text = request.text;

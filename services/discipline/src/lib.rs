@@ -89,7 +89,7 @@ type Reply<T> = Result<Response<T>, Status>;
 #[chassis::async_trait]
 impl Lists for Calls {
     async fn put_list(&self, r: Request<api::PutListRequest>) -> Reply<api::List> {
-        mutate(&self.0, r, lists::put).await
+        mutate_prepared(&self.0, r, lists::look_up, lists::put).await
     }
     async fn get_list(&self, r: Request<api::GetListRequest>) -> Reply<api::List> {
         call(&self.0, r, lists::get).await
@@ -133,40 +133,40 @@ impl Cases for Calls {
         call(&self.0, r, cases::list).await
     }
     async fn notify_case(&self, r: Request<api::CaseStepRequest>) -> Reply<api::Case> {
-        mutate(&self.0, r, cases::notify).await
+        mutate_prepared(&self.0, r, cases::print_notice, cases::notify).await
     }
     async fn publicize_case(&self, r: Request<api::CaseStepRequest>) -> Reply<api::Case> {
-        mutate(&self.0, r, cases::publicize).await
+        mutate_prepared(&self.0, r, cases::print_publicity, cases::publicize).await
     }
     async fn record_defence(&self, r: Request<api::CaseStepRequest>) -> Reply<api::Case> {
         mutate(&self.0, r, cases::record_defence).await
     }
     async fn answer_defence(&self, r: Request<api::AnswerDefenceRequest>) -> Reply<api::Case> {
-        mutate(&self.0, r, cases::answer_defence).await
+        mutate_prepared(&self.0, r, cases::print_answer, cases::answer_defence).await
     }
     async fn waive_defence(&self, r: Request<api::CaseStepRequest>) -> Reply<api::Case> {
         mutate(&self.0, r, cases::waive_defence).await
     }
     async fn call_hearing(&self, r: Request<api::CallHearingRequest>) -> Reply<api::Case> {
-        mutate(&self.0, r, cases::call_hearing).await
+        mutate_prepared(&self.0, r, cases::print_call, cases::call_hearing).await
     }
     async fn hold_hearing(&self, r: Request<api::CaseStepRequest>) -> Reply<api::Case> {
         mutate(&self.0, r, cases::hold_hearing).await
     }
     async fn review_legality(&self, r: Request<api::ReviewLegalityRequest>) -> Reply<api::Case> {
-        mutate(&self.0, r, cases::review_legality).await
+        mutate_prepared(&self.0, r, cases::print_opinion, cases::review_legality).await
     }
     async fn decide_case(&self, r: Request<api::DecideCaseRequest>) -> Reply<api::Case> {
         mutate_prepared(&self.0, r, cases::look_again, cases::decide).await
     }
     async fn serve_case(&self, r: Request<api::CaseStepRequest>) -> Reply<api::Case> {
-        mutate(&self.0, r, cases::serve).await
+        mutate_prepared(&self.0, r, cases::print_receipt, cases::serve).await
     }
     async fn publish_case(&self, r: Request<api::CaseStepRequest>) -> Reply<api::Case> {
         mutate(&self.0, r, cases::publish).await
     }
     async fn drop_case(&self, r: Request<api::CaseStepRequest>) -> Reply<api::Case> {
-        mutate(&self.0, r, cases::drop_case).await
+        mutate_prepared(&self.0, r, cases::print_termination, cases::drop_case).await
     }
 }
 
@@ -191,7 +191,7 @@ impl Listings for Calls {
         mutate(&self.0, r, listings::unmark).await
     }
     async fn revoke_listing(&self, r: Request<api::RevokeListingRequest>) -> Reply<api::Listing> {
-        mutate(&self.0, r, listings::revoke).await
+        mutate_prepared(&self.0, r, listings::print_removal, listings::revoke).await
     }
 }
 
@@ -210,7 +210,7 @@ impl Objections for Calls {
         call(&self.0, r, filings::list_objections).await
     }
     async fn decide_objection(&self, r: Request<api::DecideObjectionRequest>) -> Reply<api::Objection> {
-        mutate(&self.0, r, filings::decide_objection).await
+        mutate_prepared(&self.0, r, filings::print_answer, filings::decide_objection).await
     }
 }
 
@@ -226,7 +226,7 @@ impl Repairs for Calls {
         call(&self.0, r, filings::list_repairs).await
     }
     async fn decide_repair(&self, r: Request<api::DecideRepairRequest>) -> Reply<api::Repair> {
-        mutate(&self.0, r, filings::decide_repair).await
+        mutate_prepared(&self.0, r, filings::print_decision, filings::decide_repair).await
     }
 }
 
@@ -337,7 +337,7 @@ impl Figures for Calls {
         &self,
         r: Request<api::GetListingFiguresRequest>,
     ) -> Reply<api::GetListingFiguresResponse> {
-        call(&self.0, r, figures::kept::listings).await
+        call(&self.0, r, figures::listings).await
     }
 }
 

@@ -10,16 +10,29 @@ use crate::{Discipline, cases, directory};
 /// The fields of a listing's record in credit.
 pub const RECORD_FIELDS: [&str; 5] = ["listId", "listName", "case", "until", "department"];
 
-/// Puts a list.
-pub async fn put(
-    app: &Arc<Discipline>,
-    context: &Context,
-    tx: &Tx,
-    request: api::PutListRequest,
-) -> Answer<api::List> {
-    let mut list = request.list.unwrap_or_default();
+/// Brings a list into its form and asks credit of the items that it names, before the transaction that keeps it. Where credit does not answer, nothing is kept.
+pub async fn look_up(app: &Arc<Discipline>, _: &Context, request: &api::PutListRequest) -> Answer<api::List> {
+    let mut list = request.list.clone().unwrap_or_default();
     normalise(&mut list)?;
     refuse_contradiction(&list)?;
+    if !list.record_item.is_empty() {
+        refuse_unsuitable(app.credit.item(&list.record_item).await?.as_ref(), &list.record_item)?;
+    }
+    let asked = list.procedure.as_ref().map(|procedure| procedure.evidence_items.as_slice());
+    for (index, item) in asked.unwrap_or_default().iter().enumerate() {
+        refuse_no_evidence(app.credit.item(item).await?.as_ref(), item, index)?;
+    }
+    Ok(list)
+}
+
+/// Puts a list.
+pub async fn put(
+    _: &Arc<Discipline>,
+    context: &Context,
+    tx: &Tx,
+    _: api::PutListRequest,
+    list: api::List,
+) -> Answer<api::List> {
     for (index, measure) in list.measures.iter().enumerate() {
         if directory::current::<api::Measure>(&**tx, measure).await?.is_none() {
             return Err(Fault::invalid(
@@ -29,9 +42,6 @@ pub async fn put(
             )
             .at(format!("list.measures[{index}]")));
         }
-    }
-    if !list.record_item.is_empty() {
-        refuse_unsuitable(app.credit.item(&list.record_item).await?.as_ref(), &list.record_item)?;
     }
     directory::put(tx, context, list).await
 }
@@ -111,6 +121,29 @@ fn refuse_unsuitable(item: Option<&credit::CatalogueItem>, id: &str) -> Answer<(
     Ok(())
 }
 
+// No case could ever show a record of it, so that nobody could be listed, and nobody would be told at that time.
+fn refuse_no_evidence(item: Option<&credit::CatalogueItem>, id: &str, index: usize) -> Answer<()> {
+    let (en, zh) = match item {
+        None => (
+            format!(
+                "credit's catalogue has no item \"{id}\", so that no evidence could be a record of it; put it there first, or leave it out"
+            ),
+            format!("信用目录中没有事项“{id}”，无法以其记录为证据；请先登记该事项，或删去"),
+        ),
+        Some(item) if item.nature() == credit::catalogue_item::Nature::Authorized => (
+            format!(
+                "item \"{id}\" is shared under the subject's authorization only, so that its records are no evidence here"
+            ),
+            format!("事项“{id}”须经主体授权方可共享，其记录不能作为证据"),
+        ),
+        Some(_) => return Ok(()),
+    };
+    let field = format!("list.procedure.evidenceItems[{index}]");
+    Err(Fault::invalid(api::ErrorReason::EvidenceItemUnsuitable.as_str_name(), en, zh)
+        .with("item", id)
+        .at(field))
+}
+
 /// Gives a list.
 pub async fn get(app: &Arc<Discipline>, _: &Context, request: api::GetListRequest) -> Answer<api::List> {
     let found = directory::current::<api::List>(app.store.read(), &request.list).await?;
@@ -155,6 +188,16 @@ mod tests {
         assert!(refuse_unsuitable(Some(&item(&[("other", true)], Public)), "x").is_err());
         assert!(refuse_unsuitable(Some(&item(&[], Authorized)), "x").is_err());
         assert!(refuse_unsuitable(None, "x").is_err());
+    }
+
+    #[test]
+    fn evidence_is_a_record_that_can_be_shown() {
+        use self::credit::catalogue_item::Nature::{Authorized, Public, Shared};
+        for nature in [Public, Shared] {
+            assert!(refuse_no_evidence(Some(&item(&[("other", true)], nature)), "x", 0).is_ok());
+        }
+        assert!(refuse_no_evidence(Some(&item(&[], Authorized)), "x", 0).is_err());
+        assert!(refuse_no_evidence(None, "x", 0).is_err());
     }
 
     #[test]

@@ -57,9 +57,10 @@ impl Sources {
         }
     }
 
-    /// How many subjects have each grade under a scheme.
-    pub async fn distribution(&self, scheme: &str) -> Answer<grading::Distribution> {
-        let request = grading::GetDistributionRequest { scheme: scheme.into(), ..Default::default() };
+    /// How many subjects had each grade under a scheme at the end of a day.
+    pub async fn distribution(&self, scheme: &str, as_of: &str) -> Answer<grading::Distribution> {
+        let (scheme, as_of) = (scheme.into(), as_of.into());
+        let request = grading::GetDistributionRequest { scheme, as_of, ..Default::default() };
         told("grading", GradesClient::new(self.grading.clone()).get_distribution(patient(request)).await)
     }
 
@@ -110,7 +111,8 @@ impl Sources {
         to: &str,
         step: i32,
     ) -> Answer<discipline::GetListingFiguresResponse> {
-        let request = discipline::GetListingFiguresRequest { from: from.to_owned(), to: to.to_owned(), step };
+        let (from, to) = (from.to_owned(), to.to_owned());
+        let request = discipline::GetListingFiguresRequest { department: String::new(), from, to, step };
         let mut client = DisciplineFigures::new(self.discipline.clone());
         told("discipline", client.get_listing_figures(patient(request)).await)
     }
@@ -172,10 +174,11 @@ impl Sources {
         )
     }
 
-    /// What follows from a scheme's grades.
-    pub async fn measures(&self, scheme: &str) -> Answer<grading::SchemeMeasures> {
+    /// What followed from a scheme's grades on a day.
+    pub async fn measures(&self, scheme: &str, as_of: &str) -> Answer<grading::SchemeMeasures> {
         let request = grading::GetMeasuresRequest {
             scheme: scheme.into(),
+            as_of: as_of.into(),
             purpose: PURPOSE.into(),
             ..Default::default()
         };

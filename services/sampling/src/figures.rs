@@ -1,5 +1,8 @@
 //! Figures 抽查统计: draws, visits and findings, kept in the transactions of what they count.
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chassis::{
     Answer, Context, Store, Tx,
@@ -13,6 +16,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use crate::{
     Sampling,
+    burdens::{self, Came},
     effects::rules::{Stratum, members, total},
     rights,
 };
@@ -57,12 +61,28 @@ pub struct Counting<'a> {
     scheme: &'a str,
     version: String,
     tally: Tally,
+    draws: BTreeMap<String, Came>,
+    // By code and year.
+    enterprises: BTreeMap<(String, i16), i64>,
+}
+
+/// A visit as it is counted.
+pub struct Seen<'a> {
+    /// The draw, or the order.
+    pub draw: &'a str,
+    /// The subject.
+    pub uscc: &'a str,
+    /// Its grade then.
+    pub stratum: &'a str,
+    /// Whether something was found.
+    pub found: bool,
 }
 
 impl<'a> Counting<'a> {
     /// None yet; version 0 is that of orders.
     pub fn new(scheme: &'a str, version: i32) -> Self {
-        Self { scheme, version: version.to_string(), tally: Tally::default() }
+        let (draws, enterprises) = (BTreeMap::new(), BTreeMap::new());
+        Self { scheme, version: version.to_string(), tally: Tally::default(), draws, enterprises }
     }
 
     /// Counts on a day.
@@ -71,24 +91,37 @@ impl<'a> Counting<'a> {
     }
 
     /// Counts a draw that is revealed, with the strata of those drawn.
-    pub fn reveal<'b>(&mut self, day: Date, strata: impl Iterator<Item = &'b str>) {
+    pub fn reveal<'b>(&mut self, day: Date, draw: &str, strata: impl Iterator<Item = &'b str>) {
         self.add(day, "", Event::Revealed, 1);
-        strata.for_each(|stratum| self.add(day, stratum, Event::Drawn, 1));
+        for stratum in strata {
+            self.add(day, stratum, Event::Drawn, 1);
+            self.draws.entry(draw.to_owned()).or_default().drawn += 1;
+        }
     }
 
     /// Counts a visit as it was recorded; or, below zero, as it was before it was recorded again.
-    pub fn visit(&mut self, day: Date, draw: &str, stratum: &str, found: bool, counted: i64) {
-        self.add(day, stratum, Event::Visited, counted);
-        if found {
-            self.add(day, stratum, Event::Found, counted);
-        }
+    pub fn visit(&mut self, day: Date, visit: &Seen<'_>, counted: i64) {
+        let found = if visit.found { counted } else { 0 };
+        self.add(day, visit.stratum, Event::Visited, counted);
+        self.add(day, visit.stratum, Event::Found, found);
         if self.version != "0" {
-            self.tally.add(DRAWS, day, [self.scheme, draw, "", ""], counted);
+            self.tally.add(DRAWS, day, [self.scheme, visit.draw, "", ""], counted);
+            let of = self.draws.entry(visit.draw.to_owned()).or_default();
+            of.visited += counted;
+            of.found += found;
         }
+        *self.enterprises.entry((visit.uscc.to_owned(), day.year())).or_default() += counted;
     }
 
-    /// Keeps them, as the last statement of the transaction.
-    pub async fn keep(self, tx: &Tx) -> Answer<()> {
+    /// Keeps them, as the last statements of the transaction.
+    pub async fn keep(mut self, tx: &Tx) -> Answer<()> {
+        for (draw, more) in &self.draws {
+            burdens::add_to_draw(tx, draw, *more).await?;
+        }
+        for ((uscc, year), more) in &self.enterprises {
+            let by = (self.scheme, self.version.as_str());
+            burdens::add_to_enterprise(tx, &mut self.tally, by, (uscc, *year), *more).await?;
+        }
         figures::keep(tx, &self.tally).await
     }
 }
@@ -146,7 +179,8 @@ async fn anew(db: &impl ConnectionTrait) -> Answer<Tally> {
             counting.add(*day, &one.stratum, Event::Drawn, 1);
         }
         if let Ok(day) = one.inspected_on.parse() {
-            counting.visit(day, &one.draw, &one.stratum, one.found, 1);
+            let seen = Seen { draw: &one.draw, uscc: "", stratum: &one.stratum, found: one.found };
+            counting.visit(day, &seen, 1);
         }
         if one.status == Status::Published as i32 {
             let day = business_day(from_micros(one.published_at));
@@ -215,14 +249,22 @@ pub async fn of_inspections(
     rights::official(context)?;
     let asked = Asked::of(&request.from, &request.to, context.today(), Asked::beginning, request.step())?;
     let db = app.store.read();
-    let counted = asked.read(db, VISITS, &request.scheme).await?;
+    let own = own_schemes(db, context).await?;
+    let visible = |scheme: &str| own.as_ref().is_none_or(|own| own.contains(scheme));
+    if !request.scheme.is_empty() && !visible(&request.scheme) {
+        return Err(rights::other_scheme(&request.scheme));
+    }
     let mut inspections: BTreeMap<_, api::InspectionFigures> = BTreeMap::new();
-    for row in counted {
-        add(&mut inspections, row);
+    for row in asked.read(db, VISITS, &request.scheme).await? {
+        if visible(&row.k1) {
+            add(&mut inspections, row);
+        }
     }
     let mut of_schemes: BTreeMap<String, BTreeMap<String, Stratum>> = BTreeMap::new();
     for ((scheme, _), strata) in visits(db, &request.scheme, asked.from, asked.to).await? {
-        crate::effects::rules::add(of_schemes.entry(scheme).or_default(), &strata);
+        if visible(&scheme) {
+            crate::effects::rules::add(of_schemes.entry(scheme).or_default(), &strata);
+        }
     }
     let effect = |(scheme, strata): (String, _)| api::SchemeEffect { scheme, total: Some(total(&strata)) };
     Ok(api::GetInspectionFiguresResponse {
@@ -231,6 +273,17 @@ pub async fn of_inspections(
         from: asked.first_day(),
         to: asked.to.to_string(),
     })
+}
+
+// The schemes by which a department's own plans draw; none where the caller sees all.
+async fn own_schemes(db: &impl ConnectionTrait, context: &Context) -> Answer<Option<BTreeSet<String>>> {
+    let caller = &context.caller;
+    if caller.is_office() || caller.is_service() {
+        return Ok(None);
+    }
+    let text = "SELECT DISTINCT p.scheme FROM plan_departments d JOIN plans p ON p.plan_id = d.plan_id WHERE d.department = $1";
+    let rows = db.query_all_raw(sql(db, text, [caller.department().into()])).await?;
+    Ok(Some(rows.iter().map(|row| row.try_get("", "scheme")).collect::<Result<_, _>>()?))
 }
 
 fn add(all: &mut BTreeMap<(String, String, i32, String), api::InspectionFigures>, row: Counted) {

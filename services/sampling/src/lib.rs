@@ -1,5 +1,6 @@
 //! Sampling 双随机抽查: plans, draws as public arithmetic, visits and their results. The table of contents.
 mod annual;
+mod burdens;
 mod codes;
 mod draws;
 mod effects;
@@ -69,6 +70,7 @@ impl MigratorTrait for Migrator {
             ("sampling_0004_measures", include_str!("../migrations/0004_measures.sql")),
             ("sampling_0005_registers", include_str!("../migrations/0005_registers.sql")),
             ("sampling_0006_light_draws", include_str!("../migrations/0006_light_draws.sql")),
+            ("sampling_0010_kept", include_str!("../migrations/0010_kept.sql")),
         ])
     }
 }
@@ -371,6 +373,7 @@ impl Figures for Calls {
 pub async fn open(boot: &Boot, grading: Upstream, credit: Upstream) -> anyhow::Result<Role> {
     let store = boot.store::<Migrator>("sampling").await?;
     figures::adopt(&store).await?;
+    burdens::adopt(&store).await?;
     let grading = grading::Grading::new(grading);
     let app = Arc::new(Sampling { store: store.clone(), grading, credit });
     let calls = Calls(app.clone());

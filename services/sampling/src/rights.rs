@@ -37,6 +37,16 @@ pub fn official(context: &Context) -> Answer<()> {
     ))
 }
 
+/// The refusal of another department's figures.
+pub fn other_scheme(scheme: &str) -> Fault {
+    Fault::denied(
+        ErrorReason::OtherDepartment.as_str_name(),
+        format!("no plan of your department draws by scheme \"{scheme}\"; a department sees its own figures, the credit office all"),
+        format!("本部门没有依据评价制度“{scheme}”的抽查计划；部门只能查看本单位的统计，其他的请向信用联办查询"),
+    )
+    .at("scheme")
+}
+
 /// Writes a look down before its answer leaves.
 pub async fn look(app: &Arc<Sampling>, context: &Context, purpose: &str, subject: &str) -> Answer<()> {
     let text = "INSERT INTO looks (at, client, department, purpose, method, subject) VALUES ($1, $2, $3, $4, $5, $6)";

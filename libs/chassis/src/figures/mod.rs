@@ -36,6 +36,12 @@ impl Tally {
             *self.0.entry(key).or_default() += counted;
         }
     }
+
+    /// Just the counts of some figures.
+    pub fn only(mut self, wanted: impl Fn(&str) -> bool) -> Self {
+        self.0.retain(|(figure, ..), _| wanted(figure));
+        self
+    }
 }
 
 /// Keeps counts. Two that keep the same ones wait for each other until the first commits: make it the last statement of the transaction.

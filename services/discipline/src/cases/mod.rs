@@ -32,6 +32,7 @@ use contract::{
 };
 use identifiers::{CodeFault, CodeStatus, Uscc};
 use jiff::civil::Date;
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 pub use notice::answered_for;
@@ -40,7 +41,9 @@ pub use reads::{get, list, seen};
 use self::{course::Course, rows::Stored, rules::Standing};
 pub use self::{course::contradiction, refusals::list_unknown};
 use crate::{
-    Discipline, bases, changes, deliveries, directory, figures, listings, papers, personal, suggestions,
+    Discipline, bases, changes, deliveries, directory, figures, listings,
+    papers::{self, Printed},
+    personal, suggestions,
 };
 
 /// What is asked of credit before a case is proposed.
@@ -101,6 +104,7 @@ pub async fn propose(
     let due = due(&stored, &list.wording);
     rows::insert(tx, &stored, &step, &due, context.now).await?;
     record(tx, context, &stored, &step, &[]).await?;
+    figures::kept::case(tx, &stored.case.list_id, context.today(), figures::kept::PROPOSED).await?;
     reads::shown(&**tx, stored, context.today()).await
 }
 
@@ -135,105 +139,132 @@ macro_rules! steps {
             tx: &Tx,
             request: api::CaseStepRequest,
         ) -> Answer<api::Case> {
-            take(context, tx, &request.case, of(Kind::$kind, &request)?).await
+            take(context, tx, &request.case, of(Kind::$kind, &request)?, Printed::default()).await
         })*
     };
 }
 
 steps! {
-    /// Serves the notice 事先告知.
-    notify => Notify;
-    /// Publicises a proposed reward 拟认定公示.
-    publicize => Publicize;
     /// Records a statement or defence 陈述申辩.
     record_defence => RecordDefence;
     /// Records the waiver 放弃陈述申辩.
     waive_defence => WaiveDefence;
     /// Records the hearing 听证.
     hold_hearing => HoldHearing;
-    /// Serves the decision 送达.
-    serve => Serve;
     /// Lists the subject 列入公示.
     publish => Publish;
-    /// Drops the case 撤案.
-    drop_case => Drop;
 }
 
-/// Answers what was stated 陈述申辩复核.
-pub async fn answer_defence(
-    _: &Arc<Discipline>,
-    context: &Context,
-    tx: &Tx,
-    request: api::AnswerDefenceRequest,
-) -> Answer<api::Case> {
+// Steps that are done by a paper, which is printed before the transaction begins.
+macro_rules! steps_by_paper {
+    ($($(#[$doc:meta])* $name:ident, $print:ident: $request:ident => $step:expr;)*) => {
+        $($(#[$doc])*
+        pub async fn $name(
+            _: &Arc<Discipline>,
+            context: &Context,
+            tx: &Tx,
+            request: api::$request,
+            printed: Printed,
+        ) -> Answer<api::Case> {
+            take(context, tx, &request.case, $step(&request)?, printed).await
+        }
+
+        /// Prints the paper of this step.
+        pub async fn $print(app: &Arc<Discipline>, context: &Context, request: &api::$request) -> Answer<Printed> {
+            print(app, context, &request.case, $step(request)?).await
+        })*
+    };
+}
+
+steps_by_paper! {
+    /// Serves the notice 事先告知.
+    notify, print_notice: CaseStepRequest => |request| of(Kind::Notify, request);
+    /// Publicises a proposed reward 拟认定公示.
+    publicize, print_publicity: CaseStepRequest => |request| of(Kind::Publicize, request);
+    /// Answers what was stated 陈述申辩复核.
+    answer_defence, print_answer: AnswerDefenceRequest => answer;
+    /// Calls the hearing 听证通知.
+    call_hearing, print_call: CallHearingRequest => call;
+    /// Reviews the legality 法制审核.
+    review_legality, print_opinion: ReviewLegalityRequest => review;
+    /// Serves the decision 送达.
+    serve, print_receipt: CaseStepRequest => |request| of(Kind::Serve, request);
+    /// Drops the case 撤案.
+    drop_case, print_termination: CaseStepRequest => |request| of(Kind::Drop, request);
+}
+
+fn answer(request: &api::AnswerDefenceRequest) -> Answer<api::Step> {
     if request.answer() == step::Answer::Unspecified {
         let (en, zh) =
             ("is ADOPTED, PARTLY_ADOPTED or NOT_ADOPTED", "应为 ADOPTED、PARTLY_ADOPTED 或 NOT_ADOPTED");
         return Err(Fault::field("answer", en, zh));
     }
-    let step = api::Step {
+    Ok(api::Step {
         kind: Kind::AnswerDefence.into(),
-        on: request.on,
-        document_number: request.document_number,
-        text: request.text,
+        on: request.on.clone(),
+        document_number: request.document_number.clone(),
+        text: request.text.clone(),
         answer: request.answer,
         ..Default::default()
-    };
-    take(context, tx, &request.case, step).await
+    })
 }
 
-/// Calls the hearing 听证通知.
-pub async fn call_hearing(
-    _: &Arc<Discipline>,
-    context: &Context,
-    tx: &Tx,
-    request: api::CallHearingRequest,
-) -> Answer<api::Case> {
-    let step = api::Step {
+fn call(request: &api::CallHearingRequest) -> Answer<api::Step> {
+    Ok(api::Step {
         kind: Kind::CallHearing.into(),
-        on: request.on,
-        document_number: request.document_number,
-        text: request.text,
-        hearing_on: request.hearing_on,
+        on: request.on.clone(),
+        document_number: request.document_number.clone(),
+        text: request.text.clone(),
+        hearing_on: request.hearing_on.clone(),
         ..Default::default()
-    };
-    take(context, tx, &request.case, step).await
+    })
 }
 
-/// Reviews the legality 法制审核.
-pub async fn review_legality(
-    _: &Arc<Discipline>,
-    context: &Context,
-    tx: &Tx,
-    request: api::ReviewLegalityRequest,
-) -> Answer<api::Case> {
+fn review(request: &api::ReviewLegalityRequest) -> Answer<api::Step> {
     if request.review() == step::Review::Unspecified {
         return Err(Fault::field("review", "is PASSED or FAILED", "应为 PASSED（通过）或 FAILED（未通过）"));
     }
-    let step = api::Step {
+    Ok(api::Step {
         kind: Kind::ReviewLegality.into(),
-        on: request.on,
-        document_number: request.document_number,
-        text: request.text,
+        on: request.on.clone(),
+        document_number: request.document_number.clone(),
+        text: request.text.clone(),
         review: request.review,
         ..Default::default()
-    };
-    take(context, tx, &request.case, step).await
+    })
 }
 
-/// Looks at the evidence again before a decision: a penalty that was annulled since carries no listing.
+fn decision(request: &api::DecideCaseRequest) -> Answer<api::Step> {
+    if request.outcome() == Outcome::Unspecified {
+        return Err(Fault::field("outcome", "is LIST or DROP", "应为 LIST（列入）或 DROP（不予列入）"));
+    }
+    Ok(api::Step {
+        kind: Kind::Decide.into(),
+        on: request.on.clone(),
+        document_number: request.document_number.clone(),
+        text: request.text.clone(),
+        outcome: request.outcome,
+        consequences: request.consequences.clone().filter(|_| request.outcome() == Outcome::List),
+        ..Default::default()
+    })
+}
+
+/// Looks at the evidence again before a decision, since a penalty that was annulled carries no listing, and prints the decision.
 pub async fn look_again(
     app: &Arc<Discipline>,
     context: &Context,
     request: &api::DecideCaseRequest,
-) -> Answer<()> {
+) -> Answer<Printed> {
     let db = app.store.read();
-    let found = rows::find(db, &request.case).await?.filter(|_| request.outcome() == Outcome::List);
-    let Some(stored) = found else { return Ok(()) };
-    let list = directory::version::<api::List>(db, &stored.case.list_id, stored.list_version).await?;
-    // Whoever may not decide does not learn what became of the evidence.
-    refuse_unentitled(context, &list)?;
-    evidence::judge(app, &stored.case.evidence, &stored.case.uscc, &list).await
+    if request.outcome() == Outcome::List
+        && let Some(stored) = rows::find(db, &request.case).await?
+    {
+        let list = directory::version::<api::List>(db, &stored.case.list_id, stored.list_version).await?;
+        // Whoever may not decide does not learn what became of the evidence.
+        refuse_unentitled(context, &list)?;
+        evidence::judge(app, &stored.case.evidence, &stored.case.uscc, &list).await?;
+    }
+    print(app, context, &request.case, decision(request)?).await
 }
 
 /// Decides 认定决定.
@@ -242,29 +273,27 @@ pub async fn decide(
     context: &Context,
     tx: &Tx,
     request: api::DecideCaseRequest,
-    (): (),
+    printed: Printed,
 ) -> Answer<api::Case> {
-    if request.outcome() == Outcome::Unspecified {
-        return Err(Fault::field("outcome", "is LIST or DROP", "应为 LIST（列入）或 DROP（不予列入）"));
-    }
-    let lists = request.outcome() == Outcome::List;
-    let step = api::Step {
-        kind: Kind::Decide.into(),
-        on: request.on,
-        document_number: request.document_number,
-        text: request.text,
-        outcome: request.outcome,
-        consequences: request.consequences.filter(|_| lists),
-        ..Default::default()
-    };
-    take(context, tx, &request.case, step).await
+    take(context, tx, &request.case, decision(&request)?, printed).await
 }
 
-// One step: read, judge, write, answer.
-async fn take(context: &Context, tx: &Tx, case: &str, mut step: api::Step) -> Answer<api::Case> {
-    let found = rows::held(tx, case).await?;
-    let mut stored = found.ok_or_else(|| Fault::not_found("case", "案件", case))?;
-    let list = directory::version::<api::List>(&**tx, &stored.case.list_id, stored.list_version).await?;
+// A step as it will be kept, the last of its case.
+struct Judged {
+    stored: Stored,
+    list: api::List,
+    step: api::Step,
+    on: Date,
+}
+
+// What is judged here is what is kept, and what its papers tell.
+async fn judge(
+    db: &impl ConnectionTrait,
+    context: &Context,
+    mut stored: Stored,
+    mut step: api::Step,
+) -> Answer<Judged> {
+    let list = directory::version::<api::List>(db, &stored.case.list_id, stored.list_version).await?;
     let kind = step.kind();
     refuse_stranger(context, &stored.case, &list, kind)?;
     let on = match step.on.as_str() {
@@ -273,7 +302,7 @@ async fn take(context: &Context, tx: &Tx, case: &str, mut step: api::Step) -> An
     };
     sign(context, &mut step, on);
     refuse_step(context, &stored, &list, &mut step, on)?;
-    refuse_lapsed(context, tx, &list, &step).await?;
+    refuse_lapsed(context, db, &list, &step).await?;
     let case = &mut stored.case;
     case.state = rules::after(kind, step.outcome(), case.state()).into();
     case.hearing_requested |= step.hearing_requested;
@@ -281,14 +310,44 @@ async fn take(context: &Context, tx: &Tx, case: &str, mut step: api::Step) -> An
         case.outcome = step.outcome;
     }
     case.steps.push(step.clone());
+    Ok(Judged { stored, list, step, on })
+}
+
+// The papers of a step, if it can be taken as things stand. If it can't, the transaction says why: by then a call with the same id may have taken it.
+async fn print(app: &Arc<Discipline>, context: &Context, case: &str, step: api::Step) -> Answer<Printed> {
+    let db = app.store.read();
+    let Some(stored) = rows::find(db, case).await? else { return Ok(Printed::default()) };
+    let Ok(judged) = judge(db, context, stored, step).await else { return Ok(Printed::default()) };
+    let sheets = papers::of_step(db, &judged.stored.case, &judged.list, &judged.step).await?;
+    papers::print(sheets).await
+}
+
+// One step: read, judge, write, answer.
+async fn take(
+    context: &Context,
+    tx: &Tx,
+    case: &str,
+    step: api::Step,
+    mut printed: Printed,
+) -> Answer<api::Case> {
+    let found = rows::held(tx, case).await?;
+    let stored = found.ok_or_else(|| Fault::not_found("case", "案件", case))?;
+    let Judged { mut stored, list, step, on } = judge(&**tx, context, stored, step).await?;
     let due = due(&stored, &list);
     rows::append(tx, &stored.case, &step, &due, context.now).await?;
-    let papers = papers::write(tx, context, &stored.case, &list, &step).await?;
+    let number = i32::try_from(stored.case.steps.len()).map_err(Fault::internal)?;
+    let mut papers = Vec::new();
+    for sheet in papers::of_step(&**tx, &stored.case, &list, &step).await? {
+        papers.push(papers::keep(tx, context, &sheet, &mut printed, (&stored.case.uscc, number)).await?);
+    }
     record(tx, context, &stored, &step, &papers).await?;
     if let Some(last) = stored.case.steps.last_mut() {
         last.papers = papers;
     }
-    if kind == Kind::Publish {
+    if stored.case.state() == State::Dropped {
+        figures::kept::case(tx, &list.list_id, on, figures::kept::DROPPED).await?;
+    }
+    if step.kind() == Kind::Publish {
         let listing = listing(&stored.case, &list, on);
         listings::insert(tx, &listing, stored.list_version).await?;
         let position = changes::append(tx, context, Changed::Listed, &listing.listing).await?;
@@ -304,12 +363,17 @@ async fn take(context: &Context, tx: &Tx, case: &str, mut step: api::Step) -> An
 }
 
 // The case goes by the wording that it began with; whether its rule is still in force is told by the one of today. To drop it is always lawful.
-async fn refuse_lapsed(context: &Context, tx: &Tx, list: &api::List, step: &api::Step) -> Answer<()> {
+async fn refuse_lapsed(
+    context: &Context,
+    db: &impl ConnectionTrait,
+    list: &api::List,
+    step: &api::Step,
+) -> Answer<()> {
     if step.kind() != Kind::Publish && step.outcome() != Outcome::List {
         return Ok(());
     }
     bases::refuse_unusable(list, context.today())?;
-    let current = directory::current::<api::List>(&**tx, &list.list_id).await?;
+    let current = directory::current::<api::List>(db, &list.list_id).await?;
     match current {
         Some(current) => bases::refuse_unusable(&current.wording, context.today()),
         None => Err(refusals::list_unknown(&list.list_id)),

@@ -22,7 +22,9 @@ pub use rules::Kind;
 use crate::{
     Discipline,
     listings::{self, Row},
-    looks, papers, personal,
+    looks,
+    papers::{self, Printed},
+    personal,
 };
 
 /// Files an objection.
@@ -147,16 +149,36 @@ async fn tell(context: &Context, tx: &Tx, kind: Kind, what: &str, filing: &Filin
     decisions::record(tx, context, decision).await
 }
 
+/// Prints the answer to an objection.
+pub async fn print_answer(
+    app: &Arc<Discipline>,
+    context: &Context,
+    request: &api::DecideObjectionRequest,
+) -> Answer<Printed> {
+    let (id, decided) = (&request.objection_id, Decided::of_objection(request));
+    print(app, context, Kind::Objection, id, &decided).await
+}
+
 /// Decides an objection. Upheld, the listing is revoked.
 pub async fn decide_objection(
     _: &Arc<Discipline>,
     context: &Context,
     tx: &Tx,
     request: api::DecideObjectionRequest,
+    printed: Printed,
 ) -> Answer<api::Objection> {
-    let (id, outcome) = (&request.objection_id, request.outcome().as_str_name());
-    let filing = decide(context, tx, Kind::Objection, id, outcome, &request.explanation).await?;
+    let (id, decided) = (&request.objection_id, Decided::of_objection(&request));
+    let filing = decide(context, tx, Kind::Objection, id, &decided, printed).await?;
     Ok(filing.objection(context.today()))
+}
+
+/// Prints the decision on a repair.
+pub async fn print_decision(
+    app: &Arc<Discipline>,
+    context: &Context,
+    request: &api::DecideRepairRequest,
+) -> Answer<Printed> {
+    print(app, context, Kind::Repair, &request.repair_id, &Decided::of_repair(request)).await
 }
 
 /// Decides a repair. Approved, the subject is taken off the list.
@@ -165,11 +187,78 @@ pub async fn decide_repair(
     context: &Context,
     tx: &Tx,
     request: api::DecideRepairRequest,
+    printed: Printed,
 ) -> Answer<api::Repair> {
-    let (id, outcome) = (&request.repair_id, request.outcome().as_str_name());
-    let filing = decide(context, tx, Kind::Repair, id, outcome, &request.explanation).await?;
-    write_decision(context, tx, &filing, &request.document_number).await?;
+    let (id, decided) = (&request.repair_id, Decided::of_repair(&request));
+    let filing = decide(context, tx, Kind::Repair, id, &decided, printed).await?;
     Ok(filing.repair(context.today()))
+}
+
+// How a filing is decided.
+struct Decided<'a> {
+    outcome: &'static str,
+    explanation: &'a str,
+    number: &'a str,
+}
+
+impl<'a> Decided<'a> {
+    fn of_objection(request: &'a api::DecideObjectionRequest) -> Self {
+        let outcome = request.outcome().as_str_name();
+        Self { outcome, explanation: &request.explanation, number: &request.document_number }
+    }
+
+    fn of_repair(request: &'a api::DecideRepairRequest) -> Self {
+        let outcome = request.outcome().as_str_name();
+        Self { outcome, explanation: &request.explanation, number: &request.document_number }
+    }
+}
+
+// What may be decided as things stand; the rest the transaction refuses.
+async fn print(
+    app: &Arc<Discipline>,
+    context: &Context,
+    kind: Kind,
+    id: &str,
+    decided: &Decided<'_>,
+) -> Answer<Printed> {
+    let db = app.store.read();
+    let found = rows::get(db, kind, id).await?.filter(|filing| theirs(context, filing));
+    let Some(filing) = found else { return Ok(Printed::default()) };
+    if may_decide(context, kind, &filing, decided.outcome).is_err() {
+        return Ok(Printed::default());
+    }
+    let Some(listing) = listings::stored(db, &filing.listing).await? else { return Ok(Printed::default()) };
+    papers::print(vec![sheet(context, kind, &filing, &listing, decided)]).await
+}
+
+// Granted, it is the subject's way off the list.
+fn sheet(
+    context: &Context,
+    kind: Kind,
+    filing: &Filing,
+    listing: &Row,
+    decided: &Decided<'_>,
+) -> papers::Sheet {
+    let today = context.today();
+    let paper = match kind {
+        Kind::Objection => api::paper::Kind::ObjectionDecision,
+        Kind::Repair => api::paper::Kind::RepairDecision,
+    };
+    let filed_on = business_day(from_micros(filing.filed_at));
+    let own = format!("{}{today}", kind.paper());
+    let mut sheet = listing.sheet(paper, context.caller.department(), today, (decided.number, &own));
+    let (outcome, effect) = kind.effect(decided.outcome == kind.granted());
+    sheet.values.extend([
+        ("outcome", outcome.to_owned()),
+        ("effect", effect.to_owned()),
+        ("filingId", filing.filing.clone()),
+        ("filedOn", papers::day(&filed_on.to_string())),
+        ("reason", filing.reason.clone()),
+        ("evidence", filing.evidence.clone()),
+        ("commitment", filing.commitment.clone()),
+        ("text", decided.explanation.trim().to_owned()),
+    ]);
+    sheet
 }
 
 // The listing is held before the filing, as when one is filed, so that the two never wait for each other in a ring.
@@ -178,8 +267,8 @@ async fn decide(
     tx: &Tx,
     kind: Kind,
     id: &str,
-    outcome: &str,
-    explanation: &str,
+    decided: &Decided<'_>,
+    mut printed: Printed,
 ) -> Answer<Filing> {
     let found = rows::get(&**tx, kind, id).await?.filter(|filing| theirs(context, filing));
     let seen = found.ok_or_else(|| missing(kind, id))?;
@@ -187,10 +276,12 @@ async fn decide(
     let listing =
         listing.ok_or_else(|| Fault::internal(anyhow::anyhow!("listing {} vanished", seen.listing)))?;
     let mut filing = rows::get_for_update(tx, kind, id).await?.ok_or_else(|| missing(kind, id))?;
-    may_decide(context, kind, &filing, outcome)?;
-    personal::refuse([("explanation", explanation)])?;
-    filing.explanation = explanation.trim().to_owned();
-    filing.state = outcome.to_owned();
+    may_decide(context, kind, &filing, decided.outcome)?;
+    personal::refuse([("explanation", decided.explanation), ("documentNumber", decided.number)])?;
+    let sheet = sheet(context, kind, &filing, &listing, decided);
+    papers::keep(tx, context, &sheet, &mut printed, (&listing.uscc, 0)).await?;
+    filing.explanation = decided.explanation.trim().to_owned();
+    filing.state = decided.outcome.to_owned();
     filing.decided_at = Some(micros(context.now));
     filing.decided_by = context.caller.name().to_owned();
     rows::close(tx, context.now, &filing).await?;
@@ -213,36 +304,6 @@ async fn decide(
     };
     listings::end(context, tx, &listing, state, event).await?;
     Ok(filing)
-}
-
-// The decision on a repair, where the department gave its number; granted, it is the subject's way off the list.
-async fn write_decision(context: &Context, tx: &Tx, filing: &Filing, number: &str) -> Answer<()> {
-    if number.trim().is_empty() {
-        return Ok(());
-    }
-    personal::refuse([("documentNumber", number)])?;
-    let row = listings::stored(&**tx, &filing.listing).await?;
-    let row = row.ok_or_else(|| Fault::internal(anyhow::anyhow!("listing {} vanished", filing.listing)))?;
-    let (outcome, effect) = match filing.state == Kind::Repair.granted() {
-        true => ("准予", "自本决定作出之日起移出名单，终止公示，停止共享和使用，并通知有关部门解除措施。"),
-        false => ("不予", "不服本决定的，可以依法申请行政复议或者提起行政诉讼；条件具备后可以再次申请。"),
-    };
-    let today = context.today();
-    let filed_on = business_day(from_micros(filing.filed_at)).to_string();
-    let mut values = row.values(context, number, today);
-    values.extend([
-        ("repairOutcome", outcome.to_owned()),
-        ("repairEffect", effect.to_owned()),
-        ("filedOn", papers::day(&filed_on)),
-        ("reason", filing.reason.clone()),
-        ("evidence", filing.evidence.clone()),
-        ("commitment", filing.commitment.clone()),
-        ("text", filing.explanation.clone()),
-    ]);
-    let kind = api::paper::Kind::RepairDecision;
-    let sheet = papers::Sheet { kind, list: row.kind(), case_id: &row.case_id, on: today };
-    papers::write_later(tx, context, sheet, values, &row.uscc).await?;
-    Ok(())
 }
 
 fn may_decide(context: &Context, kind: Kind, filing: &Filing, outcome: &str) -> Answer<()> {

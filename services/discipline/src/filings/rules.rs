@@ -37,6 +37,33 @@ impl Kind {
         }
     }
 
+    /// What its decision is of, as the paper's number says.
+    pub fn paper(self) -> &'static str {
+        match self {
+            Self::Objection => "异议处理",
+            Self::Repair => "信用修复",
+        }
+    }
+
+    /// How its decision comes out, and what follows, as the paper says.
+    pub fn effect(self, granted: bool) -> (&'static str, &'static str) {
+        match (self, granted) {
+            (Self::Objection, true) => (
+                "异议成立",
+                "撤销列入，自本决定作出之日起移出名单，撤回公示信息，停止共享和使用，并通知有关部门解除措施。",
+            ),
+            (Self::Objection, false) => {
+                ("异议不成立", "列入继续有效，异议标注取消。不服的，可以依法申请行政复议或者提起行政诉讼。")
+            }
+            (Self::Repair, true) => {
+                ("准予", "自本决定作出之日起移出名单，终止公示，停止共享和使用，并通知有关部门解除措施。")
+            }
+            (Self::Repair, false) => {
+                ("不予", "不服本决定的，可以依法申请行政复议或者提起行政诉讼；条件具备后可以再次申请。")
+            }
+        }
+    }
+
     /// What it is called, in English and Chinese.
     pub fn called(self) -> (&'static str, &'static str) {
         match self {

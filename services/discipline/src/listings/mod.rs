@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use calendar::Calendar;
 use chassis::{
     Answer, Context, Fault, Tx,
-    clock::{Clock, business_day},
+    clock::Clock,
     decisions::{self, Decision},
     figures::Tally,
     page::{self, Page},
@@ -25,7 +25,11 @@ use tokio_util::sync::CancellationToken;
 pub use rows::{ACTIVE, COLUMNS, Row, decided, held, insert, note_record, stored};
 pub use rules::hides;
 
-use crate::{Discipline, changes, deliveries, directory, figures, filings, looks, papers, personal};
+use crate::{
+    Discipline, changes, deliveries, directory, figures, filings, looks,
+    papers::{self, Printed},
+    personal,
+};
 
 /// A listing as it stands on a day.
 pub async fn find(db: &impl ConnectionTrait, listing: &str, today: Date) -> Answer<Option<api::Listing>> {
@@ -267,19 +271,43 @@ async fn tell(context: &Context, tx: &Tx, row: &Row, event: &api::ListingEvent) 
     decisions::record(tx, context, Decision { kind: &kind, subject: &row.uscc, basis: &basis, detail }).await
 }
 
+/// Prints the paper by which a listing is revoked.
+pub async fn print_removal(
+    app: &Arc<Discipline>,
+    context: &Context,
+    request: &api::RevokeListingRequest,
+) -> Answer<Printed> {
+    match stored(app.store.read(), &request.listing).await? {
+        Some(row) if changes_it(context, &row) => papers::print(vec![removal(context, &row, request)]).await,
+        _ => Ok(Printed::default()),
+    }
+}
+
+// 河南省社会信用条例 第三十七条: an exit is told as the entry was.
+fn removal(context: &Context, row: &Row, request: &api::RevokeListingRequest) -> papers::Sheet {
+    let (kind, department) = (paper::Kind::Removal, context.caller.department());
+    let mut sheet = row.sheet(kind, department, context.today(), (&request.removal_number, "移出"));
+    sheet.values.extend([("annulledBy", request.document_number.clone()), ("text", request.text.clone())]);
+    sheet
+}
+
 /// Revokes a listing whose decision was annulled.
 pub async fn revoke(
     _: &Arc<Discipline>,
     context: &Context,
     tx: &Tx,
     request: api::RevokeListingRequest,
+    mut printed: Printed,
 ) -> Answer<api::Listing> {
     let row = own(context, tx, &request.listing).await?;
     personal::refuse([
         ("text", request.text.as_str()),
         ("documentNumber", request.document_number.as_str()),
+        ("removalNumber", request.removal_number.as_str()),
     ])?;
     let annulled_on = day(context, &request.on)?;
+    let removal = removal(context, &row, &request);
+    papers::keep(tx, context, &removal, &mut printed, (&row.uscc, 0)).await?;
     let event = api::ListingEvent {
         kind: Kind::Revoked.into(),
         on: annulled_on.to_string(),
@@ -288,33 +316,8 @@ pub async fn revoke(
         late: rules::withdrawn_late(annulled_on, context.today(), Calendar::national()),
         ..Default::default()
     };
-    let annulled_by = event.document_number.clone();
-    let reason = event.text.clone();
     end(context, tx, &row, State::Revoked, event).await?;
-    remove(context, tx, &row, &request.removal_number, &annulled_by, &reason).await?;
     after(context, tx, &request.listing).await
-}
-
-// 河南省社会信用条例 第三十七条: an exit is told as the entry was; by a paper, where the department gave its number.
-async fn remove(
-    context: &Context,
-    tx: &Tx,
-    row: &Row,
-    number: &str,
-    annulled_by: &str,
-    reason: &str,
-) -> Answer<()> {
-    if number.trim().is_empty() {
-        return Ok(());
-    }
-    personal::refuse([("removalNumber", number)])?;
-    let today = context.today();
-    let mut values = row.values(context, number, today);
-    values.extend([("annulledBy", annulled_by.to_owned()), ("text", reason.to_owned())]);
-    let sheet =
-        papers::Sheet { kind: paper::Kind::Removal, list: row.kind(), case_id: &row.case_id, on: today };
-    papers::write_later(tx, context, sheet, values, &row.uscc).await?;
-    Ok(())
 }
 
 /// Ends a listing before its term, here and in credit; what was filed about it and is open is closed.
@@ -332,7 +335,8 @@ pub async fn end(
     changes::append(tx, context, Changed::Ended, &row.case_id).await?;
     tell(context, tx, row, &event).await?;
     let mut tally = Tally::default();
-    figures::kept::ended(&mut tally, context.today(), &row.list_id, &row.department, state);
+    row.counted()?.ended(&mut tally, context.today(), state);
+    figures::kept::left(&mut tally, tx, &row.list_id, &row.case_id).await?;
     chassis::figures::keep(tx, &tally).await
 }
 
@@ -343,9 +347,7 @@ async fn own(context: &Context, tx: &Tx, listing: &str) -> Answer<Row> {
         .await?
         .filter(|row| caller.enterprise().is_empty() || caller.enterprise() == row.uscc);
     let row = found.ok_or_else(|| missing(listing))?;
-    let theirs =
-        caller.is_office() || (caller.enterprise().is_empty() && caller.department() == row.department);
-    if !theirs {
+    if !changes_it(context, &row) {
         return Err(Fault::denied(
             api::ErrorReason::NotOfDepartment.as_str_name(),
             format!(
@@ -358,6 +360,12 @@ async fn own(context: &Context, tx: &Tx, listing: &str) -> Answer<Row> {
     }
     active(context, &row)?;
     Ok(row)
+}
+
+// The department that decided, and the office.
+fn changes_it(context: &Context, row: &Row) -> bool {
+    let caller = &context.caller;
+    caller.is_office() || (caller.enterprise().is_empty() && caller.department() == row.department)
 }
 
 /// Refuses a listing that has ended.
@@ -417,39 +425,51 @@ pub async fn expire(app: Arc<Discipline>, stopping: CancellationToken) {
     }
 }
 
-#[derive(FromQueryResult)]
-struct Ended {
-    case_id: String,
-    list_id: String,
-    list_version: i32,
-    uscc: String,
-    department: String,
-    until_on: String,
-}
+// How many are marked at once: their notices are printed before the transaction and held in memory meanwhile.
+const TOGETHER: usize = 32;
 
 async fn mark_expired(app: &Arc<Discipline>, clock: &Clock, stopping: &CancellationToken) -> Answer<()> {
     let context = Context::of_service("discipline", clock.now(), stopping.clone());
-    let tx = app.store.begin().await?;
-    let text = "UPDATE listings SET state = 5 WHERE state IN (1, 2) AND until_on <> '' AND until_on < $1 \
-                RETURNING case_id, list_id, list_version, uscc, department, until_on";
-    let mut tally = Tally::default();
-    let today = business_day(context.now).to_string();
-    for ended in Ended::find_by_statement(sql(&*tx, text, [today.into()])).all(&*tx).await? {
-        let basis = format!("{}@{}", ended.list_id, ended.list_version);
-        let detail = json!({ "case": ended.case_id, "until": ended.until_on });
-        let decision = Decision { kind: "listing.expired", subject: &ended.uscc, basis: &basis, detail };
-        decisions::record(&tx, &context, decision).await?;
-        let last: Date = ended.until_on.parse().map_err(Fault::internal)?;
-        let after = last.tomorrow().unwrap_or(last);
-        figures::kept::ended(&mut tally, after, &ended.list_id, &ended.department, State::Expired);
-        let event =
-            api::ListingEvent { kind: Kind::Expired.into(), on: ended.until_on, ..Default::default() };
-        rows::remember(&tx, &context, &ended.case_id, &event).await?;
-        filings::close_all(&context, &tx, &ended.case_id).await?;
-        changes::append(&tx, &context, Changed::Ended, &ended.case_id).await?;
+    while !stopping.is_cancelled() {
+        let ended = rows::run_out(app.store.read(), context.today(), TOGETHER).await?;
+        if ended.is_empty() {
+            break;
+        }
+        let sheets: Vec<papers::Sheet> = ended.iter().map(|row| exit_notice(&context, row)).collect();
+        let mut printed = papers::print(sheets.clone()).await?;
+        let tx = app.store.begin().await?;
+        let mut tally = Tally::default();
+        for (row, sheet) in ended.iter().zip(&sheets) {
+            if rows::mark_run_out(&tx, &row.case_id).await? {
+                mark_one(&context, &tx, row, &mut tally).await?;
+                papers::keep(&tx, &context, sheet, &mut printed, (&row.uscc, 0)).await?;
+            }
+        }
+        chassis::figures::keep(&tx, &tally).await?;
+        tx.commit().await?;
     }
-    chassis::figures::keep(&tx, &tally).await?;
-    tx.commit().await
+    Ok(())
+}
+
+// Nobody gives its number at that hour: it bears the decision's.
+fn exit_notice(context: &Context, row: &Row) -> papers::Sheet {
+    row.sheet(paper::Kind::ExitNotice, &row.department, context.today(), ("", "期满移出"))
+}
+
+async fn mark_one(context: &Context, tx: &Tx, row: &Row, tally: &mut Tally) -> Answer<()> {
+    let last = row.until().ok_or_else(|| Fault::internal(anyhow::anyhow!("{} has no term", row.case_id)))?;
+    let basis = format!("{}@{}", row.list_id, row.list_version);
+    let detail = json!({ "case": row.case_id, "until": last.to_string() });
+    let decision = Decision { kind: "listing.expired", subject: &row.uscc, basis: &basis, detail };
+    decisions::record(tx, context, decision).await?;
+    let after = last.tomorrow().unwrap_or(last);
+    row.counted()?.ended(tally, after, State::Expired);
+    figures::kept::left(tally, tx, &row.list_id, &row.case_id).await?;
+    let event = api::ListingEvent { kind: Kind::Expired.into(), on: last.to_string(), ..Default::default() };
+    rows::remember(tx, context, &row.case_id, &event).await?;
+    filings::close_all(context, tx, &row.case_id).await?;
+    changes::append(tx, context, Changed::Ended, &row.case_id).await?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! Listings and what happened to them in their tables.
 use chassis::{
-    Answer, Context, Tx,
+    Answer, Context, Fault, Tx,
     clock::{from_micros, micros, wire},
     storage::{insert_rows, sql},
 };
-use contract::discipline::v1::{self as api, ListingMark as Mark, listing::State, listing_event::Kind};
+use contract::discipline::v1::{
+    self as api, ListingMark as Mark, listing::State, listing_event::Kind, paper,
+};
 use jiff::civil::Date;
 use prost::Message;
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
-use crate::papers;
+use crate::{figures, papers};
 
 /// A listing as it is stored.
 #[derive(Clone, FromQueryResult)]
@@ -66,19 +68,49 @@ impl Row {
         api::list::Kind::try_from(self.kind).unwrap_or_default()
     }
 
-    /// What a paper about it says of it, under a number, on a day.
-    pub fn values(&self, context: &Context, number: &str, on: Date) -> papers::Values {
-        papers::Values::from([
+    /// A paper of what happened to it: by a department, on a day, under the number that the department gave it, or else under that of the
+    /// decision with what it is of.
+    pub fn sheet(
+        &self,
+        kind: paper::Kind,
+        department: &str,
+        on: Date,
+        number: (&str, &str),
+    ) -> papers::Sheet {
+        let number = match number.0.trim() {
+            "" => format!("{}（{}）", self.document_number, number.1),
+            given => given.to_owned(),
+        };
+        let values = papers::Values::from([
             ("name", self.name.clone()),
             ("uscc", self.uscc.clone()),
             ("list", self.list_name.clone()),
             ("caseId", self.case_id.clone()),
             ("from", papers::day(&self.from_on)),
+            ("until", papers::day(&self.until_on)),
             ("decisionNumber", self.document_number.clone()),
-            ("department", papers::department(context.caller.department())),
+            ("department", papers::department(department)),
             ("on", papers::day(&on.to_string())),
-            ("number", number.trim().to_owned()),
-        ])
+            ("number", number),
+        ]);
+        papers::Sheet { kind, list: self.kind(), case_id: self.case_id.clone(), on, values }
+    }
+
+    /// The last day; none where nothing sets a term.
+    pub fn until(&self) -> Option<Date> {
+        self.until_on.parse().ok()
+    }
+
+    /// As it is counted.
+    pub fn counted(&self) -> Answer<figures::kept::Counted<'_>> {
+        let from = self.from_on.parse().map_err(Fault::internal)?;
+        let (list, department) = (self.list_id.as_str(), self.department.as_str());
+        Ok(figures::kept::Counted { list, department, from, until: self.until() })
+    }
+
+    /// Whether it is marked as ended.
+    pub fn marked_ended(&self) -> bool {
+        ![State::Active, State::UnderObjection].map(i32::from).contains(&self.state)
     }
 
     /// Whether it has not ended on a day, be it hidden or not.
@@ -201,6 +233,21 @@ pub async fn list(db: &impl ConnectionTrait, filter: &Filter<'_>, limit: u64) ->
     let today = filter.today.to_string();
     let values = [filter.uscc.into(), filter.list.into(), today.into(), on.into(), id.into()];
     Ok(Row::find_by_statement(sql(db, &text, values)).all(db).await?)
+}
+
+/// Some of those whose last day is before a day and that do not say yet that they have ended.
+pub async fn run_out(db: &impl ConnectionTrait, today: Date, limit: usize) -> Answer<Vec<Row>> {
+    let text = format!(
+        "SELECT {COLUMNS} FROM listings WHERE state IN (1, 2) AND until_on <> '' AND until_on < $1 \
+         ORDER BY until_on, case_id LIMIT {limit}"
+    );
+    Ok(Row::find_by_statement(sql(db, &text, [today.to_string().into()])).all(db).await?)
+}
+
+/// Marks a listing as run out; false where it has ended meanwhile.
+pub async fn mark_run_out(tx: &Tx, listing: &str) -> Answer<bool> {
+    let text = "UPDATE listings SET state = 5 WHERE case_id = $1 AND state IN (1, 2)";
+    Ok(tx.execute_raw(sql(&**tx, text, [listing.into()])).await?.rows_affected() == 1)
 }
 
 /// Puts other marks on a listing.

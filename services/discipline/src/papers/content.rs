@@ -15,7 +15,7 @@ use crate::cases::notice;
 
 /// The places that templates may name.
 #[cfg(test)]
-pub const PLACES: [&str; 35] = [
+pub const PLACES: [&str; 36] = [
     "name",
     "uscc",
     "list",
@@ -44,8 +44,9 @@ pub const PLACES: [&str; 35] = [
     "served",
     "decisionNumber",
     "from",
-    "repairOutcome",
-    "repairEffect",
+    "until",
+    "outcome",
+    "effect",
     "filedOn",
     "reason",
     "commitment",

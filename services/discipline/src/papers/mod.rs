@@ -30,69 +30,90 @@ pub use rules::Values;
 use self::{content::Matter, rows::Files, rules::Template};
 use crate::{Discipline, cases, directory, looks};
 
-/// Writes the papers by which a step is done, if it has a number. The step is the last of the case's own.
-pub async fn write(
-    tx: &Tx,
-    context: &Context,
-    case: &api::Case,
-    list: &api::List,
-    done: &api::Step,
-) -> Answer<Vec<api::Paper>> {
-    let kinds = content::kinds(done, list.kind());
-    if done.document_number.is_empty() || kinds.is_empty() {
-        return Ok(vec![]);
-    }
-    let measures = measures(&**tx, list).await?;
-    let matter = Matter { case, list, measures: &measures };
-    let place = (case.uscc.as_str(), i32::try_from(case.steps.len()).map_err(Fault::internal)?);
-    let on = done.on.parse().map_err(Fault::internal)?;
-    let mut papers = Vec::new();
-    for kind in kinds {
-        let sheet = Sheet { kind, list: list.kind(), case_id: &case.case_id, on };
-        papers.push(keep(tx, context, sheet, matter.values(kind, done), place).await?);
-    }
-    Ok(papers)
-}
-
-/// What is written, before what it says.
-pub struct Sheet<'a> {
+/// A paper before it is printed: all that its files are made of, so that the same sheet gives the same files.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sheet {
     /// What it is.
     pub kind: Kind,
     /// For which kind of list.
     pub list: list::Kind,
     /// The case, and the listing.
-    pub case_id: &'a str,
+    pub case_id: String,
     /// The day that it bears.
     pub on: Date,
+    /// What it says.
+    pub values: Values,
 }
 
-/// Writes a paper of what happened to a listing, under its number.
-pub async fn write_later(
-    tx: &Tx,
-    context: &Context,
-    sheet: Sheet<'_>,
-    values: Values,
-    uscc: &str,
-) -> Answer<api::Paper> {
-    keep(tx, context, sheet, values, (uscc, 0)).await
+/// Papers that were printed before the transaction that keeps them, since printing takes longer than a database may be kept waiting.
+#[derive(Default)]
+pub struct Printed(Vec<(Sheet, Written)>);
+
+impl Printed {
+    // A paper that says something else than what was printed is of a matter that was changed in between.
+    fn take(&mut self, sheet: &Sheet) -> Answer<Written> {
+        let at = self.0.iter().position(|(printed, _)| printed == sheet);
+        at.map(|at| self.0.swap_remove(at).1).ok_or_else(|| {
+            Fault::aborted(
+                api::ErrorReason::MatterChanged.as_str_name(),
+                "what the paper tells of was changed by another call meanwhile; look at it and send the step again",
+                "文书所载事项刚被其他操作更改；请核对后重新办理",
+            )
+        })
+    }
 }
 
-async fn keep(
+/// Prints sheets, outside of any transaction.
+pub async fn print(sheets: Vec<Sheet>) -> Answer<Printed> {
+    let mut printed = Vec::with_capacity(sheets.len());
+    for sheet in sheets {
+        let document = template(sheet.kind, sheet.list, sheet.on)?.document(&sheet.values, sheet.on, false);
+        printed.push((sheet, rendered(document).await?));
+    }
+    Ok(Printed(printed))
+}
+
+/// The papers by which a step is done, if it has a number. The step is the last of the case's own.
+pub async fn of_step(
+    db: &impl ConnectionTrait,
+    case: &api::Case,
+    list: &api::List,
+    done: &api::Step,
+) -> Answer<Vec<Sheet>> {
+    let kinds = content::kinds(done, list.kind());
+    if done.document_number.is_empty() || kinds.is_empty() {
+        return Ok(vec![]);
+    }
+    let measures = measures(db, list).await?;
+    let matter = Matter { case, list, measures: &measures };
+    let on = done.on.parse().map_err(Fault::internal)?;
+    let sheet = |kind| Sheet {
+        kind,
+        list: list.kind(),
+        case_id: case.case_id.clone(),
+        on,
+        values: matter.values(kind, done),
+    };
+    Ok(kinds.into_iter().map(sheet).collect())
+}
+
+/// Keeps a paper of a subject as it was printed; of a step by its number in the case, or of what happened to the listing: 0.
+pub async fn keep(
     tx: &Tx,
     context: &Context,
-    sheet: Sheet<'_>,
-    values: Values,
+    sheet: &Sheet,
+    printed: &mut Printed,
     place: (&str, i32),
 ) -> Answer<api::Paper> {
-    let template = template(&sheet)?;
-    let written = rendered(template.document(&values, sheet.on, false)).await?;
+    let written = printed.take(sheet)?;
+    let template = template(sheet.kind, sheet.list, sheet.on)?;
     let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
     let paper = api::Paper {
         paper_id: ids::fresh(context.now)?,
         kind: sheet.kind.into(),
-        title: template.title(&values),
-        document_number: values.get("number").cloned().unwrap_or_default(),
-        case_id: sheet.case_id.to_owned(),
+        title: template.title(&sheet.values),
+        document_number: sheet.values.get("number").cloned().unwrap_or_default(),
+        case_id: sheet.case_id.clone(),
         template: template.name(),
         on: sheet.on.to_string(),
         // As the table keeps it, so that every answer says the same.
@@ -105,12 +126,11 @@ async fn keep(
     Ok(paper)
 }
 
-fn template(sheet: &Sheet<'_>) -> Answer<&'static Template> {
-    let found = Template::of(sheet.kind, sheet.list, sheet.on);
+fn template(kind: Kind, list: list::Kind, on: Date) -> Answer<&'static Template> {
+    let found = Template::of(kind, list, on);
     found.ok_or_else(|| {
-        let list =
-            if sheet.list == list::Kind::Reward { ("reward", "激励") } else { ("punitive", "惩戒") };
-        let kind = sheet.kind.as_str_name();
+        let list = if list == list::Kind::Reward { ("reward", "激励") } else { ("punitive", "惩戒") };
+        let kind = kind.as_str_name();
         let (en, zh) = (
             format!("{kind} is no paper of a {} list", list.0),
             format!("{}名单没有该文书（{kind}）", list.1),
@@ -226,8 +246,7 @@ pub async fn preview(
     }
     looks::record(app, context, purpose, &[&case.uscc]).await?;
     let (names, today) = (measures(db, &list).await?, context.today());
-    let sheet = Sheet { kind, list: list.kind(), case_id: &case.case_id, on: today };
-    let template = template(&sheet)?;
+    let template = template(kind, list.kind(), today)?;
     let done = match kind {
         Kind::Notice => step::Kind::Notify,
         Kind::Publicity => step::Kind::Publicize,
@@ -244,4 +263,31 @@ pub async fn preview(
     let written = rendered(template.document(&values, today, true)).await?;
     let data = if format == Format::Docx { written.files.docx } else { written.files.pdf };
     Ok(body(format, data))
+}
+
+#[cfg(test)]
+mod tests {
+    use chassis::fault::Kind as Sort;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_paper_is_kept_as_it_was_printed_and_once_or_not_at_all() {
+        let sheet = |facts: &str| Sheet {
+            kind: Kind::Notice,
+            list: list::Kind::Punitive,
+            case_id: String::from("c"),
+            on: jiff::civil::date(2026, 3, 2),
+            values: Values::from([("facts", facts.to_owned())]),
+        };
+        let mut printed = print(vec![sheet("a"), sheet("b")]).await.expect("printed");
+        let changed = printed.take(&sheet("c")).err().expect("refused");
+        assert_eq!(changed.kind(), Sort::Aborted);
+        assert_ne!(
+            printed.take(&sheet("b")).expect("b").files.pdf,
+            printed.take(&sheet("a")).expect("a").files.pdf
+        );
+        assert!(printed.take(&sheet("a")).is_err());
+        assert!(Printed::default().take(&sheet("a")).is_err(), "what was not printed is not kept");
+    }
 }

@@ -167,7 +167,7 @@ mod tests {
             }
         }
         // Each kind of paper has a form for both kinds of lists, save those that one kind of list does not know.
-        for kind in (1..=12).map(|kind| Kind::try_from(kind).expect("a kind")) {
+        for kind in (1..=14).map(|kind| Kind::try_from(kind).expect("a kind")) {
             for of in [list::Kind::Punitive, list::Kind::Reward] {
                 let unknown = matches!(
                     (kind, of),

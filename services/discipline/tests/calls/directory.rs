@@ -1,9 +1,11 @@
 //! Lists and measures: put, get, list; what can't exist.
+use std::sync::atomic::Ordering;
+
 use chassis::trial::reason;
 use contract::discipline::v1 as api;
 use tonic::Code;
 
-use super::world::{World, list, measure, put_list, put_measure};
+use super::world::{World, list, measure, metadata, put_list, put_measure, wrong_fields};
 
 #[tokio::test]
 async fn nothing_exists_without_a_legal_basis_or_its_measures() {
@@ -35,6 +37,48 @@ async fn nothing_exists_without_a_legal_basis_or_its_measures() {
     let lists = office.lists.list_lists(api::ListListsRequest::default()).await.unwrap().into_inner().lists;
     let refused = ["bare", "loose", "wrong", "strange", "granted"];
     assert!(lists.iter().all(|list| !refused.contains(&list.list_id.as_str())), "none of these was taken");
+}
+
+#[tokio::test]
+async fn evidence_is_asked_of_items_that_credit_knows() {
+    let world = World::at("2026-03-02T01:00:00Z").await;
+    let asking = |id: &str, items: &[&str]| {
+        let evidence_items = items.iter().map(|&item| item.into()).collect();
+        let procedure = Some(api::Procedure { evidence_items, ..Default::default() });
+        put_list(api::List { procedure, ..list(id) })
+    };
+    let mut hrss = world.of("hrss", "h");
+    let known = hrss.lists.put_list(asking("known", &["administrative-penalty"])).await.unwrap().into_inner();
+    assert_eq!(known.procedure.unwrap().evidence_items, ["administrative-penalty"]);
+    // A slip of the pen, and an item whose records nobody could show here; the error names it and its place.
+    for (items, named) in [
+        (["administrative-penalty", "administrative-penalti"], "administrative-penalti"),
+        (["administrative-penalty", "tax-credit-grade"], "tax-credit-grade"),
+    ] {
+        let refused = hrss.lists.put_list(asking("unknown", &items)).await.unwrap_err();
+        assert_eq!(
+            (refused.code(), reason(&refused).as_str()),
+            (Code::InvalidArgument, "EVIDENCE_ITEM_UNSUITABLE")
+        );
+        assert_eq!(metadata(&refused, "item"), named);
+        assert!(refused.message().contains(named), "{}", refused.message());
+        assert_eq!(wrong_fields(&refused), ["list.procedure.evidenceItems[1]"]);
+    }
+    // While credit is away nothing is kept on trust; afterwards the same request is taken.
+    world.credit_away.store(true, Ordering::SeqCst);
+    let request =
+        api::PutListRequest { request_id: "later".into(), ..asking("later", &["administrative-penalty"]) };
+    let refused = hrss.lists.put_list(request.clone()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
+    let get = |id: &str| api::GetListRequest { list: id.into(), ..Default::default() };
+    for absent in ["unknown", "later"] {
+        assert_eq!(hrss.lists.get_list(get(absent)).await.unwrap_err().code(), Code::NotFound);
+    }
+    // A list that names no item asks nothing of credit.
+    hrss.lists.put_list(put_list(list("plain"))).await.unwrap();
+    world.credit_away.store(false, Ordering::SeqCst);
+    hrss.lists.put_list(request).await.unwrap();
+    assert!(hrss.lists.get_list(get("later")).await.is_ok());
 }
 
 #[tokio::test]

@@ -114,7 +114,7 @@ async fn each_step_that_has_a_number_has_its_paper() {
 }
 
 #[tokio::test]
-async fn an_exit_has_its_paper_too_where_its_number_is_given() {
+async fn an_exit_has_its_paper_too() {
     let world = World::at("2026-03-02T01:00:00Z").await;
     world
         .office()
@@ -157,6 +157,107 @@ async fn an_exit_has_its_paper_too_where_its_number_is_given() {
     chief.listings.revoke_listing(revoke).await.unwrap();
     let last = papers(&mut clerk, &second).await.pop().unwrap();
     assert_eq!((last.kind(), last.document_number.as_str()), (Kind::Removal, "虚构人社移〔2026〕1号"));
+
+    // Without a number of its own it bears that of the decision.
+    let third = world.listed(LIST, &code(3), "2026-02-13", "2026-02-26").await.case_id;
+    let revoke = api::RevokeListingRequest {
+        listing: third.clone(),
+        document_number: "虚构行复决〔2026〕2号".into(),
+        text: "复议撤销原决定".into(),
+        ..Default::default()
+    };
+    let personal =
+        api::RevokeListingRequest { removal_number: "11010519491231002X".into(), ..revoke.clone() };
+    let refused = chief.listings.revoke_listing(personal).await.unwrap_err();
+    assert_eq!(reason(&refused), "PERSONAL_IDENTITY_NUMBER");
+    chief.listings.revoke_listing(revoke).await.unwrap();
+    let last = papers(&mut clerk, &third).await.pop().unwrap();
+    assert_eq!(
+        (last.kind(), last.document_number.as_str()),
+        (Kind::Removal, "虚构人社决〔2026〕1号（移出）")
+    );
+}
+
+// The only paper of a kind, whose files are as their digests say; the enterprise sees it as its department does, a stranger does not.
+async fn only(world: &World, serial: u32, listing: &str, kind: Kind) -> api::Paper {
+    let (mut clerk, mut own) = (world.of("hrss", "clerk"), world.enterprise(&code(serial)));
+    let written = papers(&mut clerk, listing).await;
+    assert!(papers(&mut own, listing).await.iter().any(|paper| paper.kind() == kind));
+    let mut of_kind = written.into_iter().filter(|paper| paper.kind() == kind);
+    let paper = of_kind.next().unwrap();
+    assert!(of_kind.next().is_none(), "{kind:?} was written twice");
+    let (pdf, docx) =
+        (file(&mut own, &paper, Format::Pdf).await, file(&mut clerk, &paper, Format::Docx).await);
+    assert_eq!((digest(&pdf), digest(&docx)), (paper.pdf_digest.clone(), paper.docx_digest.clone()));
+    assert!(paper.unprintable.is_empty(), "{:?}", paper.unprintable);
+    let request = api::DownloadPaperRequest { paper_id: paper.paper_id.clone(), ..Default::default() };
+    let refused = world.enterprise(&code(5)).papers.download_paper(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::NotFound);
+    paper
+}
+
+#[tokio::test]
+async fn an_objection_is_answered_by_a_paper() {
+    let world = World::at("2026-03-02T01:00:00Z").await;
+    let mut chief = world.of("hrss", "chief");
+    let decided = [
+        (1, api::objection::State::Upheld, "虚构人社异〔2026〕1号", "虚构人社异〔2026〕1号"),
+        (2, api::objection::State::Rejected, "", "虚构人社决〔2026〕1号（异议处理2026-03-02）"),
+    ];
+    for (serial, outcome, number, told) in decided {
+        let listing = world.listed(LIST, &code(serial), "2026-02-13", "2026-02-26").await.case_id;
+        let request = api::CreateObjectionRequest {
+            listing: listing.clone(),
+            reason: "工资已于列入前付清".into(),
+            evidence: "银行回单".into(),
+            ..Default::default()
+        };
+        let filed =
+            world.enterprise(&code(serial)).objections.create_objection(request).await.unwrap().into_inner();
+        let request = api::DecideObjectionRequest {
+            objection_id: filed.objection_id,
+            outcome: outcome.into(),
+            explanation: "经向开户银行核实".into(),
+            document_number: number.into(),
+            ..Default::default()
+        };
+        let personal =
+            api::DecideObjectionRequest { document_number: "11010519491231002X".into(), ..request.clone() };
+        let refused = chief.objections.decide_objection(personal).await.unwrap_err();
+        assert_eq!(reason(&refused), "PERSONAL_IDENTITY_NUMBER");
+        // Who filed does not decide, so that nothing is written.
+        let refused = world.enterprise(&code(serial)).objections.decide_objection(request.clone()).await;
+        assert_eq!(refused.unwrap_err().code(), Code::PermissionDenied);
+        let request = api::DecideObjectionRequest { request_id: format!("once-{serial}"), ..request };
+        let first = chief.objections.decide_objection(request.clone()).await.unwrap().into_inner();
+        let again = chief.objections.decide_objection(request).await.unwrap().into_inner();
+        assert_eq!(first, again);
+        let paper = only(&world, serial, &listing, Kind::ObjectionDecision).await;
+        assert_eq!((paper.title.as_str(), paper.document_number.as_str()), ("异议处理决定书", told));
+        assert_eq!(paper.template, "OBJECTION_DECISION@1");
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_term_is_told_by_a_paper() {
+    let world = World::at("2026-03-02T01:00:00Z").await;
+    let listing = world.listed(LIST, &code(1), "2026-02-13", "2026-02-26").await.case_id;
+    let written = papers(&mut world.of("hrss", "clerk"), &listing).await;
+    assert!(written.iter().all(|paper| paper.kind() != Kind::ExitNotice));
+    world.trial.boot.clock.set("2029-02-26T16:00:00Z".parse().unwrap());
+    super::world::eventually("the term to end", || async {
+        let written = papers(&mut world.of("hrss", "clerk"), &listing).await;
+        written.iter().any(|paper| paper.kind() == Kind::ExitNotice)
+    })
+    .await;
+    let paper = only(&world, 1, &listing, Kind::ExitNotice).await;
+    assert_eq!((paper.title.as_str(), paper.on.as_str()), ("期满移出告知书", "2029-02-27"));
+    assert_eq!(paper.document_number, "虚构人社决〔2026〕1号（期满移出）");
+    assert_eq!(paper.template, "EXIT_NOTICE/PUNITIVE@1");
+    // The notice and the end are one: what says that it has expired has its paper.
+    let request = api::GetListingRequest { listing, ..Default::default() };
+    let ended = world.of("hrss", "clerk").listings.get_listing(request).await.unwrap().into_inner();
+    assert_eq!(ended.events.last().unwrap().kind(), api::listing_event::Kind::Expired);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@ use std::{
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -38,6 +38,8 @@ pub struct World {
     pub upstream: Upstream,
     /// How many more of credit's answers to submitted records get lost on the way back.
     pub answers_to_lose: Arc<AtomicUsize>,
+    /// Whether credit can't be reached.
+    pub credit_away: Arc<AtomicBool>,
 }
 
 /// A client of discipline.
@@ -64,10 +66,12 @@ impl World {
         let trial = Trial::at(clock);
         let credit = trial.run(::credit::open(&trial.boot).await.unwrap());
         let answers_to_lose = Arc::new(AtomicUsize::new(0));
-        let as_discipline = bound(credit.clone(), service(&trial), answers_to_lose.clone());
+        let credit_away = Arc::new(AtomicBool::new(false));
+        let lost = (answers_to_lose.clone(), credit_away.clone());
+        let as_discipline = bound(credit.clone(), service(&trial), lost);
         let role = discipline::open(&trial.boot, as_discipline).await.unwrap();
         let upstream = trial.run(role);
-        let world = Self { trial, credit, upstream, answers_to_lose };
+        let world = Self { trial, credit, upstream, answers_to_lose, credit_away };
         world.register(1..=5).await;
         let mut office = world.office();
         for (id, departments) in [("procurement-ban", vec!["finance"]), ("key-supervision", vec![])] {
@@ -214,10 +218,18 @@ impl World {
 }
 
 // What the suite does with an identity of the service, done here with a token; some answers get lost.
-fn bound(credit: Upstream, token: Bearer, answers_to_lose: Arc<AtomicUsize>) -> Upstream {
+fn bound(
+    credit: Upstream,
+    token: Bearer,
+    (answers_to_lose, credit_away): (Arc<AtomicUsize>, Arc<AtomicBool>),
+) -> Upstream {
     Upstream::local(axum::Router::new().fallback(move |mut request: axum::extract::Request| {
         let (credit, token, answers_to_lose) = (credit.clone(), token.clone(), answers_to_lose.clone());
+        let away = credit_away.load(Ordering::SeqCst);
         async move {
+            if away {
+                return Status::unavailable("away").into_http();
+            }
             request.headers_mut().insert("authorization", token.text().parse().unwrap());
             let submits = request.uri().path().ends_with("/SubmitRecords");
             let answer = credit.oneshot(request.map(tonic::body::Body::new)).await.unwrap();
@@ -324,6 +336,13 @@ pub fn metadata(status: &Status, key: &str) -> String {
     use tonic_types::StatusExt;
     let info = status.get_details_error_info().expect("an ErrorInfo");
     info.metadata.get(key).cloned().unwrap_or_default()
+}
+
+/// The fields that a refusal names.
+pub fn wrong_fields(status: &Status) -> Vec<String> {
+    use tonic_types::StatusExt;
+    let violations = status.get_details_bad_request().map(|details| details.field_violations);
+    violations.unwrap_or_default().into_iter().map(|one| one.field).collect()
 }
 
 /// Waits for what happens in the background, at most ten seconds.

@@ -233,14 +233,17 @@ pub async fn distribution(
     context: &Context,
     request: api::GetDistributionRequest,
 ) -> Answer<api::Distribution> {
-    let version = schemes::disclosed_whole(app, context, &request.scheme).await?;
+    let published = schemes::disclosed_whole(app, context, &request.scheme).await?;
+    let on = day(&request.as_of, "asOf", context)?.min(context.today());
     current(app, context, &request.min_position).await?;
     let db = app.store.read();
-    let shares = figures::distribution(db, &request.scheme, context.today()).await?;
+    let versions = schemes::rows::versions(db, &request.scheme).await?;
+    let version = schemes::rules::in_force_on(&versions, on).map_or(published.version, |then| then.version);
+    let shares = figures::distribution(db, &request.scheme, on).await?;
     let count = |(grade, subjects)| (grade, i32::try_from(subjects).unwrap_or(i32::MAX));
     let mut distribution: BTreeMap<String, i32> = shares.into_iter().map(count).collect();
-    let compiled = app.versions.compiled(db, &request.scheme, version.version).await?;
-    for shift in overrides::rows::shifts(db, &request.scheme, context.today()).await? {
+    let compiled = app.versions.compiled(db, &request.scheme, version).await?;
+    for shift in overrides::rows::shifts(db, &request.scheme, on).await? {
         if compiled.knows(&shift.to) {
             *distribution.entry(shift.to).or_default() += 1;
             *distribution.entry(shift.evaluated).or_default() -= 1;
@@ -248,5 +251,5 @@ pub async fn distribution(
     }
     distribution.retain(|_, count| *count > 0);
     let graded = distribution.iter().filter(|(grade, _)| *grade != UNGRADED).map(|(_, count)| count).sum();
-    Ok(api::Distribution { scheme: request.scheme, version: version.version, graded, distribution })
+    Ok(api::Distribution { scheme: request.scheme, version, graded, distribution, as_of: on.to_string() })
 }

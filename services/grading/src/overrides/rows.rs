@@ -1,7 +1,7 @@
 //! The table of overrides.
 use chassis::{
     Answer, Tx,
-    clock::{from_micros, wire},
+    clock::{from_micros, micros, start_of, wire},
     page::Page,
     storage::{among, insert_rows, sql},
 };
@@ -184,12 +184,15 @@ pub struct Shift {
     pub evaluated: String,
 }
 
-/// What the overrides in force on a day change of a scheme's grades.
-pub async fn shifts(db: &impl ConnectionTrait, scheme: &str, today: Date) -> Answer<Vec<Shift>> {
-    let text = "SELECT o.grade AS \"to\", g.grade AS evaluated FROM grade_overrides o \
-                JOIN grades g ON g.uscc = o.uscc AND g.scheme = o.scheme \
-                WHERE o.scheme = $1 AND o.state = 'CONFIRMED' AND o.until >= $2";
-    Ok(Shift::find_by_statement(sql(db, text, [scheme.into(), today.to_string().into()])).all(db).await?)
+/// What the overrides in force at the end of a day change of a scheme's grades; a day that is past stays as it was.
+pub async fn shifts(db: &impl ConnectionTrait, scheme: &str, on: Date) -> Answer<Vec<Shift>> {
+    let text = "SELECT \"to\", evaluated FROM (SELECT o.grade AS \"to\", (SELECT h.grade FROM grade_history h \
+                WHERE h.uscc = o.uscc AND h.scheme = o.scheme AND h.recorded_at < $3 ORDER BY h.seq DESC LIMIT 1) AS evaluated \
+                FROM grade_overrides o WHERE o.scheme = $1 AND o.until >= $2 AND o.confirmed_at < $3 \
+                AND (o.ended_at IS NULL OR o.ended_at >= $3)) AS shifted WHERE evaluated IS NOT NULL";
+    let after = micros(start_of(on.tomorrow().unwrap_or(on)));
+    let values = [scheme.into(), on.to_string().into(), after.into()];
+    Ok(Shift::find_by_statement(sql(db, text, values)).all(db).await?)
 }
 
 /// Those whose last day is past and that nobody has closed yet; of one grade, or of all where the code is empty.

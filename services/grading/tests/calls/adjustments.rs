@@ -211,6 +211,37 @@ async fn an_override_needs_two_officers_shows_everywhere_and_ends_on_its_day() {
         "what held then is shown again"
     );
 
+    // The distribution of a day that is past is what it was then, however often it is asked; of one to come it is today's.
+    let one = |grade: &str| std::collections::HashMap::from([(grade.to_owned(), 1)]);
+    for (day, expected, on) in [
+        // Before anybody was graded.
+        ("2026-02-12", std::collections::HashMap::new(), "2026-02-12"),
+        ("2026-03-31", one("D"), "2026-03-31"),
+        ("", one("B"), "2026-04-01"),
+        ("2026-12-31", one("B"), "2026-04-01"),
+    ] {
+        let request = api::GetDistributionRequest {
+            scheme: "s".to_owned(),
+            as_of: day.to_owned(),
+            ..Default::default()
+        };
+        let found = city.grades(city.office()).get_distribution(request).await.unwrap().into_inner();
+        let graded = i32::try_from(expected.len()).unwrap();
+        assert_eq!((found.as_of.as_str(), found.graded), (on, graded), "{day}");
+        assert_eq!(
+            found.distribution.into_iter().collect::<std::collections::HashMap<_, _>>(),
+            expected,
+            "{day}"
+        );
+    }
+    let strange = api::GetDistributionRequest {
+        scheme: "s".to_owned(),
+        as_of: "2026-02-30".to_owned(),
+        ..Default::default()
+    };
+    let refused = city.grades(city.office()).get_distribution(strange).await.unwrap_err();
+    assert_eq!(wrong_fields(&refused)[0].0, "asOf");
+
     // Declined, and ended before its day.
     let proposed = first.create_override(propose("C", "2026-06-30")).await.unwrap().into_inner();
     let end = |id: &str| api::EndOverrideRequest {

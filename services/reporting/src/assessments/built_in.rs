@@ -75,6 +75,11 @@ mod tests {
     fn what_is_shipped_can_be_published() {
         assert_eq!(all().len(), 1);
         for formula in all() {
+            assert!(
+                formula.title.ends_with("（示例）") && formula.basis.starts_with("示例："),
+                "{formula:?}"
+            );
+            assert_eq!(formula.status, "ILLUSTRATION");
             assert_eq!(judge(formula).map(|_| ()), Ok(()));
             assert!(formula.indicators.iter().all(|one| one.measure() != Measure::Unspecified));
             assert!(formula.indicators.iter().all(|one| one.empty() != Empty::Unspecified));

@@ -67,7 +67,7 @@ impl Figures {
             Measure::ResultsInTime => self.results(slug),
             Measure::DomainsCovered => self.domains(department, |domain| !domain.scheme.is_empty()),
             Measure::DomainsWithMeasures => self.domains(department, |domain| domain.measures),
-            Measure::DomainsSummarized => self.domains(department, |domain| domain.summarized),
+            Measure::DomainsSummarized => self.domains(department, |domain| domain.handed_in),
         }
     }
 

@@ -141,13 +141,15 @@ pub async fn create(
         assessment_id: ids::fresh(context.now)?,
         formula: formula.formula_id.clone(),
         formula_version: formula.version,
+        formula_title: formula.title.clone(),
+        formula_status: formula.status.clone(),
         from: request.from,
         to: request.to,
         scores: departments.map(score).collect(),
         create_time: Some(wire(context.now)),
     };
     rows::insert(tx, &assessment).await?;
-    let detail = json!({ "formula": assessment.formula, "version": assessment.formula_version,
+    let detail = json!({ "formula": assessment.formula, "version": assessment.formula_version, "status": assessment.formula_status,
                          "from": assessment.from, "to": assessment.to });
     let decision = Decision {
         kind: "departments.assessed",

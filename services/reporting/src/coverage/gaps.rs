@@ -69,6 +69,14 @@ fn text(covered: &DomainCoverage, missing: Missing) -> Text {
             ),
             format!("{name}尚未按信用等级开展抽查；请通过 POST /sampling/v1/plans 制定计划并抽取"),
         ),
+        Missing::Summary if covered.summarized => Text::new(
+            format!(
+                "the summary of {domain} was composed and is not handed in; complete and submit it (POST /reporting/v1/summaries/{{id}}:submit)"
+            ),
+            format!(
+                "{name}本年度工作总结已编制，尚未报送；请完善后通过 POST /reporting/v1/summaries/{{id}}:submit 报送"
+            ),
+        ),
         Missing::Summary => Text::new(
             format!(
                 "no summary covers a period of the year in {domain}; compose one (POST /reporting/v1/summaries)"

@@ -2,7 +2,10 @@
 mod gaps;
 pub mod rules;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chassis::{Answer, Context, storage::sql};
 use contract::{
@@ -14,7 +17,7 @@ use identifiers::{Department, Domain};
 use jiff::civil::Date;
 use sea_orm::FromQueryResult;
 
-use crate::Reporting;
+use crate::{Reporting, summaries};
 
 /// Tells how far the domains have come.
 pub async fn get(
@@ -48,6 +51,7 @@ pub struct Seen {
     subjects: BTreeMap<String, i32>,
     inspections: Vec<InspectionFigures>,
     summaries: Vec<Composed>,
+    handed_in: BTreeSet<String>,
 }
 
 #[derive(FromQueryResult)]
@@ -60,18 +64,20 @@ impl Seen {
     /// Asks them, all at once.
     pub async fn of(app: &Arc<Reporting>, as_of: Date) -> Answer<Self> {
         let day = as_of.to_string();
-        let (schemes, population, inspections, summaries) = futures::try_join!(
+        let (schemes, population, inspections, summaries, handed_in) = futures::try_join!(
             app.sources.scheme_figures(&day),
             app.sources.population(&day),
             app.sources.inspections("", &day, 0),
             composed(app, as_of),
+            summaries::handed_in(app.store.read(), as_of.year()),
         )?;
         let mut subjects = BTreeMap::new();
         for count in population {
             *subjects.entry(count.domain).or_default() += count.subjects;
         }
         let inspections = inspections.inspections;
-        Ok(Self { schemes, subjects, inspections, summaries })
+        let handed_in = handed_in.into_iter().filter(|one| one.stands(&day)).map(|one| one.domain).collect();
+        Ok(Self { schemes, subjects, inspections, summaries, handed_in })
     }
 
     /// How far a domain has come by a day, YYYY-MM-DD.
@@ -89,6 +95,7 @@ impl Seen {
             visited: inspected.visited,
             found: inspected.found,
             summarized: !summaries.is_empty(),
+            handed_in: self.handed_in.contains(domain.code()),
             summaries,
             departments: rules::departments(domain, scheme).map(told).collect(),
             ..Default::default()

@@ -93,7 +93,7 @@ pub fn missing(covered: &DomainCoverage) -> impl Iterator<Item = Missing> {
         (scheme && !covered.measures, Missing::Measures),
         (scheme && covered.graded == 0, Missing::Grades),
         (scheme && covered.draws == 0, Missing::Draws),
-        (!covered.summarized, Missing::Summary),
+        (!covered.handed_in, Missing::Summary),
     ]
     .into_iter()
     .filter_map(|(holds, missing)| holds.then_some(missing))
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(told(&nothing), [Missing::Scheme, Missing::Summary]);
         let bare = DomainCoverage { scheme: "s".into(), ..Default::default() };
         assert_eq!(told(&bare), [Missing::Measures, Missing::Grades, Missing::Draws, Missing::Summary]);
-        let whole = DomainCoverage { measures: true, graded: 1, draws: 1, summarized: true, ..bare };
+        let whole = DomainCoverage { measures: true, graded: 1, draws: 1, handed_in: true, ..bare };
         assert_eq!(told(&whole), []);
     }
 

@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{Reporting, coverage};
 
-/// Reads the figures of a domain and period.
+/// Reads the figures of a domain and period; grades and measures as they were at the end of its last day, or are today.
 pub async fn read(
     app: &Arc<Reporting>,
     context: &Context,
@@ -31,9 +31,11 @@ pub async fn read(
     let schemes = sources.schemes().await?;
     let speaking = coverage::rules::speaking(&schemes, domain, to);
     let id = speaking.map(|scheme| scheme.scheme_id.as_str());
+    let today = context.today().to_string();
+    let on = to.min(today.as_str());
     let of_scheme = try_join(
         async {
-            OptionFuture::from(id.map(|id| try_join(sources.distribution(id), sources.measures(id))))
+            OptionFuture::from(id.map(|id| try_join(sources.distribution(id, on), sources.measures(id, on))))
                 .await
                 .transpose()
         },

@@ -63,6 +63,9 @@ async fn every_indicator_shows_its_counts_and_the_calls_that_give_them() {
         .unwrap()
         .into_inner();
     assert_eq!((made.scores.len(), made.formula.as_str(), made.formula_version), (22, "annual", 0));
+    // What comes with the program says that it is an illustration, wherever its scores are read.
+    assert_eq!(made.formula_status, "ILLUSTRATION");
+    assert!(made.formula_title.ends_with("（示例）"), "{}", made.formula_title);
     let transport = of(&made, "transport");
     let told: Vec<_> = transport
         .indicators
@@ -132,7 +135,10 @@ async fn an_assessment_stays_as_it_was_made_and_can_be_made_again() {
         .await
         .unwrap()
         .into_inner();
-    assert_eq!(today.formula_version, 1);
+    assert_eq!(
+        (today.formula_version, today.formula_title.as_str(), today.formula_status.as_str()),
+        (1, "虚构考核办法", "PUBLISHED")
+    );
     // 60 x 0.75 + 40 x 2/3.
     assert_eq!(of(&today, "transport").score, "71.67");
     // The world goes on, the assessment does not.
@@ -158,7 +164,7 @@ async fn an_assessment_stays_as_it_was_made_and_can_be_made_again() {
     let mut listed = Vec::new();
     loop {
         let page = office.assessments.list_assessments(request.clone()).await.unwrap().into_inner();
-        assert!(page.assessments.iter().all(|one| one.scores.is_empty()));
+        assert!(page.assessments.iter().all(|one| one.scores.is_empty() && !one.formula_status.is_empty()));
         listed.extend(page.assessments.into_iter().map(|one| one.assessment_id));
         request.page_token = page.next_page_token;
         if request.page_token.is_empty() {

@@ -3,7 +3,10 @@ use chassis::trial::reason;
 use contract::reporting::v1::{self as api, domain_coverage::SchemeKind, gap::Missing};
 use tonic::{Code, Request};
 
-use super::world::World;
+use super::{
+    summaries::hand_in,
+    world::{ALL, World},
+};
 
 async fn coverage(world: &World, as_of: &str) -> api::Coverage {
     let request = api::GetCoverageRequest { as_of: as_of.into(), ..Default::default() };
@@ -76,7 +79,7 @@ async fn gaps_come_first_by_weight_with_who_owes_them() {
 }
 
 #[tokio::test]
-async fn a_summary_counts_in_its_year_from_the_day_of_its_composition() {
+async fn a_summary_counts_in_its_year_from_the_day_of_its_composition_and_is_missing_until_it_is_handed_in() {
     let world = World::at("2026-03-02T01:00:00Z").await;
     let request = api::CreateSummaryRequest {
         domain: "D09".into(),
@@ -84,7 +87,8 @@ async fn a_summary_counts_in_its_year_from_the_day_of_its_composition() {
         to: "2026-02-28".into(),
         ..Default::default()
     };
-    let summary = world.office().summaries.create_summary(request).await.unwrap().into_inner();
+    let mut department = world.of("transport", ALL);
+    let summary = department.summaries.create_summary(request).await.unwrap().into_inner();
     let summarized = async |day: &str| {
         let found = coverage(&world, day).await.domains;
         found.into_iter().filter(|domain| domain.summarized).map(|domain| domain.domain).collect::<Vec<_>>()
@@ -94,8 +98,45 @@ async fn a_summary_counts_in_its_year_from_the_day_of_its_composition() {
     assert!(summarized("2027-03-01").await.is_empty(), "another year");
     let transport = &coverage(&world, "").await.domains[8];
     assert_eq!(transport.summaries, std::slice::from_ref(&summary.summary_id));
-    assert!(transport.missing.is_empty());
+    assert!(transport.summarized && !transport.handed_in);
+    assert_eq!(transport.missing, [Missing::Summary as i32], "it was composed only");
+    let gaps = coverage(&world, "").await.gaps;
+    let gap = gaps.iter().find(|gap| gap.domain == "D09").unwrap();
+    assert!(gap.text.contains("is not handed in") && gap.text.contains(":submit"), "{}", gap.text);
     assert_eq!(transport.proofs[6].path, format!("/reporting/v1/summaries/{}", summary.summary_id));
+}
+
+#[tokio::test]
+async fn what_was_handed_in_stands_until_it_is_returned() {
+    let world = World::at("2026-03-02T01:00:00Z").await;
+    let request = api::CreateSummaryRequest {
+        domain: "D09".into(),
+        from: "2026-01-01".into(),
+        to: "2026-02-28".into(),
+        ..Default::default()
+    };
+    let mut department = world.of("transport", ALL);
+    let summary = department.summaries.create_summary(request).await.unwrap().into_inner();
+    hand_in(&mut department, &summary.summary_id).await;
+    let told = async |day: &str| {
+        let transport = coverage(&world, day).await.domains.remove(8);
+        (transport.handed_in, transport.missing.contains(&(Missing::Summary as i32)))
+    };
+    assert_eq!(told("").await, (true, false), "submitted");
+    assert_eq!(told("2026-03-01").await, (false, true), "the day before");
+    assert_eq!(told("2027-03-02").await, (false, true), "another year");
+    let id = summary.summary_id.as_str();
+    let accept = api::AcceptSummaryRequest { id: id.into(), ..Default::default() };
+    world.reviewer().summaries.accept_summary(accept).await.unwrap();
+    assert_eq!(told("").await, (true, false), "accepted");
+    world.trial.boot.clock.set("2026-03-05T01:00:00Z".parse().unwrap());
+    let text = String::from("举措不具体");
+    let return_ = api::ReturnSummaryRequest { id: id.into(), text, ..Default::default() };
+    world.reviewer().summaries.return_summary(return_).await.unwrap();
+    assert_eq!(told("").await, (false, true), "returned");
+    assert_eq!(told("2026-03-04").await, (true, false), "what stood then is told of then");
+    hand_in(&mut department, id).await;
+    assert_eq!(told("").await, (true, false), "handed in anew");
 }
 
 #[tokio::test]

@@ -62,6 +62,22 @@ async fn export(client: &mut Client, id: &str, format: &str, version: i32) -> Ve
 }
 
 #[tokio::test]
+async fn grades_and_measures_are_those_of_the_end_of_the_period() {
+    let world = World::at("2026-03-02T01:00:00Z").await;
+    let mut transport = world.of("transport", ALL);
+    // A period that is past is counted at its end; one that is not over, today.
+    for (to, on) in [("2026-02-28", "2026-02-28"), ("2026-03-02", "2026-03-02"), ("2026-12-31", "2026-03-02")]
+    {
+        transport.summaries.create_summary(summary("D09", "2026-01-01", to)).await.unwrap();
+        let grades: grading::GetDistributionRequest =
+            world.answers.asked("grading.v1.Grades/GetDistribution");
+        assert_eq!((grades.scheme.as_str(), grades.as_of.as_str()), ("transport-2026", on), "{to}");
+        let measures: grading::GetMeasuresRequest = world.answers.asked("grading.v1.Schemes/GetMeasures");
+        assert_eq!(measures.as_of, on, "{to}");
+    }
+}
+
+#[tokio::test]
 async fn a_summary_is_handed_in_when_it_lacks_nothing() {
     let world = World::at("2026-03-02T01:00:00Z").await;
     let (mut transport, mut office) = (world.of("transport", ALL), world.office());
@@ -325,6 +341,7 @@ fn fill_year(world: &World) {
         version: 3,
         graded: 44_810,
         distribution: distribution.map(|(grade, count)| (grade.to_owned(), count)).into(),
+        ..Default::default()
     };
     world.answers.put("grading.v1.Grades/GetDistribution", &distribution);
     let text = "实行差异化监管，结合风险等级确定检查内容，检查结果按规定公示并归集到信用平台";

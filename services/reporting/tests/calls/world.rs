@@ -27,7 +27,7 @@ use tonic::Status;
 
 /// Answers by `package.Service/Method`, shared with the services.
 #[derive(Clone, Default)]
-pub struct Answers(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+pub struct Answers(Arc<Mutex<BTreeMap<String, Vec<u8>>>>, Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
 
 impl Answers {
     pub fn put(&self, method: &str, answer: &impl Message) {
@@ -38,11 +38,23 @@ impl Answers {
         assert!(self.0.lock().unwrap().remove(&format!("/xinheng.{method}")).is_some(), "{method}");
     }
 
+    /// What a method was asked last.
+    pub fn asked<T: Message + Default>(&self, method: &str) -> T {
+        let asked = self.1.lock().unwrap();
+        T::decode(&asked[&format!("/xinheng.{method}")][5..]).unwrap()
+    }
+
     fn upstream(&self) -> Upstream {
         let answers = self.clone();
         Upstream::local(axum::Router::new().fallback(move |request: Request| {
-            let answer = answers.0.lock().unwrap().get(request.uri().path()).cloned();
-            async move { answer.map_or_else(|| Status::unavailable("away").into_http(), framed) }
+            let answers = answers.clone();
+            async move {
+                let path = request.uri().path().to_owned();
+                let asked = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap();
+                answers.1.lock().unwrap().insert(path.clone(), asked.to_vec());
+                let answer = answers.0.lock().unwrap().get(&path).cloned();
+                answer.map_or_else(|| Status::unavailable("away").into_http(), framed)
+            }
         }))
     }
 }
@@ -174,6 +186,7 @@ fn fill(answers: &Answers) {
         version: 3,
         graded: 30,
         distribution: [("A".into(), 25), ("D".into(), 5)].into(),
+        ..Default::default()
     };
     answers.put("grading.v1.Grades/GetDistribution", &distribution);
     let draw = |state: sampling::draw::State, drawn| sampling::Draw {

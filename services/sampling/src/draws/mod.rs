@@ -32,7 +32,9 @@ pub use self::{
     rows::{Stored, find, lock},
 };
 use crate::{
-    Sampling, plans, rights,
+    Sampling,
+    burdens::{self, Came},
+    plans, rights,
     visits::{self, OfDraw},
 };
 
@@ -157,7 +159,7 @@ async fn told(
     plan: &api::Plan,
     of: OfDraw,
 ) -> Answer<api::Draw> {
-    let figures = rows::figures(db, &[&draw.draw_id]).await?.remove(&draw.draw_id).unwrap_or_default();
+    let figures = burdens::of_draws(db, &[&draw.draw_id]).await?.remove(&draw.draw_id).unwrap_or_default();
     let skipped_inspectors = visits::skipped_always(db, &draw.draw_id).await?;
     let mut warnings = Vec::new();
     if let Some(text) = visits::understaffed(db, &draw.draw_id, plan, skipped_inspectors.len()).await? {
@@ -176,7 +178,7 @@ async fn told(
     Ok(with_figures(whole, figures))
 }
 
-fn with_figures(mut draw: api::Draw, figures: rows::Figures) -> api::Draw {
+fn with_figures(mut draw: api::Draw, figures: Came) -> api::Draw {
     let count = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
     draw.drawn = count(figures.drawn);
     draw.visited = count(figures.visited);
@@ -200,7 +202,7 @@ pub async fn list(
     let mut stored = rows::page(db, &filter, &page).await?;
     let next_page_token = page.cut(&mut stored, |draw| draw.draw_id.clone());
     let ids: Vec<&str> = stored.iter().map(|draw| draw.draw_id.as_str()).collect();
-    let mut figures = rows::figures(db, &ids).await?;
+    let mut figures = burdens::of_draws(db, &ids).await?;
     let mut of = |draw: &Stored| figures.remove(&draw.draw_id).unwrap_or_default();
     let draws = stored.iter().map(|draw| with_figures(draw.wire(), of(draw))).collect();
     Ok(api::ListDrawsResponse { draws, next_page_token })

@@ -54,7 +54,7 @@ pub async fn reveal(
         Decision { kind: "draw.revealed", subject: &draw.draw_id, basis: &draw.commitment, detail };
     decisions::record(tx, context, decision).await?;
     let mut counting = figures::Counting::new(&draw.scheme, draw.scheme_version);
-    counting.reveal(context.today(), drawn.selected.iter().map(|one| one.stratum.as_str()));
+    counting.reveal(context.today(), &draw.draw_id, drawn.selected.iter().map(|one| one.stratum.as_str()));
     counting.keep(tx).await?;
     told(&**tx, context, &draw, &plan, OfDraw::of(opened)).await
 }

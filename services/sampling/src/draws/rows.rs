@@ -1,6 +1,4 @@
 //! The tables of draws and their rosters.
-use std::collections::HashMap;
-
 use chassis::{
     Answer, Tx,
     clock::{from_micros, wire},
@@ -206,29 +204,4 @@ pub async fn abandon(tx: &Tx, draw: &str, reason: &str) -> Answer<bool> {
 pub async fn lock(tx: &Tx, draw: &str) -> Answer<()> {
     tx.execute_raw(sql(&**tx, "UPDATE draws SET state = state WHERE draw_id = $1", [draw.into()])).await?;
     Ok(())
-}
-
-/// What came of a draw.
-#[derive(Default, FromQueryResult)]
-pub struct Figures {
-    pub draw: String,
-    pub drawn: i64,
-    pub visited: i64,
-    pub found: i64,
-}
-
-/// What came of draws, by their ids; at most a page of them.
-pub async fn figures(db: &impl ConnectionTrait, draws: &[&str]) -> Answer<HashMap<String, Figures>> {
-    if draws.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let text = format!(
-        "SELECT draw, COUNT(CASE WHEN replaces = '' THEN 1 END) AS drawn, \
-         COUNT(CASE WHEN inspected_on <> '' THEN 1 END) AS visited, COUNT(CASE WHEN found THEN 1 END) AS found \
-         FROM visits WHERE draw IN ({}) GROUP BY draw",
-        placeholders(1, draws.len())
-    );
-    let rows =
-        Figures::find_by_statement(sql(db, &text, draws.iter().map(|draw| (*draw).into()))).all(db).await?;
-    Ok(rows.into_iter().map(|row| (row.draw.clone(), row)).collect())
 }

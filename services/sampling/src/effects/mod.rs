@@ -1,5 +1,4 @@
 //! Effects 抽查成效: what the draws found, by grade and by version, so that a department sees whether its scheme foretells anything.
-mod rows;
 pub mod rules;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -8,11 +7,8 @@ use chassis::{Answer, Context, Fault, figures};
 use contract::{grading::v1::Scheme, sampling::v1 as api};
 use jiff::civil::{Date, date};
 
-use self::{
-    rows::Span,
-    rules::{Stratum, add},
-};
-use crate::{Sampling, plans, rights};
+use self::rules::{Stratum, add};
+use crate::{Sampling, burdens, plans, rights};
 
 /// Gives the effect of a scheme's draws.
 pub async fn get(
@@ -44,7 +40,6 @@ pub async fn get(
         let scheme: Option<Scheme> = app.grading.scheme(context, &request.scheme).await?;
         plans::known(scheme, &request.scheme, "scheme")?;
     }
-    let span = Span { scheme: &request.scheme, from, to, version: request.scheme_version };
     let mut all: BTreeMap<String, Stratum> = BTreeMap::new();
     for strata in versions.values() {
         add(&mut all, strata);
@@ -58,6 +53,6 @@ pub async fn get(
         strata: rules::strata(&all),
         total: Some(rules::total(&all)),
         versions: versions.iter().rev().map(version).collect(),
-        burdens: rows::burdens(db, &span).await?,
+        burdens: burdens::read(db, &request.scheme, request.scheme_version, days).await?,
     })
 }

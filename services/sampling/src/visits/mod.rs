@@ -317,7 +317,7 @@ pub async fn record(
     let mut counting = figures::Counting::new(&plan.scheme, version);
     // Recorded again, it counts as it is now.
     if let Ok(day) = visit.inspected_on.parse() {
-        counting.visit(day, &visit.draw, &visit.stratum, visit.found, -1);
+        counting.visit(day, &visit.seen(), -1);
     }
     let inspected_on: Date = request.inspected_on.parse().map_err(|error| corrupt("date", error))?;
     let drawn_on = business_day(from_micros(since));
@@ -357,7 +357,7 @@ pub async fn record(
             "publishBasis": visit.publish_basis }),
     )
     .await?;
-    counting.visit(inspected_on, &visit.draw, &visit.stratum, visit.found, 1);
+    counting.visit(inspected_on, &visit.seen(), 1);
     counting.keep(tx).await?;
     wire_one(tx, context, &plan, visit).await
 }

@@ -9,6 +9,8 @@ use chassis::{
 use contract::sampling::v1::{Finding, SkippedInspector, skipped_inspector::Reason, visit::Status};
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
+use crate::figures::Seen;
+
 /// A visit as stored.
 #[derive(Clone, Default, FromQueryResult)]
 pub struct Stored {
@@ -61,6 +63,11 @@ impl Stored {
     /// Where the visit stands.
     pub fn status(&self) -> Status {
         Status::try_from(self.status).unwrap_or_default()
+    }
+
+    /// As it is counted.
+    pub fn seen(&self) -> Seen<'_> {
+        Seen { draw: &self.draw, uscc: &self.uscc, stratum: &self.stratum, found: self.found }
     }
 
     fn values(&self) -> Vec<Value> {

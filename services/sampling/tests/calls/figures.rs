@@ -16,12 +16,122 @@ async fn figures(world: &World, from: &str, to: &str, step: Step) -> api::GetIns
 }
 
 /// Forgets what was kept, so that the next start counts anew.
-pub async fn forget(store: &Store, figure: &str) {
+async fn forget(store: &Store) {
     let tx = store.begin().await.unwrap();
-    for text in ["DELETE FROM figures", &format!("DELETE FROM cursors WHERE feed = 'figures:{figure}'")] {
+    for text in ["DELETE FROM figures", "DELETE FROM cursors WHERE feed LIKE 'figures:%'"] {
         tx.execute_raw(sql(&*tx, text, [])).await.unwrap();
     }
     tx.commit().await.unwrap();
+}
+
+// What came of each draw, and how often each enterprise was visited, are those of a count of all visits.
+async fn single_ones_agree(world: &World) {
+    let db = world.store.read();
+    let rows = |text: String| async move { db.query_all_raw(sql(db, &text, [])).await.unwrap() };
+    let number = |row: &sea_orm::QueryResult, column: &str| row.try_get::<i64>("", column).unwrap();
+    let text = "SELECT draw, COUNT(CASE WHEN replaces = '' THEN 1 END) AS drawn, COUNT(CASE WHEN inspected_on <> '' THEN 1 END) AS visited, \
+                COUNT(CASE WHEN found THEN 1 END) AS found FROM visits GROUP BY draw";
+    let mut counted = std::collections::BTreeMap::new();
+    for row in rows(text.to_owned()).await {
+        let draw: String = row.try_get("", "draw").unwrap();
+        counted.insert(draw, ["drawn", "visited", "found"].map(|column| number(&row, column)));
+    }
+    let draws = world.draws(world.transport()).list_draws(api::ListDrawsRequest::default()).await.unwrap();
+    let draws = draws.into_inner().draws;
+    assert!(!draws.is_empty());
+    for draw in draws {
+        let told = [draw.drawn, draw.visited, draw.found].map(i64::from);
+        assert_eq!(told, counted[&draw.draw_id], "{}", draw.draw_id);
+    }
+    for (version, of) in [(0, "1 = 1"), (1, "d.scheme_version = 1"), (2, "d.scheme_version = 2")] {
+        for (from, to, years) in [
+            ("", "", "1 = 1"),
+            ("2026-03-03", "2026-03-03", "year = '2026'"),
+            ("2026-12-31", "2027-01-01", "year IN ('2026', '2027')"),
+            ("2027-02-01", "", "year = '2027'"),
+        ] {
+            let text = format!(
+                "SELECT year, visits, COUNT(*) AS enterprises FROM (SELECT SUBSTR(v.inspected_on, 1, 4) AS year, v.uscc, COUNT(*) AS visits \
+                 FROM visits v LEFT JOIN draws d ON d.draw_id = v.draw WHERE v.inspected_on <> '' AND {of} \
+                 GROUP BY SUBSTR(v.inspected_on, 1, 4), v.uscc) AS one WHERE {years} GROUP BY year, visits ORDER BY year DESC, visits DESC"
+            );
+            let expected: Vec<api::Burden> = rows(text)
+                .await
+                .iter()
+                .map(|row| api::Burden {
+                    visits: number(row, "visits").try_into().unwrap(),
+                    enterprises: number(row, "enterprises").try_into().unwrap(),
+                    year: row.try_get::<String>("", "year").unwrap().parse().unwrap(),
+                })
+                .collect();
+            let request = api::GetEffectRequest {
+                scheme: "s".into(),
+                scheme_version: version,
+                from: from.into(),
+                to: to.into(),
+            };
+            let effect = world.effects(world.transport()).get_effect(request).await.unwrap().into_inner();
+            assert_eq!(effect.burdens, expected, "version {version}, {from}..{to}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn single_draws_and_enterprises_are_kept_over_two_years() {
+    let mut world = World::new(Disclosure::Departments).await;
+    let period = Some(api::Period { from: "2026-03-01".to_owned(), to: "2027-02-28".to_owned() });
+    let long = |id: &str| api::Plan { period: period.clone(), ..plan(id) };
+    let first = world.drawn(long("first")).await;
+    let second = world.drawn(long("second")).await;
+    single_ones_agree(&world).await;
+    let (one, two) = (world.visits_of(&first.draw_id).await, world.visits_of(&second.draw_id).await);
+    for (visit, result) in one.iter().zip(["R01", "R03", "R06"]) {
+        world.record(&visit.visit_id, "2026-03-02", result).await.unwrap();
+    }
+    // All are visited, some of them for the second time in the year.
+    for visit in &two {
+        world.record(&visit.visit_id, "2026-03-02", "R03").await.unwrap();
+    }
+    single_ones_agree(&world).await;
+    // Into the next year, and back.
+    world.set_clock("2027-01-05T01:00:00Z");
+    for (visit, on, result) in [(0, "2027-01-04", "R01"), (1, "2027-01-05", "R03"), (0, "2026-12-31", "R03")]
+    {
+        world.record(&one[visit].visit_id, on, result).await.unwrap();
+        single_ones_agree(&world).await;
+    }
+    forget(&world.store).await;
+    world.restart().await;
+    single_ones_agree(&world).await;
+}
+
+#[tokio::test]
+async fn a_department_sees_the_schemes_that_its_own_plans_draw_by() {
+    let world = World::new(Disclosure::Departments).await;
+    let draw = world.drawn(plan("p")).await;
+    let asked =
+        |scheme: &str| api::GetInspectionFiguresRequest { scheme: scheme.into(), ..Default::default() };
+    let mut transport = world.figures(world.transport());
+    let own = transport.get_inspection_figures(asked("")).await.unwrap().into_inner();
+    assert!(own.inspections.iter().any(|one| one.draws == 1));
+    assert_eq!(transport.get_inspection_figures(asked(&draw.scheme)).await.unwrap().into_inner(), own);
+    let office = world
+        .figures(world.office("sampling.read"))
+        .get_inspection_figures(asked(""))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(office, own);
+    // A department that plans nothing by the scheme sees nothing of it, and is told so where it asks for it.
+    let mut stranger = world.figures(world.trial.token("grain", "sampling.read"));
+    let nothing = stranger.get_inspection_figures(asked("")).await.unwrap().into_inner();
+    assert_eq!((nothing.inspections.len(), nothing.effects.len()), (0, 0));
+    let refused = stranger.get_inspection_figures(asked(&draw.scheme)).await.unwrap_err();
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (tonic::Code::PermissionDenied, "OTHER_DEPARTMENT")
+    );
+    assert_eq!(wrong_fields(&refused), ["scheme"]);
 }
 
 #[tokio::test]
@@ -46,6 +156,7 @@ async fn what_is_kept_is_what_a_count_of_all_gives() {
     let request = api::OrderVisitsRequest { plan: "c".into(), subjects, ..Default::default() };
     let order = world.visits(world.transport()).order_visits(request).await.unwrap().into_inner();
     world.record(&order.visits[0].visit_id, "2026-06-04", "R03").await.unwrap();
+    single_ones_agree(&world).await;
 
     let all = figures(&world, "", "", Step::Unspecified).await;
     let of = |version: i32, grade: &str| {
@@ -89,9 +200,10 @@ async fn what_is_kept_is_what_a_count_of_all_gives() {
             kept.push((from, to, step, figures(&world, from, to, step).await));
         }
         if round == 0 {
-            forget(&world.store, "visits").await;
+            forget(&world.store).await;
         }
         world.restart().await;
+        single_ones_agree(&world).await;
         for (from, to, step, expected) in kept {
             assert_eq!(
                 figures(&world, from, to, step).await,

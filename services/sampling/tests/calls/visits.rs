@@ -264,7 +264,7 @@ async fn the_effect_is_told_against_a_uniform_sample_and_by_version() {
     assert_eq!((total.uniform_rate, total.lift, total.visits_saved), (Some(0.4167), Some(1.3714), Some(3)));
     assert_eq!(all.versions.len(), 1);
     assert_eq!((all.versions[0].scheme_version, all.versions[0].total), (draw.scheme_version, Some(total)));
-    assert_eq!(all.burdens, [api::Burden { visits: 1, enterprises: 7 }]);
+    assert_eq!(all.burdens, [api::Burden { visits: 1, enterprises: 7, year: 2026 }]);
     let same = effect(draw.scheme_version).await;
     assert_eq!((same.total, same.burdens), (Some(total), all.burdens));
     let none = effect(draw.scheme_version + 1).await;
@@ -279,6 +279,7 @@ async fn the_effect_is_told_against_a_uniform_sample_and_by_version() {
     world.record(&order.visits[0].visit_id, "2026-03-02", "R03").await.unwrap();
     let after = effect(0).await;
     assert_eq!(after.total, Some(total));
-    let burdens = [(2, 1), (1, 6)].map(|(visits, enterprises)| api::Burden { visits, enterprises });
+    let burdens =
+        [(2, 1), (1, 6)].map(|(visits, enterprises)| api::Burden { visits, enterprises, year: 2026 });
     assert_eq!(after.burdens, burdens);
 }

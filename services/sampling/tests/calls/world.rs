@@ -151,8 +151,11 @@ impl World {
         self.schemes(token.clone()).publish_scheme(publish).await.unwrap();
         for _ in 0..600 {
             let mut client = GradesClient::with_interceptor(self.grading.clone(), token.clone());
-            let request =
-                grading::GetDistributionRequest { scheme: "s".to_owned(), min_position: position.to_owned() };
+            let request = grading::GetDistributionRequest {
+                scheme: "s".to_owned(),
+                min_position: position.to_owned(),
+                ..Default::default()
+            };
             if let Ok(answer) = client.get_distribution(request).await {
                 let found = answer.into_inner().distribution;
                 if found.get("A") == Some(&48) && found.get("B") == Some(&12) {
