@@ -1,4 +1,6 @@
-//! The operator's commands by the real binary: doctor, migrate, backup and restore on both databases, feed lag, completions, man pages.
+//! The operator's commands by the real binary: doctor, migrate, backup and restore on both databases, feed lag, clients, completions, man pages.
+mod clients;
+
 use std::{
     io::Write as _,
     path::Path,

@@ -5,7 +5,7 @@ use chassis::{serve, settings::Settings, telemetry};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use crate::{demo, suite, upkeep, verify};
+use crate::{clients, demo, suite, upkeep, verify};
 
 /// Credit-based supervision of enterprises 信用分级分类监管, as one suite.
 #[derive(Parser)]
@@ -85,6 +85,13 @@ enum Action {
     Feed {
         #[command(subcommand)]
         action: FeedAction,
+    },
+    /// The clients of a running gateway; exit 1 where it refuses, 3 where it does not answer
+    Clients {
+        #[command(subcommand)]
+        action: clients::Action,
+        #[command(flatten)]
+        door: clients::Door,
     },
     /// Prints a shell's completions
     Completions { shell: clap_complete::Shell },
@@ -367,6 +374,7 @@ pub fn run() -> ExitCode {
         Action::Feed { action: FeedAction::Lag { settings } } => {
             finish(settings.load().and_then(|settings| block_on(upkeep::lag(&settings))))
         }
+        Action::Clients { action, door } => finish(block_on(clients::run(&door, action))),
         Action::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut definition(), "xinheng", &mut script);
@@ -408,7 +416,7 @@ fn finish(outcome: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xinheng: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<clients::Away>() { ExitCode::from(3) } else { ExitCode::FAILURE }
         }
     }
 }
