@@ -63,6 +63,9 @@ enum Action {
     /// Keeps every database and the secrets in a new folder, while the suite runs
     Backup {
         folder: PathBuf,
+        /// Makes a folder of its own in that one, named by the instant, and then removes the oldest beyond so many
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+        keep: Option<u16>,
         #[command(flatten)]
         settings: Flags,
     },
@@ -364,8 +367,8 @@ pub fn run() -> ExitCode {
             anyhow::ensure!(well, "something is amiss");
             Ok(())
         })),
-        Action::Backup { folder, settings } => {
-            finish(settings.load().and_then(|settings| block_on(upkeep::backup(&settings, &folder))))
+        Action::Backup { folder, keep, settings } => {
+            finish(settings.load().and_then(|settings| block_on(upkeep::backup(&settings, &folder, keep))))
         }
         Action::Restore { folder, settings } => {
             finish(settings.load().and_then(|settings| block_on(upkeep::restore(&settings, &folder))))
