@@ -325,9 +325,15 @@ fn so_many_backups_are_kept() {
     assert!(said.contains("kept in") && said.contains("removed"), "{said}");
     let left = names();
     assert_eq!(left.len(), 4, "{left:?}");
-    assert_eq!((left[0].as_str(), &left[2..]), ("20250104T000000Z", &["99990101T000000Z".into(), "of-somebody-else".into()][..]));
+    assert_eq!(
+        (left[0].as_str(), &left[2..]),
+        ("20250104T000000Z", &["99990101T000000Z".into(), "of-somebody-else".into()][..])
+    );
     let again = folder.path().join("again");
-    assert!(well(&["restore", shown(&kept.join(&left[1])), "--data-dir", shown(&again)]).contains("restored from"));
+    assert!(
+        well(&["restore", shown(&kept.join(&left[1])), "--data-dir", shown(&again)])
+            .contains("restored from")
+    );
     assert_eq!(xinheng(&["backup", shown(&kept), "--keep", "0"]).status.code(), Some(2));
 }
 

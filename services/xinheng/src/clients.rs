@@ -4,9 +4,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Context as _;
 use chassis::{settings::Settings, tls::Dialer, upstream::Upstream};
 use clap::{Args, Subcommand};
-use contract::identity::v1::{
-    self as api, clients_client::ClientsClient, tokens_client::TokensClient,
-};
+use contract::identity::v1::{self as api, clients_client::ClientsClient, tokens_client::TokensClient};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -277,12 +275,14 @@ impl Administrator {
                 show(&self.clients.lock_client(request).await?.into_inner());
             }
             Action::Unlock { client: client_id, why } => {
-                let request = api::UnlockClientRequest { client_id, reason: why.reason, ..Default::default() };
+                let request =
+                    api::UnlockClientRequest { client_id, reason: why.reason, ..Default::default() };
                 let request = self.ask(request);
                 show(&self.clients.unlock_client(request).await?.into_inner());
             }
             Action::Revoke { client: client_id, why } => {
-                let request = api::RevokeTokensRequest { client_id, reason: why.reason, ..Default::default() };
+                let request =
+                    api::RevokeTokensRequest { client_id, reason: why.reason, ..Default::default() };
                 let request = self.ask(request);
                 self.clients.revoke_tokens(request).await?;
                 println!("its tokens are refused from now on");
@@ -303,7 +303,10 @@ impl Administrator {
             let request = self.ask(api::ListClientsRequest { page_size: PAGE, page_token });
             let page = self.clients.list_clients(request).await?.into_inner();
             if first {
-                println!("{:<24} {:<20} {:<6} {:<20} roles; scopes", "client", "department", "", "registered");
+                println!(
+                    "{:<24} {:<20} {:<6} {:<20} roles; scopes",
+                    "client", "department", "", "registered"
+                );
             }
             for client in &page.clients {
                 println!(
@@ -342,7 +345,8 @@ fn show_secret(client: &api::Client) {
 
 fn show(client: &api::Client) {
     let keys: Vec<&str> = client.keys.iter().map(|key| key.kid.as_str()).collect();
-    let locked = client.lock_time.map_or_else(|| String::from("no"), |at| format!("since {}", instant(Some(at))));
+    let locked =
+        client.lock_time.map_or_else(|| String::from("no"), |at| format!("since {}", instant(Some(at))));
     for (what, value) in [
         ("client", client.client_id.clone()),
         ("name", client.display_name.clone()),

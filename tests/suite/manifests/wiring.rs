@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use suites::process::root;
 use xinheng::{command::RoleName, suite};
 
-use super::{OVERLAYS, containers, list, name, of_kind, pod, rendered, report, serves, template, text, workloads};
+use super::{
+    OVERLAYS, containers, list, name, of_kind, pod, rendered, report, serves, template, text, workloads,
+};
 
 const NAME: &str = "app.kubernetes.io/name";
 
@@ -186,8 +188,10 @@ fn backups_are_of_what_is_there_and_go_where_something_is() {
     let suite = of_kind(&city, "StatefulSet")[0];
     // The data's claim is made by the cluster, from the template, for the first pod.
     let data = format!("{}-suite-0", text(&suite["spec"]["volumeClaimTemplates"][0]["metadata"]["name"]));
-    let claims: Vec<&str> =
-        list(&pod(job)["volumes"]).iter().map(|volume| text(&volume["persistentVolumeClaim"]["claimName"])).collect();
+    let claims: Vec<&str> = list(&pod(job)["volumes"])
+        .iter()
+        .map(|volume| text(&volume["persistentVolumeClaim"]["claimName"]))
+        .collect();
     assert_eq!(claims, [&data, "backups"]);
     assert!(named(&city, "PersistentVolumeClaim", &json!("backups")));
     let mounted = |of: &Value, name: &str| {
@@ -200,7 +204,9 @@ fn backups_are_of_what_is_there_and_go_where_something_is() {
     let near = &pod(job)["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0];
     assert!(matches(&near["labelSelector"]["matchLabels"], labels(suite)));
     assert_eq!(near["topologyKey"], "kubernetes.io/hostname");
-    assert!(!of_kind(&city, "Service").iter().any(|service| matches(&service["spec"]["selector"], labels(job))));
+    assert!(
+        !of_kind(&city, "Service").iter().any(|service| matches(&service["spec"]["selector"], labels(job)))
+    );
     assert_eq!(suite["spec"]["volumeClaimTemplates"][0]["spec"]["accessModes"], json!(["ReadWriteOnce"]));
 
     let province = rendered("overlays/province");

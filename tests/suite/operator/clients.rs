@@ -87,7 +87,8 @@ async fn clients_are_administered_from_the_command_line() {
     let signed_in = door.sign_in("transport", &first).await.unwrap();
     signed_in.get("/credit/v1/items").await.unwrap();
     let said = well(&["show", "transport"]);
-    for expected in ["name        交通运输局", "scopes      credit.read credit.write", "locked      no"] {
+    for expected in ["name        交通运输局", "scopes      credit.read credit.write", "locked      no"]
+    {
         assert!(said.contains(expected), "{said}");
     }
     assert!(!said.contains(&first) && !well(&["list"]).contains(&first), "{said}");
