@@ -189,8 +189,8 @@ fn told(status: &Status, url: &str) -> anyhow::Error {
         Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted => {
             Away(format!("{url} does not answer, or can't just now: {}", status.message())).into()
         }
-        // So tonic calls what does not speak gRPC.
-        Code::Unknown | Code::Unimplemented => {
+        // Our own refusals have details; what does not speak gRPC has none.
+        Code::Unknown | Code::Unimplemented | Code::Internal if status.details().is_empty() => {
             anyhow::anyhow!("{url} does not answer as this release's gateway does: {}", status.message())
         }
         _ => anyhow::anyhow!("{}", status.message()),
