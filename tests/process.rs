@@ -10,6 +10,22 @@ use std::{
 
 use xinheng::client::Client;
 
+/// Where a process runs: its address, and the words of a command through which it is started there.
+#[derive(Clone)]
+pub struct Machine {
+    /// How the others reach it.
+    pub address: String,
+    /// For example `ip netns exec NAME`; none on this machine.
+    pub through: Vec<String>,
+}
+
+impl Machine {
+    /// This one.
+    pub fn here() -> Self {
+        Self { address: String::from("127.0.0.1"), through: Vec::new() }
+    }
+}
+
 /// A running `xinheng up`, or one role of it.
 pub struct Suite {
     child: Child,
@@ -19,7 +35,7 @@ pub struct Suite {
     pub admin: String,
     /// From start to the first answer.
     pub started_in: Duration,
-    flags: Vec<String>,
+    command: Vec<String>,
     /// Its data folder.
     pub data_dir: PathBuf,
 }
@@ -57,7 +73,7 @@ pub fn free_port() -> u16 {
 impl Suite {
     /// Starts all of it on a folder, with further flags, and waits for the first answer.
     pub async fn up(data_dir: &Path, more: &[&str]) -> Self {
-        Self::start(free_port(), &["up"], data_dir, more).await
+        Self::start(&Machine::here(), free_port(), &["up"], data_dir, more).await
     }
 
     /// Starts one role on a folder of its own.
@@ -67,30 +83,37 @@ impl Suite {
 
     /// The same on a port that others were told of.
     pub async fn serve_on(port: u16, role: &str, data_dir: &Path, more: &[&str]) -> Self {
-        Self::start(port, &["serve", role], data_dir, more).await
+        Self::serve_at(&Machine::here(), port, role, data_dir, more).await
     }
 
-    async fn start(port: u16, action: &[&str], data_dir: &Path, more: &[&str]) -> Self {
-        let admin = free_port();
+    /// The same on another machine.
+    pub async fn serve_at(at: &Machine, port: u16, role: &str, data_dir: &Path, more: &[&str]) -> Self {
+        Self::start(at, port, &["serve", role], data_dir, more).await
+    }
+
+    async fn start(at: &Machine, port: u16, action: &[&str], data_dir: &Path, more: &[&str]) -> Self {
+        let (host, admin) = (&at.address, free_port());
         let flags = [
             "--data-dir",
             data_dir.to_str().unwrap(),
             "--listen",
-            &format!("127.0.0.1:{port}"),
+            &format!("{host}:{port}"),
             "--admin-listen",
-            &format!("127.0.0.1:{admin}"),
+            &format!("{host}:{admin}"),
             "--log",
             "warn",
         ];
-        let flags: Vec<String> =
-            action.iter().chain(&flags).chain(more).map(|&flag| flag.to_owned()).collect();
-        let (child, started_in) = start(&flags, admin).await;
+        let words = action.iter().chain(&flags).chain(more).map(|&word| word.to_owned());
+        let command: Vec<String> =
+            at.through.iter().cloned().chain([binary().display().to_string()]).chain(words).collect();
+        let admin = format!("http://{host}:{admin}");
+        let (child, started_in) = start(&command, &admin).await;
         Self {
             child,
-            base: format!("http://127.0.0.1:{port}"),
-            admin: format!("http://127.0.0.1:{admin}"),
+            base: format!("http://{host}:{port}"),
+            admin,
             started_in,
-            flags,
+            command,
             data_dir: data_dir.to_path_buf(),
         }
     }
@@ -109,8 +132,7 @@ impl Suite {
     pub async fn kill_and_restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        let admin = self.admin.rsplit(':').next().unwrap().parse().unwrap();
-        let (child, started_in) = start(&self.flags, admin).await;
+        let (child, started_in) = start(&self.command, &self.admin).await;
         self.child = child;
         self.started_in = started_in;
     }
@@ -139,12 +161,15 @@ impl Suite {
     }
 }
 
-async fn start(flags: &[String], admin: u16) -> (Child, Duration) {
-    let binary = binary();
+async fn start(command: &[String], admin: &str) -> (Child, Duration) {
     let started = Instant::now();
-    let mut child =
-        Command::new(binary).args(flags).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
-    let client = Client::new(format!("http://127.0.0.1:{admin}"));
+    let mut child = Command::new(&command[0])
+        .args(&command[1..])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap();
+    let client = Client::new(admin);
     for _ in 0..12_000 {
         if client.try_get("/readyz").await.is_ok_and(|reply| reply.status.is_success()) {
             let started_in = started.elapsed();

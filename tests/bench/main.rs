@@ -5,7 +5,7 @@
 //! stream, `profiles` profiles by code, `import FILE` a file of subjects, `names --data DIR` the linking of names to codes within a real
 //! register, `scoring [subjects]` the evaluation of fact sheets against DuckDB, `currency` how soon a record's grade is seen,
 //! `runs [--subjects N]` a run over a population, `draws [subjects]` a draw of a million, `checks` checks over a million listings,
-//! `figures [subjects]` the figure calls over a population of a million,
+//! `figures [subjects]` the figure calls over a population of a million, `sizes` what things take on PostgreSQL's disk,
 //! `gateway` the door against Envoy, a handler by hand and the service itself, and beside slow clients.
 mod baseline;
 mod checks;
@@ -19,6 +19,7 @@ mod names;
 mod profiles;
 mod runs;
 mod scoring;
+mod sizes;
 
 use std::{
     io::Write,
@@ -56,6 +57,7 @@ fn main() -> anyhow::Result<()> {
             let subjects = rest.first().map_or(Ok(1_000_000), |count| count.parse())?;
             runtime.block_on(figures::measure(subjects))
         }
+        ["sizes"] => runtime.block_on(sizes::measure()),
         ["draws", rest @ ..] => runtime.block_on(draws::measure(rest.first().copied())),
         file => runtime.block_on(measure(file.first().map(Path::new))),
     }

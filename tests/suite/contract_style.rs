@@ -14,7 +14,7 @@ fn ours(name: &str) -> bool {
     name.starts_with("xinheng.")
 }
 
-fn methods() -> Vec<MethodDescriptor> {
+pub(crate) fn methods() -> Vec<MethodDescriptor> {
     pool()
         .services()
         .filter(|service| ours(service.full_name()))
@@ -22,7 +22,8 @@ fn methods() -> Vec<MethodDescriptor> {
         .collect()
 }
 
-fn http(method: &MethodDescriptor) -> Option<(String, String, String)> {
+// Verb, path and body.
+pub(crate) fn http(method: &MethodDescriptor) -> Option<(String, String, String)> {
     let extension = pool().get_extension_by_name("google.api.http").unwrap();
     let options = method.options();
     if !options.has_extension(&extension) {
@@ -259,6 +260,25 @@ fn every_element_has_a_comment() {
             judge(&[6, index], service.name().to_owned());
             for (place, method) in (0..).zip(&service.method) {
                 judge(&[6, index, 2, place], format!("{}.{}", service.name(), method.name()));
+            }
+        }
+    }
+    report(&faults);
+}
+
+// The API's document is read in either language: each call names itself in the field's Chinese.
+#[test]
+fn every_method_has_a_chinese_name_in_its_comment() {
+    let set = prost_types_set();
+    let mut faults = Vec::new();
+    for file in set.file.iter().filter(|file| ours(file.package())) {
+        for place in &file.source_code_info.as_ref().expect("the set keeps its comments").location {
+            // A method is (service = 6, which, method = 2, which).
+            if let [6, service, 2, method] = place.path[..]
+                && !place.leading_comments().chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter))
+            {
+                let method = &file.service[service as usize].method[method as usize];
+                faults.push(format!("{}: the comment of {} has no Chinese", file.name(), method.name()));
             }
         }
     }

@@ -11,6 +11,7 @@ mod exactly_once;
 mod feed_order;
 mod manifests;
 mod operator;
+mod plans;
 mod replicas;
 mod rollout;
 mod tidy;

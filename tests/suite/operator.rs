@@ -1,4 +1,6 @@
-//! The operator's commands by the real binary: doctor, migrate, backup and restore on both databases, feed lag, completions, man pages.
+//! The operator's commands by the real binary: doctor, migrate, backup and restore on both databases, feed lag, clients, completions, man pages.
+mod clients;
+
 use std::{
     io::Write as _,
     path::Path,
@@ -287,6 +289,52 @@ fn the_doctor_says_what_is_amiss_and_what_to_do() {
         "postgres://nobody@127.0.0.1:9/one",
     ]);
     assert!(said.contains("put {service} where its name stands"), "{said}");
+}
+
+#[test]
+fn so_many_backups_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, kept) = (folder.path().join("data"), folder.path().join("kept"));
+    let place = ["--data-dir", shown(&data)];
+    let backup = [&["backup", shown(&kept), "--keep", "2"], &place[..]].concat();
+    // Without a database nothing is made, and nothing removed.
+    assert!(refused(&backup).contains("has no database yet"));
+    well(&[&["migrate"], &place[..]].concat());
+    let names = || {
+        let mut names: Vec<String> = std::fs::read_dir(&kept)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    // What broke off, what is older, and what is not ours.
+    let made = |name: &str, whole: bool| {
+        std::fs::create_dir_all(kept.join(name)).unwrap();
+        if whole {
+            std::fs::write(kept.join(name).join("manifest.json"), "{}").unwrap();
+        }
+    };
+    made("20250101T000000Z", true);
+    made("20250102T000000Z", false);
+    made("20250103T000000Z", true);
+    made("20250104T000000Z", true);
+    made("of-somebody-else", false);
+    made("99990101T000000Z", false);
+    let said = well(&backup);
+    assert!(said.contains("kept in") && said.contains("removed"), "{said}");
+    let left = names();
+    assert_eq!(left.len(), 4, "{left:?}");
+    assert_eq!(
+        (left[0].as_str(), &left[2..]),
+        ("20250104T000000Z", &["99990101T000000Z".into(), "of-somebody-else".into()][..])
+    );
+    let again = folder.path().join("again");
+    assert!(
+        well(&["restore", shown(&kept.join(&left[1])), "--data-dir", shown(&again)])
+            .contains("restored from")
+    );
+    assert_eq!(xinheng(&["backup", shown(&kept), "--keep", "0"]).status.code(), Some(2));
 }
 
 #[test]

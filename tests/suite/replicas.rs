@@ -1,5 +1,7 @@
-//! Two of every service on one PostgreSQL, behind what a cluster's Service is to them: killed, paused and replaced under load, without a
-//! lost write, one applied twice, or a failed request of a client that tries again.
+//! Two of every service on one PostgreSQL, behind what a cluster's Service is to them: killed, paused, replaced and cut off under load,
+//! without a lost write, one applied twice, or a failed request of a client that tries again.
+mod cut_off;
+
 use std::{
     process::Command,
     sync::{
@@ -12,7 +14,7 @@ use std::{
 use chassis::trial::Postgres;
 use serde_json::{Value, json};
 use suites::{
-    process::{Suite, free_port},
+    process::{Machine, Suite, free_port},
     world,
 };
 use tokio::{
@@ -31,18 +33,25 @@ struct Service {
     ports: [u16; 2],
 }
 
+// Whom nothing is heard of is given up, as by who connects through a cluster's Service.
+const CONNECT: Duration = Duration::from_secs(3);
+
 impl Service {
-    async fn open() -> Self {
+    // At an address of this machine that all replicas reach.
+    async fn open(at: &str, machines: &[Machine; 2]) -> Self {
         let ports = [free_port(), free_port()];
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let places = [0, 1].map(|place| format!("{}:{}", machines[place].address, ports[place]));
+        let listener = TcpListener::bind((at, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let turn = Arc::new(AtomicUsize::new(0));
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 let first = turn.fetch_add(1, Ordering::Relaxed);
+                let places = places.clone();
                 tokio::spawn(async move {
                     for place in first..first + 2 {
-                        if let Ok(mut replica) = TcpStream::connect(("127.0.0.1", ports[place % 2])).await {
+                        let connecting = TcpStream::connect(&places[place % 2]);
+                        if let Ok(Ok(mut replica)) = tokio::time::timeout(CONNECT, connecting).await {
                             let _ = copy_bidirectional(&mut client, &mut replica).await;
                             return;
                         }
@@ -58,6 +67,7 @@ impl Service {
 struct Cluster {
     services: Vec<Service>,
     replicas: Vec<[Option<Suite>; 2]>,
+    machines: [Machine; 2],
     folder: tempfile::TempDir,
     url: String,
 }
@@ -67,7 +77,9 @@ fn secret(client: &str) -> String {
 }
 
 impl Cluster {
-    async fn start(postgres: &Postgres) -> Self {
+    // Each service's first replica on the first machine, the second on the second, all of them by one database; what stands before them is
+    // at an address of this machine.
+    async fn start(url: String, at: &str, machines: [Machine; 2]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clients = SERVICES.iter().map(|service| format!("svc-{service}")).chain([String::from("admin")]);
         let secrets: serde_json::Map<String, Value> = clients
@@ -77,10 +89,10 @@ impl Cluster {
         std::fs::write(folder.path().join("clients.json"), Value::Object(secrets).to_string()).unwrap();
         let mut services = Vec::new();
         for _ in SERVICES {
-            services.push(Service::open().await);
+            services.push(Service::open(at, &machines).await);
         }
         let replicas = SERVICES.iter().map(|_| [None, None]).collect();
-        let mut cluster = Self { services, replicas, folder, url: postgres.url("replicas") };
+        let mut cluster = Self { services, replicas, machines, folder, url };
         // The gateway first, since the others sign in there.
         for service in (0..SERVICES.len()).rev() {
             for replica in 0..2 {
@@ -107,7 +119,7 @@ impl Cluster {
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
         let data = self.folder.path().join(format!("{name}-{replica}"));
         let port = self.services[service].ports[replica];
-        let started = Suite::serve_on(port, name, &data, &flags).await;
+        let started = Suite::serve_at(&self.machines[replica], port, name, &data, &flags).await;
         self.replicas[service][replica] = Some(started);
     }
 
@@ -166,19 +178,61 @@ async fn department(client: Client, number: u32, enough: Arc<AtomicBool>) -> (u3
     (sent, position)
 }
 
+/// Departments at work, and what they have to find at the end.
+struct Load {
+    office: Client,
+    enough: Arc<AtomicBool>,
+    departments: Vec<tokio::task::JoinHandle<(u32, String)>>,
+}
+
+impl Load {
+    async fn begin(cluster: &Cluster) -> Self {
+        let office = Client::new(cluster.door()).patient(Duration::from_secs(60));
+        let office = office.sign_in("admin", &secret("admin")).await.unwrap();
+        office.post("/credit/v1/subjects:batchUpsert", world::subjects(1..SUBJECTS + 1)).await.unwrap();
+        office.post("/grading/v1/schemes", world::scheme("replicas", "PUBLIC")).await.unwrap();
+        office.post("/grading/v1/schemes/replicas:publish", json!({})).await.unwrap();
+        let enough = Arc::new(AtomicBool::new(false));
+        let departments =
+            (0..CLIENTS).map(|number| tokio::spawn(department(office.clone(), number, enough.clone())));
+        Self { office: office.clone(), enough: enough.clone(), departments: departments.collect() }
+    }
+
+    // No request failed, no acknowledged write is lost, none is there twice, and every grade has followed; how many were acknowledged.
+    async fn end(self) -> u32 {
+        let Self { office, enough, departments } = self;
+        enough.store(true, Ordering::Relaxed);
+        let mut acknowledged = 0;
+        for department in departments {
+            let (sent, position) = department.await.unwrap();
+            acknowledged += sent;
+            let path = format!(
+                "/grading/v1/subjects/{}/grades?purpose=check&minPosition={position}",
+                world::code(1)
+            );
+            office.get(&path).await.unwrap();
+        }
+        assert!(acknowledged >= 200, "the load was none: {acknowledged}");
+        let figures = office.get("/credit/v1/figures").await.unwrap();
+        assert_eq!(figures["records"], acknowledged, "{figures}");
+        // A run from the facts changes no grade.
+        let run = office.post("/grading/v1/runs", json!({ "scheme": "replicas" })).await.unwrap();
+        let run = office.wait("grading", &run, |_| {}).await.unwrap();
+        assert_eq!(
+            (&run["response"]["evaluated"], &run["response"]["changed"]),
+            (&json!(SUBJECTS), &json!(0)),
+            "{run}"
+        );
+        acknowledged
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_are_killed_paused_and_replaced_and_nobody_notices() {
     let postgres = Postgres::start();
-    let mut cluster = Cluster::start(&postgres).await;
-    let office = Client::new(cluster.door()).patient(Duration::from_secs(60));
-    let office = office.sign_in("admin", &secret("admin")).await.unwrap();
-    office.post("/credit/v1/subjects:batchUpsert", world::subjects(1..SUBJECTS + 1)).await.unwrap();
-    office.post("/grading/v1/schemes", world::scheme("replicas", "PUBLIC")).await.unwrap();
-    office.post("/grading/v1/schemes/replicas:publish", json!({})).await.unwrap();
-
-    let enough = Arc::new(AtomicBool::new(false));
-    let departments: Vec<_> =
-        (0..CLIENTS).map(|number| tokio::spawn(department(office.clone(), number, enough.clone()))).collect();
+    let machines = [Machine::here(), Machine::here()];
+    let mut cluster = Cluster::start(postgres.url("replicas"), "127.0.0.1", machines).await;
+    let load = Load::begin(&cluster).await;
     for service in 0..SERVICES.len() {
         cluster.kill(service, 0);
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -190,25 +244,5 @@ async fn replicas_are_killed_paused_and_replaced_and_nobody_notices() {
             cluster.replace(service, replica).await;
         }
     }
-    enough.store(true, Ordering::Relaxed);
-    let mut acknowledged = 0;
-    for department in departments {
-        let (sent, position) = department.await.unwrap();
-        acknowledged += sent;
-        let path =
-            format!("/grading/v1/subjects/{}/grades?purpose=check&minPosition={position}", world::code(1));
-        office.get(&path).await.unwrap();
-    }
-    assert!(acknowledged >= 200, "the load was none: {acknowledged}");
-
-    let figures = office.get("/credit/v1/figures").await.unwrap();
-    assert_eq!(figures["records"], acknowledged, "{figures}");
-    // The grades have followed every record: a run from the facts changes none.
-    let run = office.post("/grading/v1/runs", json!({ "scheme": "replicas" })).await.unwrap();
-    let run = office.wait("grading", &run, |_| {}).await.unwrap();
-    assert_eq!(
-        (&run["response"]["evaluated"], &run["response"]["changed"]),
-        (&json!(SUBJECTS), &json!(0)),
-        "{run}"
-    );
+    load.end().await;
 }

@@ -57,10 +57,16 @@ impl Committed {
 
 // What runs longer is a fault, and is ended before it holds everybody up. Who needs others says so in the URL:
 // `?options=-c%20statement_timeout%3D1h`.
-const LIMITS: [(&str, &str); 3] = [
+//
+// A replica that is cut off closes nothing: without the last four its transactions would hold their locks for minutes, the others waiting.
+const LIMITS: [(&str, &str); 7] = [
     ("statement_timeout", "5min"),
     ("lock_timeout", "1min"),
     ("idle_in_transaction_session_timeout", "5min"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "25s"),
 ];
 
 // A connection that was idle for longer may have been cut meanwhile.

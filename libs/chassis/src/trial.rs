@@ -179,6 +179,11 @@ impl Postgres {
 
     /// Makes and starts one with further settings.
     pub fn start_with(settings: &[&str]) -> Self {
+        Self::start_on(5432, settings)
+    }
+
+    /// The same with settings that let it listen on the network, at a port of its own.
+    pub fn start_on(port: u16, settings: &[&str]) -> Self {
         let bin = Self::bin().expect("PostgreSQL is not installed: apt-get install postgresql");
         let folder = tempfile::tempdir().unwrap().keep();
         let data = folder.join("data");
@@ -211,6 +216,7 @@ impl Postgres {
             .arg(&data)
             .args(["-c", "listen_addresses=", "-c", "max_connections=500"])
             .args(settings)
+            .args(["-p", &port.to_string()])
             .arg("-k")
             .arg(&folder)
             .stdin(Stdio::piped())
@@ -219,7 +225,7 @@ impl Postgres {
             .spawn()
             .expect("postgres runs");
         let postgres = Self { folder, keeper };
-        postgres.wait(&bin);
+        postgres.wait(&bin, port);
         postgres
     }
 
@@ -235,10 +241,10 @@ impl Postgres {
         std::fs::canonicalize(place.join("initdb")).unwrap().parent().map(Path::to_path_buf)
     }
 
-    fn wait(&self, bin: &Path) {
+    fn wait(&self, bin: &Path, port: u16) {
         for _ in 0..400 {
             let ready = Command::new(bin.join("pg_isready"))
-                .args(["-q", "-h"])
+                .args(["-q", "-p", &port.to_string(), "-h"])
                 .arg(&self.folder)
                 .status()
                 .is_ok_and(|status| status.success());

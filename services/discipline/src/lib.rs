@@ -77,6 +77,7 @@ impl MigratorTrait for Migrator {
             ("discipline_0003_feedback", include_str!("../migrations/0003_feedback.sql")),
             ("discipline_0004_procedure", include_str!("../migrations/0004_procedure.sql")),
             ("discipline_0005_suggestions", include_str!("../migrations/0005_suggestions.sql")),
+            ("discipline_0020_reads", include_str!("../migrations/0020_reads.sql")),
         ])
     }
 }

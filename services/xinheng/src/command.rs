@@ -5,7 +5,7 @@ use chassis::{serve, settings::Settings, telemetry};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use crate::{demo, suite, upkeep, verify};
+use crate::{clients, demo, suite, upkeep, verify};
 
 /// Credit-based supervision of enterprises 信用分级分类监管, as one suite.
 #[derive(Parser)]
@@ -63,6 +63,9 @@ enum Action {
     /// Keeps every database and the secrets in a new folder, while the suite runs
     Backup {
         folder: PathBuf,
+        /// Makes a folder of its own in that one, named by the instant, and then removes the oldest beyond so many
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+        keep: Option<u16>,
         #[command(flatten)]
         settings: Flags,
     },
@@ -85,6 +88,13 @@ enum Action {
     Feed {
         #[command(subcommand)]
         action: FeedAction,
+    },
+    /// The clients of a running gateway; exit 1 where it refuses, 3 where it does not answer
+    Clients {
+        #[command(subcommand)]
+        action: clients::Action,
+        #[command(flatten)]
+        door: clients::Door,
     },
     /// Prints a shell's completions
     Completions { shell: clap_complete::Shell },
@@ -357,8 +367,8 @@ pub fn run() -> ExitCode {
             anyhow::ensure!(well, "something is amiss");
             Ok(())
         })),
-        Action::Backup { folder, settings } => {
-            finish(settings.load().and_then(|settings| block_on(upkeep::backup(&settings, &folder))))
+        Action::Backup { folder, keep, settings } => {
+            finish(settings.load().and_then(|settings| block_on(upkeep::backup(&settings, &folder, keep))))
         }
         Action::Restore { folder, settings } => {
             finish(settings.load().and_then(|settings| block_on(upkeep::restore(&settings, &folder))))
@@ -367,6 +377,7 @@ pub fn run() -> ExitCode {
         Action::Feed { action: FeedAction::Lag { settings } } => {
             finish(settings.load().and_then(|settings| block_on(upkeep::lag(&settings))))
         }
+        Action::Clients { action, door } => finish(block_on(clients::run(&door, action))),
         Action::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut definition(), "xinheng", &mut script);
@@ -408,7 +419,7 @@ fn finish(outcome: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xinheng: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<clients::Away>() { ExitCode::from(3) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The suite put together: `up` runs every role in one process, `serve` one of them, `demo` tells the story on a fictional city,
-//! `upkeep` is the operator's.
+//! `upkeep` and `clients` are the operator's.
 
 pub mod client;
+mod clients;
 pub mod command;
 mod demo;
 pub mod suite;

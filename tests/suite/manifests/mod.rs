@@ -37,12 +37,23 @@ fn list(value: &Value) -> &[Value] {
 
 /// What makes pods.
 fn workloads(manifests: &[Value]) -> Vec<&Value> {
-    let kinds = ["Deployment", "StatefulSet", "Job"];
+    let kinds = ["Deployment", "StatefulSet", "Job", "CronJob"];
     manifests.iter().filter(|manifest| kinds.contains(&text(&manifest["kind"]))).collect()
 }
 
+// What a workload makes its pods from.
+fn template(workload: &Value) -> &Value {
+    let of = if workload["kind"] == "CronJob" { &workload["spec"]["jobTemplate"] } else { workload };
+    &of["spec"]["template"]
+}
+
 fn pod(workload: &Value) -> &Value {
-    &workload["spec"]["template"]["spec"]
+    &template(workload)["spec"]
+}
+
+// Whether its pods serve, and do not end by themselves.
+fn serves(workload: &Value) -> bool {
+    !["Job", "CronJob"].contains(&text(&workload["kind"]))
 }
 
 fn containers(workload: &Value) -> impl Iterator<Item = &Value> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chassis::settings::Settings;
 use serde_json::{Value, json};
 
-use super::{OVERLAYS, containers, list, name, of_kind, pod, rendered, report, text, workloads};
+use super::{OVERLAYS, containers, list, name, of_kind, pod, rendered, report, serves, text, workloads};
 
 /// A container's variables as it sees them, and the names of those that come from secrets.
 fn variables(manifests: &[Value], container: &Value) -> (BTreeMap<String, String>, BTreeSet<String>) {
@@ -133,7 +133,7 @@ fn every_container_is_bound_and_asks_for_what_it_needs() {
                     holds(volumes.contains(&text(&mount["name"])), &format!("{at} mounts what is not there"));
                 }
             }
-            if workload["kind"] == "Job" {
+            if !serves(workload) {
                 continue;
             }
             for container in containers(workload) {

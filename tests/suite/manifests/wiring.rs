@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use suites::process::root;
 use xinheng::{command::RoleName, suite};
 
-use super::{OVERLAYS, containers, list, name, of_kind, pod, rendered, report, text, workloads};
+use super::{
+    OVERLAYS, containers, list, name, of_kind, pod, rendered, report, serves, template, text, workloads,
+};
 
 const NAME: &str = "app.kubernetes.io/name";
 
@@ -97,7 +99,7 @@ fn nothing_is_open_by_itself() {
 }
 
 fn labels(workload: &Value) -> &Value {
-    &workload["spec"]["template"]["metadata"]["labels"]
+    &template(workload)["metadata"]["labels"]
 }
 
 fn matches(selector: &Value, labels: &Value) -> bool {
@@ -149,7 +151,7 @@ fn every_name_leads_to_something() {
             if !named("ServiceAccount", &pod(workload)["serviceAccountName"]) {
                 lost(workload, "has no account");
             }
-            if workload["kind"] == "Job" {
+            if !serves(workload) {
                 continue;
             }
             if !matches(&workload["spec"]["selector"]["matchLabels"], labels(workload)) {
@@ -174,6 +176,52 @@ fn every_name_leads_to_something() {
         }
     }
     report(&faults);
+}
+
+#[test]
+fn backups_are_of_what_is_there_and_go_where_something_is() {
+    let city = rendered("overlays/city");
+    let named = |manifests: &[Value], kind: &str, name: &Value| {
+        of_kind(manifests, kind).iter().any(|found| &found["metadata"]["name"] == name)
+    };
+    let [job] = of_kind(&city, "CronJob")[..] else { panic!("one job makes the backups") };
+    let suite = of_kind(&city, "StatefulSet")[0];
+    // The data's claim is made by the cluster, from the template, for the first pod.
+    let data = format!("{}-suite-0", text(&suite["spec"]["volumeClaimTemplates"][0]["metadata"]["name"]));
+    let claims: Vec<&str> = list(&pod(job)["volumes"])
+        .iter()
+        .map(|volume| text(&volume["persistentVolumeClaim"]["claimName"]))
+        .collect();
+    assert_eq!(claims, [&data, "backups"]);
+    assert!(named(&city, "PersistentVolumeClaim", &json!("backups")));
+    let mounted = |of: &Value, name: &str| {
+        let mounts = list(&pod(of)["containers"][0]["volumeMounts"]).to_vec();
+        mounts.into_iter().find(|mount| mount["name"] == name).map(|mount| mount["mountPath"].clone())
+    };
+    assert_eq!(mounted(job, "data"), mounted(suite, "data"));
+    assert_eq!(mounted(job, "backups").as_ref(), Some(&pod(job)["containers"][0]["args"][1]));
+    // Both on one machine, or the volume can't be there; no Service sends calls to it.
+    let near = &pod(job)["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0];
+    assert!(matches(&near["labelSelector"]["matchLabels"], labels(suite)));
+    assert_eq!(near["topologyKey"], "kubernetes.io/hostname");
+    assert!(
+        !of_kind(&city, "Service").iter().any(|service| matches(&service["spec"]["selector"], labels(job)))
+    );
+    assert_eq!(suite["spec"]["volumeClaimTemplates"][0]["spec"]["accessModes"], json!(["ReadWriteOnce"]));
+
+    let province = rendered("overlays/province");
+    let [scheduled] = of_kind(&province, "ScheduledBackup")[..] else { panic!("one schedule") };
+    assert!(named(&province, "Cluster", &scheduled["spec"]["cluster"]["name"]));
+    let plugin = &of_kind(&province, "Cluster")[0]["spec"]["plugins"][0];
+    assert_eq!(plugin["name"], scheduled["spec"]["pluginConfiguration"]["name"]);
+    assert!(named(&province, "ObjectStore", &plugin["parameters"]["barmanObjectName"]));
+    assert_eq!(text(&scheduled["spec"]["schedule"]).split(' ').count(), 6, "with seconds");
+    let keys = &of_kind(&province, "ObjectStore")[0]["spec"]["configuration"]["s3Credentials"];
+    let readme = std::fs::read_to_string(root().join("k8s/README.md")).unwrap();
+    for key in ["accessKeyId", "secretAccessKey"] {
+        assert_eq!(keys[key]["name"], "backup-store");
+        assert!(readme.contains(&format!("--from-literal={}=", text(&keys[key]["key"]))), "{key}");
+    }
 }
 
 #[test]

@@ -2,9 +2,10 @@
 use std::sync::Arc;
 
 use chassis::{
-    Answer, Context, Fault, Tx,
+    Answer, App as _, Context, Fault, Tx,
     clock::micros,
     decisions::{self, Decision},
+    ids,
 };
 use contract::identity::v1 as api;
 use serde_json::{Value, json};
@@ -55,6 +56,24 @@ pub async fn set_keys(
     let kids: Vec<&str> = request.keys.iter().map(|key| key.kid.as_str()).collect();
     let detail = json!({ "keys": kids, "reason": request.reason });
     recorded(tx, context, "client.keys_set", &after, detail).await
+}
+
+/// Puts a new secret in the place of what a client signed in by, and shows it this once.
+pub async fn renew_secret(
+    app: &Arc<App>,
+    context: &Context,
+    request: api::RenewSecretRequest,
+) -> Answer<api::Client> {
+    let client_secret = ids::secret()?;
+    let secret_hash = app.hashed(&client_secret).await?;
+    let tx = app.store().begin().await?;
+    let before = another(context, &tx, &request.client_id).await?;
+    let after = rows::Client { secret_hash, keys: String::new(), ..before };
+    rows::update(&tx, &after).await?;
+    let detail = json!({ "reason": request.reason });
+    let client = recorded(&tx, context, "client.secret_renewed", &after, detail).await?;
+    tx.commit().await?;
+    Ok(api::Client { client_secret, ..client })
 }
 
 /// Locks a client, and ends its tokens.

@@ -205,6 +205,14 @@ impl Clients for Calls {
         self.0.told(answered).await
     }
 
+    // Nor this.
+    async fn renew_secret(
+        &self,
+        r: Request<api::RenewSecretRequest>,
+    ) -> Result<Response<api::Client>, Status> {
+        call(&self.0, r, grants::renew_secret).await
+    }
+
     async fn lock_client(&self, r: Request<api::LockClientRequest>) -> Result<Response<api::Client>, Status> {
         let answered = mutate(&self.0, r, grants::lock).await;
         self.0.told(answered).await

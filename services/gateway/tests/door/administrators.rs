@@ -38,6 +38,7 @@ async fn each_may_what_is_its_own_and_nothing_else() {
         ("GET", CLIENTS.to_owned(), json!({}), &[SYSTEM, SECURITY, AUDIT]),
         ("GET", act(""), json!({}), &[SYSTEM, SECURITY, AUDIT]),
         ("POST", act(":setGrants"), json!({ "scopes": ["credit.read"] }), &[SECURITY]),
+        ("POST", act(":renewSecret"), json!({}), &[SECURITY]),
         ("POST", act(":lock"), json!({}), &[SECURITY]),
         ("POST", act(":unlock"), json!({}), &[SECURITY]),
         ("POST", act(":revokeTokens"), json!({}), &[SECURITY]),
@@ -95,6 +96,7 @@ async fn nobody_grants_alone_to_itself_or_two_of_the_three() {
         (format!("a-{SECURITY}"), "lock"),
         (String::from("audit-admin"), "lock"),
         (String::from("security-admin"), "setKeys"),
+        (String::from("system-admin"), "renewSecret"),
     ] {
         let refused = world.as_role(SECURITY, "POST", &format!("{CLIENTS}/{own}:{act}"), json!({})).await;
         assert_eq!(
@@ -147,6 +149,26 @@ async fn grants_locks_and_keys_take_hold_at_once() {
         world.as_role(SECURITY, "POST", &format!("{CLIENTS}/li:setKeys"), wrong).await.status,
         StatusCode::BAD_REQUEST
     );
+    // A secret again, in the place of the keys, and another in its place: the one before holds no more, tokens got by it do.
+    let renew = async |client: &str| {
+        let path = format!("{CLIENTS}/{client}:renewSecret");
+        world.as_role(SECURITY, "POST", &path, json!({ "reason": "一年一换" })).await
+    };
+    let first = renew("li").await.json();
+    assert_eq!(first["keys"], json!([]), "{first}");
+    let first = first["clientSecret"].as_str().unwrap().to_owned();
+    let bearer = world.token("li", &first).await;
+    let second = renew("li").await.json()["clientSecret"].as_str().unwrap().to_owned();
+    assert_eq!(world.sign_in("li", &first).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(changes(bearer).await, StatusCode::OK);
+    assert_eq!(changes(world.token("li", &second).await).await, StatusCode::OK);
+    for nobody in ["nobody", "svc-credit"] {
+        assert_eq!(renew(nobody).await.status, StatusCode::NOT_FOUND, "{nobody}");
+    }
+    let told = world.as_role(AUDIT, "GET", "/identity/v1/changes?subject=li&pageSize=1", json!({})).await;
+    let told = String::from_utf8_lossy(&told.body).into_owned();
+    assert!(told.contains("client.secret_renewed") && told.contains("一年一换"), "{told}");
+    assert!(!told.contains(&second), "{told}");
 }
 
 #[tokio::test]

@@ -401,10 +401,23 @@ pub struct Whose<'a> {
     pub uscc: &'a str,
 }
 
-const WHOSE: &str = "($1 = '' OR v.visit_id IN (SELECT visit FROM visit_inspectors WHERE inspector = $1)) \
-     AND ($2 = '' OR v.draw IN (SELECT d.draw_id FROM draws d JOIN plan_departments p ON p.plan_id = d.plan WHERE p.department = $2 \
-     UNION ALL SELECT o.order_id FROM orders o JOIN plan_departments p ON p.plan_id = o.plan WHERE p.department = $2)) \
-     AND ($3 = '' OR v.uscc = $3)";
+// Only what is asked for stands in the statement: a subquery beside "or nothing was asked" would be run for each visit there is.
+fn of_whom(whose: &Whose<'_>) -> String {
+    let of = |asked: &str, number: u8, condition: &str| {
+        if asked.is_empty() { format!("${number} = ''") } else { condition.to_owned() }
+    };
+    [
+        of(whose.inspector, 1, "v.visit_id IN (SELECT visit FROM visit_inspectors WHERE inspector = $1)"),
+        of(
+            whose.department,
+            2,
+            "v.draw IN (SELECT d.draw_id FROM draws d JOIN plan_departments p ON p.plan_id = d.plan WHERE p.department = $2 \
+             UNION ALL SELECT o.order_id FROM orders o JOIN plan_departments p ON p.plan_id = o.plan WHERE p.department = $2)",
+        ),
+        of(whose.uscc, 3, "v.uscc = $3"),
+    ]
+    .join(" AND ")
+}
 
 fn unpublished() -> String {
     format!("v.status = {} AND v.publish_due_on <> '' AND v.publish_due_on < $4", Status::Recorded as i32)
@@ -447,7 +460,8 @@ pub async fn assignments(
     page: &Page,
 ) -> Answer<Vec<String>> {
     let mut text = format!(
-        "SELECT v.visit_id FROM visits v WHERE v.visit_id > $5 AND ($6 = 0 OR v.status = $6) AND $4 <> '' AND {WHOSE}"
+        "SELECT v.visit_id FROM visits v WHERE v.visit_id > $5 AND ($6 = 0 OR v.status = $6) AND $4 <> '' AND {}",
+        of_whom(whose)
     );
     if which.overdue {
         text = format!("{text} AND {}", unpublished());
@@ -474,10 +488,11 @@ pub struct Counts {
 pub async fn count(db: &impl ConnectionTrait, whose: &Whose<'_>, today: &str) -> Answer<Counts> {
     let text = format!(
         "SELECT COUNT(CASE WHEN v.status = {} THEN 1 END) AS planned, COUNT(CASE WHEN {} THEN 1 END) AS overdue, \
-         COUNT(CASE WHEN {} THEN 1 END) AS rectification_overdue FROM visits v WHERE {WHOSE}",
+         COUNT(CASE WHEN {} THEN 1 END) AS rectification_overdue FROM visits v WHERE {}",
         Status::Planned as i32,
         unpublished(),
-        not_put_right()
+        not_put_right(),
+        of_whom(whose)
     );
     let row = Counts::find_by_statement(sql(db, &text, values(whose, today))).one(db).await?;
     Ok(row.unwrap_or_default())

@@ -1,5 +1,10 @@
 //! `backup`: every database and the secrets into a new folder, while the suite runs.
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use chassis::{clock::Clock, settings::Settings};
@@ -7,8 +12,43 @@ use chassis::{clock::Clock, settings::Settings};
 use super::{COPIED_IN_ORDER, Databases, Kept, MANIFEST, Manifest, SECRETS, digest, postgres, sync};
 use crate::suite;
 
-/// Makes a backup in a folder that is not there yet, or empty.
-pub async fn backup(settings: &Settings, folder: &Path) -> anyhow::Result<()> {
+/// Makes a backup in a folder that is not there yet, or empty; where so many are to be kept, in one of its own in that folder.
+pub async fn backup(settings: &Settings, folder: &Path, keep: Option<u16>) -> anyhow::Result<()> {
+    let Some(keep) = keep else { return one(settings, folder).await };
+    let now = Clock::default().now();
+    // Sorted by its name, it is sorted by time.
+    one(settings, &folder.join(now.strftime("%Y%m%dT%H%M%SZ").to_string())).await?;
+    for old in superfluous(folder, keep.into())? {
+        fs::remove_dir_all(&old).with_context(|| format!("{} can't be removed", old.display()))?;
+        println!("removed {}", old.display());
+    }
+    Ok(())
+}
+
+// Of the backups in a folder those older than so many whole ones, and what broke off before the last of these. What is named otherwise is
+// not ours.
+fn superfluous(folder: &Path, keep: usize) -> anyhow::Result<Vec<PathBuf>> {
+    let mut backups = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("{} can't be read", folder.display()))? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", name).is_ok() && path.is_dir() {
+            backups.push(path);
+        }
+    }
+    backups.sort();
+    let (mut whole, mut old) = (0, Vec::new());
+    for backup in backups.into_iter().rev() {
+        if backup.join(MANIFEST).exists() && whole < keep {
+            whole += 1;
+        } else if whole > 0 {
+            old.push(backup);
+        }
+    }
+    Ok(old)
+}
+
+async fn one(settings: &Settings, folder: &Path) -> anyhow::Result<()> {
     let databases = Databases::of(settings, &[])?;
     let taken = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
     anyhow::ensure!(!taken, "{} is not empty; name a folder for this backup alone", folder.display());
