@@ -28,10 +28,14 @@ const READ_MOST: u64 = 1_500;
 const TIMES: usize = 6;
 
 /// What reads much, by the beginning of its path, which a space ends where it is the whole, and why it may.
-const MAY_READ: [(&str, &str); 11] = [
+const MAY_READ: [(&str, &str); 12] = [
     ("/sampling/v1/plans/transport-2026-q1:preview", "it tells what a commit would freeze: the population"),
     ("/discipline/v1/lapses", "it goes through all active listings for what has lapsed"),
     ("/sampling/v1/effect", "a statistic over the visits of a scheme"),
+    (
+        "/sampling/v1/visits?purpose=%E7%9B%91%E7%AE%A1&department=",
+        "by the draws of the department's plans: a few in life, while here one plan has all of them",
+    ),
     ("/sampling/v1/visits?purpose=%E7%9B%91%E7%AE%A1 ", "beside the page it counts all that wait"),
     ("/sampling/v1/visits?purpose=%E7%9B%91%E7%AE%A1&status=", "beside the page it counts all that wait"),
     ("/sampling/v1/visits?purpose=%E7%9B%91%E7%AE%A1&overdue=", "beside the page it counts all that wait"),
