@@ -23,13 +23,14 @@ use tokio::{
 };
 use xinheng::client::Client;
 
+use crate::clients::{PACE, timed};
+
 const LISTED: u32 = 1_000_000;
 const CLIENTS: u32 = 16;
 const CALLS: u32 = 2_000;
 const BATCH: u32 = 10_000;
 const BATCHES: u32 = 100;
 const ROUNDS: u32 = 3;
-const PACE: Duration = Duration::from_millis(20);
 // A built-in list, so that the listings have a wording.
 const LIST: &str = "procurement-serious";
 
@@ -139,37 +140,21 @@ async fn ask(client: &mut ChecksClient<Upstream>, uscc: Vec<String>) -> anyhow::
 
 // As many as come through, or at a pace: how long somebody waits.
 async fn single(gateway: &Suite, discipline: &Suite, pace: Option<Duration>) -> anyhow::Result<()> {
-    let mut work = Vec::new();
-    for place in 0..CLIENTS {
-        let mut client = ChecksClient::new(client(gateway, discipline)?);
-        work.push(async move {
-            let mut times = Vec::new();
-            let began = Instant::now();
-            for (turn, code) in (0..).zip(asked(place * 1_000_003, CALLS + CALLS / 10, 2)) {
-                if let Some(pace) = pace {
-                    tokio::time::sleep_until((began + pace * turn + pace * place / CLIENTS).into()).await;
-                }
-                let started = Instant::now();
-                ask(&mut client, vec![code]).await?;
-                // The first tenth warms up.
-                if turn >= CALLS / 10 {
-                    times.push(started.elapsed());
-                }
-            }
-            anyhow::Ok(times)
-        });
-    }
-    let started = Instant::now();
-    let mut times = futures::future::try_join_all(work).await?.concat();
-    let took = started.elapsed();
-    times.sort_unstable();
-    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64() * 1e3;
-    let rate = times.len() as f64 * 1.1 / took.as_secs_f64();
+    let clients = (0..CLIENTS).map(|_| Ok(ChecksClient::new(client(gateway, discipline)?)));
+    let clients = clients.collect::<anyhow::Result<Vec<_>>>()?;
+    let calls = if pace.is_some() { CALLS / 4 } else { CALLS };
+    let times = timed(clients, calls, pace, |mut client, place, turn| async move {
+        ask(&mut client, asked(place * 1_000_003 + turn, 1, 2)).await?;
+        Ok(())
+    });
+    let times = times.await?;
+    let milliseconds = |percent| times.within(percent).as_secs_f64() * 1e3;
     println!(
-        "one code, gRPC, {CLIENTS} clients{}: median {:.2} ms, p99 {:.2} ms, {rate:.0} calls/s",
+        "one code, gRPC, {CLIENTS} clients{}: median {:.2} ms, p99 {:.2} ms, {:.0} calls/s",
         if pace.is_some() { " at a pace" } else { "" },
-        at(50),
-        at(99)
+        milliseconds(50),
+        milliseconds(99),
+        times.rate()
     );
     Ok(())
 }

@@ -9,6 +9,7 @@
 //! `gateway` the door against Envoy, a handler by hand and the service itself, and beside slow clients.
 mod baseline;
 mod checks;
+mod clients;
 mod currency;
 mod draws;
 mod figures;

@@ -8,7 +8,8 @@ use sea_orm::ConnectionTrait;
 use super::{Asked, Counted, Tally, keep};
 use crate::{fault::Answer, storage::Tx};
 
-const FIGURE: &str = "filings";
+/// The figure's name.
+pub const FIGURE: &str = "filings";
 const OBJECTION: &str = "OBJECTION";
 const FILED: &str = "FILED";
 const IN_TIME: &str = "IN_TIME";

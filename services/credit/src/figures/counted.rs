@@ -49,13 +49,15 @@ pub async fn follow(app: Arc<Credit>, stopping: CancellationToken) {
     }
 }
 
-/// What is kept as of the newest change, read in a view; nothing where so many changes are not counted yet that counting all anew is due.
+/// What is kept with all that had changed when it was asked for, read in a view; nothing where so many changes are not counted yet that counting all
+/// anew is due.
 pub async fn caught_up(store: &Store) -> Answer<Option<DatabaseTransaction>> {
+    // What goes on changing meanwhile need not be in it: a caller would run after it for ever.
+    let asked = feed::newest(store).await?;
     for _ in 0..3 {
         // The view is taken with its first read: what it shows of the cursor, it shows of the figures.
         let view = store.view().await?;
-        let reached = noted(&view).await?;
-        if Position::parse(&reached)? == feed::newest(store).await? {
+        if Position::parse(&noted(&view).await?)? >= asked {
             return Ok(Some(view));
         }
         drop(view);

@@ -17,7 +17,7 @@ use crate::{
 
 /// Begins to keep the figures of a database from before they were kept.
 pub async fn adopt(store: &Store) -> Answer<()> {
-    figures::adopt(store, "filings", async |tx: &Tx| anew(tx).await).await
+    figures::adopt(store, filings::FIGURE, async |tx: &Tx| anew(tx).await).await
 }
 
 #[derive(FromQueryResult)]

@@ -121,18 +121,21 @@ impl Index {
         };
         let from = days(listing.from.parse().map_err(|_| unreadable())?);
         let measures = listing.consequences.as_ref().map(|consequences| consequences.measures.clone());
-        let ground = self.ground_number(Ground { list: (listing.list_id.clone(), list_version), measures });
+        let ground = Ground { list: (listing.list_id.clone(), list_version), measures };
+        let ground = self.ground_number(ground).ok_or_else(unreadable)?;
         let under_objection = listing.state() == State::UnderObjection;
         self.insert(Entry { code, id, ground, under_objection, from, until, next: NONE });
         Ok(())
     }
 
-    fn ground_number(&mut self, ground: Ground) -> u16 {
-        let place = self.grounds.iter().position(|known| *known == ground).unwrap_or_else(|| {
+    // None where there are more than any city decides on.
+    fn ground_number(&mut self, ground: Ground) -> Option<u16> {
+        let known = self.grounds.iter().position(|known| *known == ground);
+        let place = u16::try_from(known.unwrap_or(self.grounds.len())).ok()?;
+        if known.is_none() {
             self.grounds.push(ground);
-            self.grounds.len() - 1
-        });
-        u16::try_from(place).unwrap_or(u16::MAX)
+        }
+        Some(place)
     }
 
     fn insert(&mut self, mut entry: Entry) {

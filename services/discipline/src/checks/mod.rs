@@ -4,7 +4,7 @@ mod standing;
 
 use std::{cell::OnceCell, sync::Arc};
 
-use chassis::{Answer, Context, clock::wire, language::Language, language::Text, validation};
+use chassis::{Answer, Context, Fault, clock::wire, language::Language, language::Text, validation};
 use contract::discipline::v1 as api;
 use futures::{StreamExt, stream::BoxStream};
 use identifiers::{CodeFault, CodeStatus, Uscc};
@@ -59,8 +59,9 @@ pub fn stream(
     let answers = questions.take_until(stopping.cancelled_owned()).map(move |question| {
         // Each question has its own instant, as if it were a call of its own.
         let context = Context { now: app.clock.now(), ..context.clone() };
+        let language = context.language;
         let answer = tokio::spawn(one_of_stream(app.clone(), context, question));
-        async move { answer.await.unwrap_or_else(|error| Err(Status::internal(error.to_string()))) }
+        async move { answer.await.unwrap_or_else(|error| Err(Fault::internal(error).into_status(language))) }
     });
     Ok(answers.buffered(AHEAD).boxed())
 }
@@ -118,12 +119,9 @@ impl<'a> Asker<'a> {
         let (mut listings, mut measures) = (Vec::new(), Vec::<api::BindingMeasure>::new());
         for entry in self.state.index.find(code, self.today) {
             let id = entry.listing();
-            let (Some(ground), Some(follows)) =
-                (self.state.index.grounds().get(entry.ground()), self.follows.get(entry.ground()))
-            else {
-                continue;
-            };
-            let Follows { list, measures: follow } = follows.get_or_init(|| self.follows(ground));
+            let ground = &self.state.index.grounds()[entry.ground()];
+            let Follows { list, measures: follow } =
+                self.follows[entry.ground()].get_or_init(|| self.follows(ground));
             for measure in follow {
                 let place = measures.binary_search_by(|known| known.measure_id.cmp(&measure.measure_id));
                 match place {

@@ -47,22 +47,27 @@ pub struct Counted<'a> {
 
 impl Counted<'_> {
     // From its first day to its last it is in force; nobody has to notice that it ends.
-    fn listed(&self, tally: &mut Tally) {
-        tally.add(LISTINGS, self.from, [self.list, self.department, LISTED, ""], 1);
-        self.in_force(tally, self.from, 1);
-        self.after_term(tally, -1);
+    fn listed(&self, tally: &mut Tally, listings: i64) {
+        tally.add(LISTINGS, self.from, [self.list, self.department, LISTED, ""], listings);
+        self.in_force(tally, self.from, listings);
+        self.after_term(tally, -listings);
     }
 
     /// Counts that it ended, on the first day on which it held no more. One that was wrong, and was revoked, never counts as in force.
     pub fn ended(&self, tally: &mut Tally, on: Date, state: State) {
-        tally.add(LISTINGS, on, [self.list, self.department, state.as_str_name(), ""], 1);
+        self.all_ended(tally, on, state, 1);
+    }
+
+    // So many alike.
+    fn all_ended(&self, tally: &mut Tally, on: Date, state: State, listings: i64) {
+        tally.add(LISTINGS, on, [self.list, self.department, state.as_str_name(), ""], listings);
         let last = match state {
             State::Repaired => on,
             State::Revoked => self.from,
             _ => return,
         };
-        self.in_force(tally, last, -1);
-        self.after_term(tally, 1);
+        self.in_force(tally, last, -listings);
+        self.after_term(tally, listings);
     }
 
     fn after_term(&self, tally: &mut Tally, counted: i64) {
@@ -92,7 +97,7 @@ pub async fn listed(tx: &Tx, listing: &api::Listing) -> Answer<()> {
         from: listing.from.parse().map_err(Fault::internal)?,
         until: listing.until.parse().ok(),
     };
-    counted.listed(&mut tally);
+    counted.listed(&mut tally, 1);
     figures::keep(tx, &tally).await
 }
 
@@ -169,15 +174,18 @@ struct Listed {
     until_on: String,
     ended_on: String,
     state: i32,
+    listings: i64,
 }
 
 async fn listings_anew(db: &impl ConnectionTrait, tally: &mut Tally) -> Answer<()> {
-    let text = "SELECT list_id, department, from_on, until_on, ended_on, state FROM listings";
+    // Alike ones together: there may be a million.
+    let text = "SELECT list_id, department, from_on, until_on, ended_on, state, COUNT(*) AS listings FROM listings \
+                GROUP BY list_id, department, from_on, until_on, ended_on, state";
     for row in Listed::find_by_statement(sql(db, text, [])).all(db).await? {
         let Ok(from) = row.from_on.parse() else { continue };
         let until: Option<Date> = row.until_on.parse().ok();
         let counted = Counted { list: &row.list_id, department: &row.department, from, until };
-        counted.listed(tally);
+        counted.listed(tally, row.listings);
         let state = State::try_from(row.state).unwrap_or_default();
         let on = match state {
             State::Repaired | State::Revoked => row.ended_on.parse().ok(),
@@ -185,7 +193,7 @@ async fn listings_anew(db: &impl ConnectionTrait, tally: &mut Tally) -> Answer<(
             _ => None,
         };
         if let Some(on) = on {
-            counted.ended(tally, on, state);
+            counted.all_ended(tally, on, state, row.listings);
         }
     }
     Ok(())

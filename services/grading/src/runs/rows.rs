@@ -94,7 +94,7 @@ pub struct Shard {
     pub number: i32,
     /// The run's request, as it lies in the operation.
     pub request: Vec<u8>,
-    /// The last code before the part.
+    /// The last code before the part; a worker of a former release may have got further, which the column then says.
     pub begins_after: String,
     /// The last code of the part.
     pub ends_with: String,

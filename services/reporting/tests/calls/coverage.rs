@@ -4,6 +4,7 @@ use contract::reporting::v1::{self as api, domain_coverage::SchemeKind, gap::Mis
 use tonic::{Code, Request};
 
 use super::{
+    figures::summary,
     summaries::hand_in,
     world::{ALL, World},
 };
@@ -81,13 +82,8 @@ async fn gaps_come_first_by_weight_with_who_owes_them() {
 #[tokio::test]
 async fn a_summary_counts_in_its_year_from_the_day_of_its_composition_and_is_missing_until_it_is_handed_in() {
     let world = World::at("2026-03-02T01:00:00Z").await;
-    let request = api::CreateSummaryRequest {
-        domain: "D09".into(),
-        from: "2026-01-01".into(),
-        to: "2026-02-28".into(),
-        ..Default::default()
-    };
     let mut department = world.of("transport", ALL);
+    let request = summary("D09", "2026-01-01", "2026-02-28");
     let summary = department.summaries.create_summary(request).await.unwrap().into_inner();
     let summarized = async |day: &str| {
         let found = coverage(&world, day).await.domains;
@@ -109,13 +105,8 @@ async fn a_summary_counts_in_its_year_from_the_day_of_its_composition_and_is_mis
 #[tokio::test]
 async fn what_was_handed_in_stands_until_it_is_returned() {
     let world = World::at("2026-03-02T01:00:00Z").await;
-    let request = api::CreateSummaryRequest {
-        domain: "D09".into(),
-        from: "2026-01-01".into(),
-        to: "2026-02-28".into(),
-        ..Default::default()
-    };
     let mut department = world.of("transport", ALL);
+    let request = summary("D09", "2026-01-01", "2026-02-28");
     let summary = department.summaries.create_summary(request).await.unwrap().into_inner();
     hand_in(&mut department, &summary.summary_id).await;
     let told = async |day: &str| {
