@@ -1,5 +1,6 @@
 //! Storage on sea-orm: SQLite files by default, PostgreSQL by a URL, the same statements on both.
 mod migration;
+mod scan;
 mod transaction;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 pub(crate) use self::transaction::told;
 pub use self::{
     migration::migrations,
+    scan::Line,
     transaction::{Connection, Mark, Tx},
 };
 use crate::{
@@ -444,6 +446,28 @@ pub fn among(db: &impl ConnectionTrait, column: &str, at: usize, texts: &[&str])
     }
     let texts = texts.iter().map(|&text| Value::from(text)).collect();
     (format!("{column} = ANY(${at}::text[])"), Value::Array(ArrayType::String, Some(Box::new(texts))))
+}
+
+// To plan and to look for more texts than this costs more than the rows between them.
+const TEXTS_APART: usize = 64;
+
+/// The condition that a column is one of some texts or, where these are many, lies between the least and the greatest of them; and its parameters from
+/// `$at` on. For tables of few rows, whose reader looks up among them what it needs.
+pub fn among_or_between(
+    db: &impl ConnectionTrait,
+    column: &str,
+    at: usize,
+    texts: &[&str],
+) -> (String, Vec<Value>) {
+    match (texts.iter().min(), texts.iter().max()) {
+        (Some(&least), Some(&greatest)) if texts.len() > TEXTS_APART => {
+            (format!("{column} >= ${at} AND {column} <= ${}", at + 1), vec![least.into(), greatest.into()])
+        }
+        _ => {
+            let (condition, list) = among(db, column, at, texts);
+            (condition, vec![list])
+        }
+    }
 }
 
 /// The condition that a column is one of many numbers, and its one parameter, `$at`.

@@ -172,7 +172,7 @@ fn prepared(statement: Statement) -> (tracing::Span, Prepared) {
 
 type Prepared = sqlx::query::Query<'static, sqlx::Postgres, SqlxValues>;
 
-fn span(text: &str) -> tracing::Span {
+pub(super) fn span(text: &str) -> tracing::Span {
     tracing::info_span!(
         target: "sea_orm::database", "statement", otel.kind = "client", db.system = "postgresql", db.statement = text
     )

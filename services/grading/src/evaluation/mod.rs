@@ -18,6 +18,7 @@ use crate::{
     schemes::{self, Version},
     sheets::{self, Sheet, rules::in_population},
 };
+use rules::Stands;
 
 /// The grade of a sheet under a version at a day; none where the version does not grade the subject.
 pub fn evaluate(sheet: &Sheet, version: &Version, day: Date) -> Option<rows::Row> {
@@ -88,7 +89,7 @@ impl Book {
             return;
         };
         self.evaluated += 1;
-        let effect = rules::effect(line.stands.as_ref(), &after);
+        let effect = rules::effect(line.stands.as_ref().map(Stands::from), Stands::from(&after));
         if effect.told {
             self.history.push(after.clone());
         }
@@ -137,7 +138,7 @@ async fn pass_to(app: &Grading) -> Answer<()> {
     let db = app.store.read();
     for (scheme, _) in schemes::rows::published(db).await? {
         // A look costs no write lock; only where grades fell due are they held and graded.
-        while !rows::due(db, &scheme, app.clock.today(), 1).await?.is_empty() {
+        while rows::any_due(db, &scheme, app.clock.today()).await? {
             if !pass_batch(app, &scheme).await? {
                 break;
             }

@@ -2,8 +2,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chassis::{
-    Answer, Tx,
-    storage::{among, insert_rows, sql},
+    Answer, Store, Tx,
+    storage::{Line, among, insert_rows, sql},
 };
 use jiff::civil::Date;
 use sea_orm::{ConnectionTrait, FromQueryResult};
@@ -39,17 +39,12 @@ pub async fn standing(db: &impl ConnectionTrait, codes: &[&str]) -> Answer<HashM
     Ok(rows.into_iter().map(|row| ((row.uscc.clone(), row.scheme.clone()), row)).collect())
 }
 
-/// The grades under a scheme of the subjects after a code and up to another, by code. Apart from their sheets: of two such ranges joined,
-/// a database that has not counted them yet looks one through for each row of the other.
-pub async fn between(
-    db: &impl ConnectionTrait,
-    scheme: &str,
-    (after, until): (&str, &str),
-) -> Answer<HashMap<String, Row>> {
-    let text = format!("SELECT {COLUMNS} FROM grades WHERE scheme = $1 AND uscc > $2 AND uscc <= $3");
-    let values = [scheme.into(), after.into(), until.into()];
-    let rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
-    Ok(rows.into_iter().map(|row| (row.uscc.clone(), row)).collect())
+/// The grades under a scheme of the subjects after a code and up to another, as far as new ones are compared with them: code, version, grade, score,
+/// day of the next change. Apart from their sheets: of two such ranges joined, a database that has not counted them yet looks one through for
+/// each row of the other.
+pub async fn between(store: &Store, scheme: &str, (after, until): (&str, &str)) -> Answer<Vec<Line>> {
+    let text = "SELECT uscc, version, grade, score, next_change_on FROM grades WHERE scheme = $1 AND uscc > $2 AND uscc <= $3";
+    store.scan(text, [scheme.into(), after.into(), until.into()]).await
 }
 
 /// Stores grades, new ones and changed ones.
@@ -121,10 +116,19 @@ struct Code {
     uscc: String,
 }
 
-/// The subjects whose grade under a scheme the passing of days may have changed by a day.
+/// Whether the passing of days may have changed any grade under a scheme by a day. The smallest day stands first in its index: asked for the
+/// subjects in the order of their codes, a database would look all grades through for none.
+pub async fn any_due(db: &impl ConnectionTrait, scheme: &str, today: Date) -> Answer<bool> {
+    let text = "SELECT MIN(next_change_on) AS first FROM grades WHERE scheme = $1";
+    let row = db.query_one_raw(sql(db, text, [scheme.into()])).await?;
+    let first: Option<String> = row.map(|row| row.try_get("", "first")).transpose()?.flatten();
+    Ok(first.is_some_and(|first| first <= today.to_string()))
+}
+
+/// The subjects whose grade under a scheme the passing of days may have changed by a day, those first whose day came first.
 pub async fn due(db: &impl ConnectionTrait, scheme: &str, today: Date, limit: usize) -> Answer<Vec<String>> {
     let text = format!(
-        "SELECT uscc FROM grades WHERE scheme = $1 AND next_change_on <= $2 ORDER BY uscc LIMIT {limit}"
+        "SELECT uscc FROM grades WHERE scheme = $1 AND next_change_on <= $2 ORDER BY next_change_on LIMIT {limit}"
     );
     let values = [scheme.into(), today.to_string().into()];
     let codes = Code::find_by_statement(sql(db, &text, values)).all(db).await?;

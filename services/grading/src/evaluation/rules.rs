@@ -15,8 +15,32 @@ pub struct Effect {
     pub stored: bool,
 }
 
+/// A grade as far as the next one is compared with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stands<'a> {
+    /// By which version of the scheme.
+    pub version: i32,
+    /// The grade.
+    pub grade: &'a str,
+    /// A decimal.
+    pub score: Option<&'a str>,
+    /// YYYY-MM-DD.
+    pub next_change_on: Option<&'a str>,
+}
+
+impl<'a> From<&'a Row> for Stands<'a> {
+    fn from(row: &'a Row) -> Self {
+        Self {
+            version: row.version,
+            grade: &row.grade,
+            score: row.score.as_deref(),
+            next_change_on: row.next_change_on.as_deref(),
+        }
+    }
+}
+
 /// What a grade changes of the one before it.
-pub fn effect(before: Option<&Row>, after: &Row) -> Effect {
+pub fn effect(before: Option<Stands<'_>>, after: Stands<'_>) -> Effect {
     let Some(before) = before else { return Effect { regraded: true, told: true, stored: true } };
     let regraded = before.grade != after.grade;
     let told = regraded || before.version != after.version || before.score != after.score;
@@ -59,14 +83,14 @@ mod tests {
 
     #[test]
     fn only_what_is_new_is_written_and_only_what_is_news_is_told() {
-        let effect = |after: Row| super::effect(Some(&standing()), &after);
+        let effect = |after: Row| super::effect(Some(Stands::from(&standing())), Stands::from(&after));
         let of = |regraded, told, stored| Effect { regraded, told, stored };
         assert_eq!(effect(Row { as_of: "2026-03-01".to_owned(), ..standing() }), of(false, false, false));
         assert_eq!(effect(Row { next_change_on: None, ..standing() }), of(false, false, true));
         assert_eq!(effect(Row { score: Some("91".to_owned()), ..standing() }), of(false, true, true));
         assert_eq!(effect(Row { version: 2, ..standing() }), of(false, true, true));
         assert_eq!(effect(Row { grade: "B".to_owned(), ..standing() }), of(true, true, true));
-        assert_eq!(super::effect(None, &standing()), of(true, true, true));
+        assert_eq!(super::effect(None, Stands::from(&standing())), of(true, true, true));
     }
 
     #[test]

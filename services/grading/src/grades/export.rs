@@ -1,7 +1,10 @@
 //! The export of a scheme's grades, of which rosters are frozen.
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
-use chassis::{Answer, Context, Fault, Store};
+use chassis::{Answer, Context, Fault, Store, storage::Line};
 use contract::grading::v1::{ExportGradesRequest, ExportedGrade};
 use futures::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
 use identifiers::{Industry, Region};
@@ -25,6 +28,8 @@ struct Scope {
     industries: Vec<Industry>,
     /// The day of looking, on which overrides are in force or not.
     today: Date,
+    /// Whether the scheme's subjects lie apart among all, as a page found.
+    apart: AtomicBool,
 }
 
 /// Streams the grades under a scheme in the order of the subjects' codes.
@@ -37,7 +42,13 @@ pub async fn stream(
     let (region, industries) = scope(&request)?;
     let published = schemes::disclosed_whole(app, context, &request.scheme).await?;
     let version = app.versions.compiled(app.store.read(), &request.scheme, published.version).await?;
-    let scope = Arc::new(Scope { version, region, industries, today: context.today() });
+    let scope = Arc::new(Scope {
+        version,
+        region,
+        industries,
+        today: context.today(),
+        apart: AtomicBool::new(false),
+    });
     current(app, context, &request.min_position).await?;
     let what = format!("export {} {} {}", request.scheme, request.region, request.industries.join(","));
     accesses::note(app, context, purpose, &[""], what.trim_end()).await?;
@@ -71,7 +82,8 @@ fn ahead(store: Store, scope: Arc<Scope>) -> impl Stream<Item = Page> {
     let first = (keys(&store, &scope, String::new()), store.clone(), scope.clone());
     futures::stream::try_unfold(first, async |(read, store, scope)| {
         let graded = read.await.map_err(Fault::internal)??;
-        let Some(last) = graded.last().map(|line| line.uscc.clone()) else { return Ok(None) };
+        let Some(last) = graded.last() else { return Ok(None) };
+        let last = last.text(0)?.into_owned();
         let next = keys(&store, &scope, last);
         Ok(Some((graded, (next, store, scope))))
     })
@@ -79,18 +91,19 @@ fn ahead(store: Store, scope: Arc<Scope>) -> impl Stream<Item = Page> {
         let page = tokio::spawn(page(store.clone(), scope.clone(), graded));
         async move { page.await.map_err(Fault::internal)? }
     })
-    .try_buffered(2)
+    .try_buffered(3)
 }
 
-fn keys(store: &Store, scope: &Arc<Scope>, after: String) -> JoinHandle<Answer<Vec<rows::Graded>>> {
+fn keys(store: &Store, scope: &Arc<Scope>, after: String) -> JoinHandle<Answer<Vec<Line>>> {
     let (store, scope) = (store.clone(), scope.clone());
-    tokio::spawn(async move { rows::graded(store.read(), &scope.version.scheme, &after, BATCH).await })
+    tokio::spawn(async move { rows::graded(&store, &scope.version.scheme, &after, BATCH).await })
 }
 
 // Each page is read for itself, so that a slow reader holds no connection; the order of the codes keeps everybody from
 // being missed or told twice.
-async fn page(store: Store, scope: Arc<Scope>, graded: Vec<rows::Graded>) -> Page {
-    let mut lines = rows::lines(store.read(), graded).await?;
+async fn page(store: Store, scope: Arc<Scope>, graded: Vec<Line>) -> Page {
+    let (mut lines, apart) = rows::lines(&store, graded, scope.apart.load(Ordering::Relaxed)).await?;
+    scope.apart.store(apart, Ordering::Relaxed);
     let wanted = |line: &rows::Line| {
         line.region.starts_with(&scope.region)
             && (scope.industries.is_empty()

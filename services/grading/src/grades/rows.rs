@@ -1,10 +1,10 @@
 //! Reads over grades: pages of an export, distributions, histories.
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use chassis::{
-    Answer,
+    Answer, Store,
     page::Page,
-    storage::{among, corrupt, sql},
+    storage::{Line as Scanned, among, corrupt, sql},
 };
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
@@ -18,57 +18,52 @@ pub struct Line {
     pub name: String,
 }
 
-/// A subject's grade as it stands.
-#[derive(FromQueryResult)]
-pub struct Graded {
-    pub uscc: String,
-    pub grade: String,
-    pub score: Option<String>,
-}
-
-#[derive(FromQueryResult)]
-struct Described {
-    uscc: String,
-    region: String,
-    industry: String,
-    name: String,
-}
-
 /// The next subjects of a scheme's export, whoever they are. Grades and sheets are read one after the other, the second by their keys: as a
 /// join PostgreSQL would, for some sizes of the tables, read all sheets for each page.
-pub async fn graded(
-    db: &impl ConnectionTrait,
-    scheme: &str,
-    after: &str,
-    limit: usize,
-) -> Answer<Vec<Graded>> {
+pub async fn graded(store: &Store, scheme: &str, after: &str, limit: usize) -> Answer<Vec<Scanned>> {
     let text = format!(
         "SELECT uscc, grade, score FROM grades WHERE scheme = $1 AND uscc > $2 ORDER BY uscc LIMIT {limit}"
     );
-    let values = [scheme.into(), after.into()];
-    Ok(Graded::find_by_statement(sql(db, &text, values)).all(db).await?)
+    store.scan(&text, [scheme.into(), after.into()]).await
 }
 
-/// The lines of these subjects, in their order.
-pub async fn lines(db: &impl ConnectionTrait, graded: Vec<Graded>) -> Answer<Vec<Line>> {
-    let codes: Vec<&str> = graded.iter().map(|one| one.uscc.as_str()).collect();
-    if codes.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (of_codes, list) = among(db, "uscc", 1, &codes);
-    let text = format!("SELECT uscc, region, industry, name FROM sheets WHERE {of_codes}");
-    let described = Described::find_by_statement(sql(db, &text, [list])).all(db).await?;
-    let mut described: HashMap<String, Described> =
-        described.into_iter().map(|one| (one.uscc.clone(), one)).collect();
-    let line = |Graded { uscc, grade, score }| {
-        // Never left out in silence: a roster is frozen from these lines.
-        let sheet = described
-            .remove(&uscc)
-            .ok_or_else(|| corrupt("grade", format_args!("{uscc} has no fact sheet")))?;
-        let Described { region, industry, name, .. } = sheet;
-        Ok(Line { uscc, grade, score, region, industry, name })
+/// The lines of these subjects, in their order; and whether their sheets lie apart, others between them.
+pub async fn lines(store: &Store, graded: Vec<Scanned>, apart: bool) -> Answer<(Vec<Line>, bool)> {
+    let codes = graded.iter().map(|one| one.text(0)).collect::<Answer<Vec<_>>>()?;
+    let codes: Vec<&str> = codes.iter().map(AsRef::as_ref).collect();
+    let (described, apart) = match (codes.first(), codes.last()) {
+        (Some(first), Some(last)) if !apart => {
+            let most = 2 * codes.len();
+            let text = format!("{DESCRIBED} WHERE uscc >= $1 AND uscc <= $2 LIMIT {most}");
+            let described = store.scan(&text, [(*first).into(), (*last).into()]).await?;
+            let apart = described.len() == most;
+            (if apart { of_codes(store, &codes).await? } else { described }, apart)
+        }
+        _ => (of_codes(store, &codes).await?, apart),
     };
-    graded.into_iter().map(line).collect()
+    let described = described.iter().map(|of| Ok((of.text(0)?, of))).collect::<Answer<HashMap<_, _>>>()?;
+    let line = |(graded, uscc): (&Scanned, &str)| {
+        // Never left out in silence: a roster is frozen from these lines.
+        let of =
+            described.get(uscc).ok_or_else(|| corrupt("grade", format_args!("{uscc} has no fact sheet")))?;
+        Ok(Line {
+            uscc: uscc.to_owned(),
+            grade: graded.text(1)?.into_owned(),
+            score: graded.text_or_none(2)?.map(Cow::into_owned),
+            region: of.text(1)?.into_owned(),
+            industry: of.text(2)?.into_owned(),
+            name: of.text(3)?.into_owned(),
+        })
+    };
+    Ok((graded.iter().zip(codes).map(line).collect::<Answer<_>>()?, apart))
+}
+
+const DESCRIBED: &str = "SELECT uscc, region, industry, name FROM sheets";
+
+// Each looked for by itself: that costs three times what it costs to read on, and less where most would be read in vain.
+async fn of_codes(store: &Store, codes: &[&str]) -> Answer<Vec<Scanned>> {
+    let (of_codes, list) = among(store.read(), "uscc", 1, codes);
+    store.scan(&format!("{DESCRIBED} WHERE {of_codes}"), [list]).await
 }
 
 /// One change of a grade.

@@ -5,7 +5,7 @@ use chassis::{
     Answer, Tx,
     clock::{from_micros, wire},
     page::Page,
-    storage::{among, corrupt, insert_rows, sql},
+    storage::{among_or_between, corrupt, insert_rows, sql},
 };
 use contract::grading::v1::{Objection, objection::State};
 use jiff::civil::Date;
@@ -170,10 +170,10 @@ pub async fn of_subject(db: &impl ConnectionTrait, uscc: &str, scheme: &str) -> 
     Ok(Row::find_by_statement(sql(db, &text, [uscc.into(), scheme.into()])).all(db).await?)
 }
 
-/// The grades of some subjects that are objected to, by code and scheme.
+/// The grades of some subjects that are objected to, by code and scheme; of many subjects also those of others between them.
 pub async fn open(db: &impl ConnectionTrait, codes: &[&str]) -> Answer<HashSet<(String, String)>> {
-    let (among, codes) = among(db, "uscc", 1, codes);
-    let text = format!("SELECT uscc, scheme FROM grade_objections WHERE state = 'OPEN' AND {among}");
-    let rows = db.query_all_raw(sql(db, &text, [codes])).await?;
+    let (of_codes, codes) = among_or_between(db, "uscc", 1, codes);
+    let text = format!("SELECT uscc, scheme FROM grade_objections WHERE state = 'OPEN' AND {of_codes}");
+    let rows = db.query_all_raw(sql(db, &text, codes)).await?;
     rows.iter().map(|row| Ok((row.try_get("", "uscc")?, row.try_get("", "scheme")?))).collect()
 }

@@ -3,7 +3,7 @@ use chassis::{
     Answer, Tx,
     clock::{from_micros, micros, start_of, wire},
     page::Page,
-    storage::{among, insert_rows, sql},
+    storage::{among_or_between, insert_rows, sql},
 };
 use contract::grading::v1::{Override, r#override::State};
 use jiff::civil::Date;
@@ -159,13 +159,14 @@ pub async fn list(db: &impl ConnectionTrait, filter: &Filter<'_>, page: &Page) -
     Ok(Row::find_by_statement(sql(db, &text, values)).all(db).await?)
 }
 
-/// Those in force on a day for some subjects, under every scheme.
+/// Those in force on a day for some subjects, under every scheme; of many subjects also those of others between them.
 pub async fn in_force(db: &impl ConnectionTrait, codes: &[&str], today: Date) -> Answer<Vec<Row>> {
-    let (among, codes) = among(db, "uscc", 2, codes);
+    let (of_codes, codes) = among_or_between(db, "uscc", 2, codes);
     let text = format!(
-        "SELECT {COLUMNS} FROM grade_overrides WHERE state = 'CONFIRMED' AND until >= $1 AND {among}"
+        "SELECT {COLUMNS} FROM grade_overrides WHERE state = 'CONFIRMED' AND until >= $1 AND {of_codes}"
     );
-    Ok(Row::find_by_statement(sql(db, &text, [today.to_string().into(), codes])).all(db).await?)
+    let values = std::iter::once(today.to_string().into()).chain(codes);
+    Ok(Row::find_by_statement(sql(db, &text, values)).all(db).await?)
 }
 
 /// Those that were ever in force for a subject under a scheme, the latest first.

@@ -1,12 +1,12 @@
 //! Workers 分片执行: each claims a part of a run, evaluates it in one transaction and goes on to the next; any number of them, in any number
 //! of processes, come to the same.
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use chassis::{
     Answer, Fault,
     clock::{business_day, micros},
     ids,
-    storage::corrupt,
+    storage::{Line, corrupt},
 };
 use contract::{grading::v1::ErrorReason, r#type::v1::ErrorReason as Common};
 use jiff::civil::Date;
@@ -21,10 +21,10 @@ use super::{
 };
 use crate::{
     Grading,
-    evaluation::{self, rows::Row},
+    evaluation::{self, rows::Row, rules::Stands},
     figures::Moves,
     schemes::{self, Version},
-    sheets::{self, rows::Member},
+    sheets,
 };
 
 const PAUSE: Duration = Duration::from_millis(500);
@@ -125,12 +125,13 @@ async fn part(
         still_in_force(&tx, task).await?;
     }
     let range = (shard.begins_after.as_str(), shard.ends_with.as_str());
-    let members = sheets::rows::members(&tx, &version.domain, range).await?;
-    let standing = evaluation::rows::between(&tx, &version.scheme, range).await?;
+    // Beside the transaction, which holds them as they are and has written none.
+    let members = sheets::rows::members(&app.store, &version.domain, range).await?;
+    let standing = evaluation::rows::between(&app.store, &version.scheme, range).await?;
     let day = report_on.unwrap_or_else(|| business_day(now));
     let graded = version.clone();
     // Whole milliseconds of reckoning: not where calls wait for their turn.
-    let batch = tokio::task::spawn_blocking(move || Batch::of(members, &standing, &graded, day));
+    let batch = tokio::task::spawn_blocking(move || Batch::of(&members, &standing, &graded, day));
     let batch = batch.await.map_err(Fault::internal)??;
     shard.evaluated += batch.evaluated;
     shard.changed += batch.changed;
@@ -166,35 +167,55 @@ struct Batch {
 }
 
 impl Batch {
-    fn of(
-        members: Vec<Member>,
-        standing: &HashMap<String, Row>,
-        version: &Version,
-        day: Date,
-    ) -> Answer<Self> {
+    fn of(members: &[Line], standing: &[Line], version: &Version, day: Date) -> Answer<Self> {
+        let places =
+            standing.iter().map(|line| Ok((line.text(0)?, line))).collect::<Answer<HashMap<_, _>>>()?;
         let mut batch = Self::default();
         for member in members {
-            let facts = FactSheet::decode(&member.facts)
-                .map_err(|fault| corrupt("fact sheet", format!("{}: {}", member.uscc, fault.message().en)))?;
+            let (uscc, region) = (member.text(0)?, member.text(1)?);
+            let facts = FactSheet::decode(&member.bytes(2)?)
+                .map_err(|fault| corrupt("fact sheet", format!("{uscc}: {}", fault.message().en)))?;
             let outcome = version.compiled.grade(&facts, day);
             batch.evaluated += 1;
             match batch.distribution.get_mut(outcome.grade) {
                 Some(count) => *count += 1,
                 None => drop(batch.distribution.insert(outcome.grade.to_owned(), 1)),
             }
-            let after = evaluation::rules::row(&member.uscc, &version.scheme, version.number, outcome, day);
-            let before = standing.get(&member.uscc);
-            let effect = evaluation::rules::effect(before, &after);
+            let before = places.get(&uscc).map(|line| before(line)).transpose()?;
+            let before = before.as_ref().map(|(version, grade, score, next_change_on)| Stands {
+                version: *version,
+                grade,
+                score: score.as_deref(),
+                next_change_on: next_change_on.as_deref(),
+            });
+            let score = outcome.score.map(|score| score.to_string());
+            let next_change_on = outcome.next_change_on.map(|day| day.to_string());
+            let after = Stands {
+                version: version.number,
+                grade: outcome.grade,
+                score: score.as_deref(),
+                next_change_on: next_change_on.as_deref(),
+            };
+            let effect = evaluation::rules::effect(before, after);
             batch.changed += i32::from(effect.regraded);
-            let grade = before.map_or("", |row| &row.grade);
-            batch.moves.add(day, &version.scheme, &member.region, grade, &after.grade);
-            if effect.told {
-                batch.history.push(after.clone());
-            }
+            let grade = before.map_or("", |before| before.grade);
+            batch.moves.add(day, &version.scheme, &region, grade, outcome.grade);
+            // What holds on is not even written out.
             if effect.stored {
-                if before.is_none() { batch.new.push(after) } else { batch.other.push(after) }
+                let row = evaluation::rules::row(&uscc, &version.scheme, version.number, outcome, day);
+                if effect.told {
+                    batch.history.push(row.clone());
+                }
+                if before.is_none() { batch.new.push(row) } else { batch.other.push(row) }
             }
         }
         Ok(batch)
     }
+}
+
+// What stands of a subject: version, grade, score and day of the next change.
+type Before<'a> = (i32, Cow<'a, str>, Option<Cow<'a, str>>, Option<Cow<'a, str>>);
+
+fn before(line: &Line) -> Answer<Before<'_>> {
+    Ok((line.int(1)?, line.text(2)?, line.text_or_none(3)?, line.text_or_none(4)?))
 }

@@ -1,7 +1,7 @@
 //! The table of fact sheets.
 use chassis::{
-    Answer, Tx,
-    storage::{among, insert_rows, sql},
+    Answer, Store, Tx,
+    storage::{Line, among, insert_rows, sql},
 };
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 
@@ -82,27 +82,15 @@ pub async fn bounds(db: &impl ConnectionTrait, domain: &str, size: i64) -> Answe
     rows.iter().map(|row| Ok(row.try_get("", "uscc")?)).collect()
 }
 
-/// A subject of a run.
-#[derive(FromQueryResult)]
-pub struct Member {
-    pub uscc: String,
-    pub region: String,
-    pub facts: Vec<u8>,
-}
-
-/// The subjects that a scheme of a domain grades, after a code and up to another; in no order, so that the database reads them as they lie.
-pub async fn members(
-    db: &impl ConnectionTrait,
-    domain: &str,
-    (after, until): (&str, &str),
-) -> Answer<Vec<Member>> {
+/// The subjects that a scheme of a domain grades, after a code and up to another, each with its code, region and facts; in no order, so that the
+/// database reads them as they lie. Who holds them as they are reads what is committed.
+pub async fn members(store: &Store, domain: &str, (after, until): (&str, &str)) -> Answer<Vec<Line>> {
     let text =
         format!("SELECT uscc, region, facts FROM sheets WHERE {OF_DOMAIN} AND uscc > $2 AND uscc <= $3");
-    let values = [domain.into(), after.into(), until.into()];
-    Ok(Member::find_by_statement(sql(db, &text, values)).all(db).await?)
+    store.scan(&text, [domain.into(), after.into(), until.into()]).await
 }
 
-/// The same without holding them, for those who only read.
+/// The next of them after a code, for those who go through all in their order.
 pub async fn after(db: &impl ConnectionTrait, domain: &str, after: &str, limit: usize) -> Answer<Vec<Row>> {
     let text =
         format!("SELECT {COLUMNS} FROM sheets WHERE {OF_DOMAIN} AND uscc > $2 ORDER BY uscc LIMIT {limit}");

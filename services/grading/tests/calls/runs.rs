@@ -38,6 +38,19 @@ async fn everybody_is_graded_and_counted() {
         city.export(api::ExportGradesRequest { scheme: "s".to_owned(), ..Default::default() }).await;
     assert_eq!(exported.len(), 2_250);
     assert!(exported.is_sorted_by(|a, b| a.uscc < b.uscc));
+    // The tenth lies apart among all the others; every line is its own subject's.
+    city.publish(api::Scheme { domain: "D01".to_owned(), ..scheme("tenth") }).await;
+    city.all_graded("tenth", 250).await;
+    let tenth =
+        city.export(api::ExportGradesRequest { scheme: "tenth".to_owned(), ..Default::default() }).await;
+    assert_eq!(tenth.len(), 250);
+    let mut named: Vec<(String, String)> =
+        exported.into_iter().chain(tenth).map(|line| (line.uscc, line.name)).collect();
+    named.sort_unstable();
+    let mut known: Vec<(String, String)> =
+        (1..=2_500).map(|serial| subject(serial, &[])).map(|one| (one.uscc, one.name)).collect();
+    known.sort_unstable();
+    assert_eq!(named, known);
 
     // Before the penalties nobody had lost a point; today's grades stay.
     let report = city.run(run("2025-12-31")).await.unwrap();
