@@ -71,6 +71,7 @@ impl MigratorTrait for Migrator {
             ("sampling_0005_registers", include_str!("../migrations/0005_registers.sql")),
             ("sampling_0006_light_draws", include_str!("../migrations/0006_light_draws.sql")),
             ("sampling_0010_kept", include_str!("../migrations/0010_kept.sql")),
+            ("sampling_0011_tickets", include_str!("../migrations/0011_tickets.sql")),
         ])
     }
 }

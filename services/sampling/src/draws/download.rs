@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Sampling, frequencies,
-    visits::{self, Cursor},
+    visits::{self, Merged},
 };
 
 const PAGE: u64 = 2_000;
@@ -60,7 +60,9 @@ enum Step {
     Head,
     Roster(i32),
     Exclusions(i32),
-    Selected(Cursor),
+    Selected(i32),
+    // In the order of the tickets; whether it is the beginning.
+    Merged(Merged, bool),
     Replacements(i32),
 }
 
@@ -80,19 +82,19 @@ impl Writer {
                 if !self.line.is_empty() {
                     text.push_str(&format!("\"roster\":{},", quoted(&self.line)?));
                 }
-                let next = if whole { Step::Roster(0) } else { self.selection() };
+                let next = if whole { Step::Roster(0) } else { self.merged().await? };
                 Ok((text + if whole { "\"roster\":\"" } else { "\"selected\":[" }, Some(next)))
             }
             Step::Roster(part) => self.roster(part).await,
             Step::Exclusions(after) => self.exclusions(after).await,
-            Step::Selected(after) => self.selected(after, whole).await,
+            Step::Selected(after) => self.selected(after).await,
+            Step::Merged(merged, first) => self.merge(merged, first).await,
             Step::Replacements(after) => self.replacements(after, whole).await,
         }
     }
 
-    fn selection(&self) -> Step {
-        let whole = self.seen.sight == Sight::Whole;
-        Step::Selected(if whole { Cursor::Place(-1) } else { Cursor::Ticket(String::new()) })
+    async fn merged(&self) -> Answer<Step> {
+        Ok(Step::Merged(Merged::begin(self.app.store.read(), self.id()).await?, true))
     }
 
     fn id(&self) -> &str {
@@ -103,7 +105,7 @@ impl Writer {
         match rosters::part(self.app.store.read(), self.id(), part).await? {
             Some(kept) => Ok((inside(&kept.roster)?, Some(Step::Roster(part + 1)))),
             None if self.seen.draw.excluded == 0 => {
-                Ok((String::from("\",\"selected\":["), Some(self.selection())))
+                Ok((String::from("\",\"selected\":["), Some(Step::Selected(-1))))
             }
             None => Ok((String::from("\",\"exclusions\":\""), Some(Step::Exclusions(-1)))),
         }
@@ -112,30 +114,28 @@ impl Writer {
     async fn exclusions(&self, after: i32) -> Answer<(String, Option<Step>)> {
         let found = rosters::exclusions(self.app.store.read(), self.id(), after, PAGE).await?;
         let Some((last, _)) = found.last() else {
-            return Ok((String::from("\",\"selected\":["), Some(self.selection())));
+            return Ok((String::from("\",\"selected\":["), Some(Step::Selected(-1))));
         };
         let last = *last;
         let text: String = found.iter().map(|(_, one)| frequencies::rules::line(one)).collect();
         Ok((inside(&text)?, Some(Step::Exclusions(last))))
     }
 
-    async fn selected(&self, after: Cursor, whole: bool) -> Answer<(String, Option<Step>)> {
-        let found = visits::stream_selected(self.app.store.read(), self.id(), &after, PAGE).await?;
-        let Some(last) = found.last() else {
-            return Ok((String::from("],\"replacements\":["), Some(Step::Replacements(-1))));
-        };
-        let (first, next) = match after {
-            Cursor::Place(place) => (place < 0, Cursor::Place(last.place)),
-            Cursor::Ticket(ticket) => (ticket.is_empty(), Cursor::Ticket(last.ticket.clone())),
-        };
-        let one = |visit: &visits::Stored| {
-            let mut one = json!({ "uscc": visit.uscc, "ticket": visit.ticket });
-            if whole {
-                one["stratum"] = visit.stratum.as_str().into();
-            }
-            one
-        };
-        Ok((listed(first, found.iter().map(one)), Some(Step::Selected(next))))
+    async fn selected(&self, after: i32) -> Answer<(String, Option<Step>)> {
+        let found =
+            visits::stream_selected(self.app.store.read(), self.id(), (after, i32::MAX), PAGE).await?;
+        let Some(last) = found.last() else { return Ok(replacements_follow()) };
+        let one = |visit: &visits::Stored| json!({ "uscc": visit.uscc, "ticket": visit.ticket, "stratum": visit.stratum });
+        Ok((listed(after < 0, found.iter().map(one)), Some(Step::Selected(last.place))))
+    }
+
+    async fn merge(&self, mut merged: Merged, first: bool) -> Answer<(String, Option<Step>)> {
+        let found = merged.page(self.app.store.read(), self.id(), PAGE).await?;
+        if found.is_empty() {
+            return Ok(replacements_follow());
+        }
+        let one = |visit: &visits::Stored| json!({ "uscc": visit.uscc, "ticket": visit.ticket });
+        Ok((listed(first, found.iter().map(one)), Some(Step::Merged(merged, false))))
     }
 
     async fn replacements(&self, after: i32, whole: bool) -> Answer<(String, Option<Step>)> {
@@ -152,6 +152,10 @@ impl Writer {
         };
         Ok((listed(after < 0, found.iter().map(one)), Some(Step::Replacements(last.place))))
     }
+}
+
+fn replacements_follow() -> (String, Option<Step>) {
+    (String::from("],\"replacements\":["), Some(Step::Replacements(-1)))
 }
 
 // What stands before the long fields, up to a comma.

@@ -148,21 +148,22 @@ async fn whole(
         return Ok(looked.onto(draw.wire(), context.language));
     }
     let of = visits::of_draw(db, &draw.draw_id).await?;
-    told(db, context, draw, plan, of).await
+    let understaffed = visits::short_of_staff(db, &draw.draw_id, plans::team_size(plan)).await?;
+    told(db, context, (draw, plan), of, understaffed).await
 }
 
 // A revealed draw with what its visits tell of it.
 async fn told(
     db: &impl ConnectionTrait,
     context: &Context,
-    draw: &Stored,
-    plan: &api::Plan,
+    (draw, plan): (&Stored, &api::Plan),
     of: OfDraw,
+    understaffed: i64,
 ) -> Answer<api::Draw> {
     let figures = burdens::of_draws(db, &[&draw.draw_id]).await?.remove(&draw.draw_id).unwrap_or_default();
     let skipped_inspectors = visits::skipped_always(db, &draw.draw_id).await?;
     let mut warnings = Vec::new();
-    if let Some(text) = visits::understaffed(db, &draw.draw_id, plan, skipped_inspectors.len()).await? {
+    if let Some(text) = visits::understaffed(plan, understaffed, skipped_inspectors.len()) {
         warnings.push(text.get(context.language).to_owned());
     }
     if let Some(text) = visits::kept_to_caps(&of) {

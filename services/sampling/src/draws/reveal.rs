@@ -56,7 +56,7 @@ pub async fn reveal(
     let mut counting = figures::Counting::new(&draw.scheme, draw.scheme_version);
     counting.reveal(context.today(), &draw.draw_id, drawn.selected.iter().map(|one| one.stratum.as_str()));
     counting.keep(tx).await?;
-    told(&**tx, context, &draw, &plan, OfDraw::of(opened)).await
+    told(&**tx, context, (&draw, &plan), OfDraw::of(opened.visits), opened.understaffed).await
 }
 
 // Not before the time that was named, and not by a clock that runs behind the commit.

@@ -1,4 +1,5 @@
 //! Visits 检查任务 and their results 抽查结果.
+mod merged;
 mod orders;
 mod replace;
 pub mod returns;
@@ -28,9 +29,12 @@ use serde_json::json;
 
 use self::rules::Bounds;
 pub use self::{
+    merged::Merged,
     orders::{order, ordered},
     replace::replace,
-    rows::{Cursor, Details, Stored, details, find, skipped_always, stream_replacements, stream_selected},
+    rows::{
+        Details, Stored, details, find, short_of_staff, skipped_always, stream_replacements, stream_selected,
+    },
     staffing::{Opening, Staff, drawn, open, staff, understaffed, visited, why},
 };
 use crate::{

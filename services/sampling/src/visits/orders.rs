@@ -21,7 +21,6 @@ use contract::{
 use draw::Seed;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use identifiers::Uscc;
-use sea_orm::ConnectionTrait;
 use serde_json::json;
 use tonic::Code;
 
@@ -179,30 +178,21 @@ pub async fn order(
     };
     let visits: Vec<Stored> = (0..).zip(&subjects).map(visit).collect();
     let opened = open(tx, context, &plan, Opening { id: &order_id, seed: &seed, visits }).await?;
-    let detail = json!({ "plan": plan.plan_id, "kind": plan.kind().as_str_name(), "visits": opened.len(),
+    let detail = json!({ "plan": plan.plan_id, "kind": plan.kind().as_str_name(), "visits": opened.visits.len(),
         "overCap": excesses.len() });
     let decision = Decision { kind: "visits.ordered", subject: &order_id, basis: &plan.plan_id, detail };
     decisions::record(tx, context, decision).await?;
     let mut warnings: Vec<String> =
         excesses.iter().map(|text| text.get(context.language).to_owned()).collect();
-    warnings.extend(short(&**tx, context, &order_id, &plan).await?);
+    let always = rows::skipped_always(&**tx, &order_id).await?.len();
+    let short = understaffed(&plan, opened.understaffed, always);
+    warnings.extend(short.map(|text| text.get(context.language).to_owned()));
     Ok(api::VisitOrder {
-        visits: wires(&**tx, context, &plan, opened).await?,
+        visits: wires(&**tx, context, &plan, opened.visits).await?,
         order_id,
         kind: plan.kind,
         plan: plan.plan_id,
         ordered_at: Some(wire(from_micros(ordered_at))),
         warnings,
     })
-}
-
-async fn short(
-    db: &impl ConnectionTrait,
-    context: &Context,
-    order: &str,
-    plan: &api::Plan,
-) -> Answer<Option<String>> {
-    let always = rows::skipped_always(db, order).await?.len();
-    let text = understaffed(db, order, plan, always).await?;
-    Ok(text.map(|text| text.get(context.language).to_owned()))
 }

@@ -65,7 +65,7 @@ pub async fn replace(
     let place = others.iter().map(|one| one.place).max().unwrap_or(-1) + 1;
     let visits = staffing::standing_in(place, &replacements, &roster, &kept.names, micros(context.now));
     let opened = open(tx, context, &plan, Opening { id: &visit.draw, seed: &seed, visits }).await?;
-    let opened = opened.into_iter().next_back().ok_or_else(|| corrupt("visit", "it is gone"))?;
+    let opened = opened.visits.into_iter().next_back().ok_or_else(|| corrupt("visit", "it is gone"))?;
     let detail = json!({ "replacedBy": opened.uscc, "reason": request.reason, "ticket": opened.ticket,
         "passedOverAtCap": replacements.len() - 1 });
     decide(tx, context, "visit.replaced", &visit, detail).await?;

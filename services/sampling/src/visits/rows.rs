@@ -157,24 +157,31 @@ pub async fn ordered_at(db: &impl ConnectionTrait, order: &str) -> Answer<i64> {
     Ok(row.try_get("", "ordered_at")?)
 }
 
-/// A page of a draw's selection for a bundle: in its order after a place or, without strata, by ticket after one.
+/// A page of a draw's selection for a bundle, in its order after a place and up to another.
 pub async fn stream_selected(
     db: &impl ConnectionTrait,
     draw: &str,
-    after: &Cursor,
+    (after, until): (i32, i32),
     limit: u64,
 ) -> Answer<Vec<Stored>> {
-    let own = "WHERE draw = $1 AND replaces = ''";
-    match after {
-        Cursor::Place(place) => {
-            let rest = format!("{own} AND place > $2 ORDER BY place LIMIT {limit}");
-            select(db, &rest, vec![draw.into(), (*place).into()]).await
-        }
-        Cursor::Ticket(ticket) => {
-            let rest = format!("{own} AND ticket > $2 ORDER BY ticket LIMIT {limit}");
-            select(db, &rest, vec![draw.into(), ticket.as_str().into()]).await
-        }
-    }
+    let rest = format!(
+        "WHERE draw = $1 AND replaces = '' AND place > $2 AND place <= $3 ORDER BY place LIMIT {limit}"
+    );
+    select(db, &rest, vec![draw.into(), after.into(), until.into()]).await
+}
+
+#[derive(FromQueryResult)]
+struct Places {
+    first: i32,
+    last: i32,
+}
+
+/// The first and the last place of each stratum of a draw's selection.
+pub async fn strata(db: &impl ConnectionTrait, draw: &str) -> Answer<Vec<(i32, i32)>> {
+    let text = "SELECT MIN(place) AS first, MAX(place) AS last FROM visits WHERE draw = $1 AND replaces = '' \
+                GROUP BY stratum ORDER BY first";
+    let rows = Places::find_by_statement(sql(db, text, [draw.into()])).all(db).await?;
+    Ok(rows.into_iter().map(|row| (row.first, row.last)).collect())
 }
 
 /// A page of a draw's replacements, in their order after a place.
@@ -186,15 +193,6 @@ pub async fn stream_replacements(
 ) -> Answer<Vec<Stored>> {
     let rest = format!("WHERE draw = $1 AND replaces <> '' AND place > $2 ORDER BY place LIMIT {limit}");
     select(db, &rest, vec![draw.into(), after.into()]).await
-}
-
-/// Where a page of a selection begins.
-#[derive(Clone, Debug)]
-pub enum Cursor {
-    /// After a place.
-    Place(i32),
-    /// After a ticket.
-    Ticket(String),
 }
 
 /// Writes new visits.
@@ -370,14 +368,15 @@ struct Count {
     visits: i64,
 }
 
-/// How many visits of a draw have fewer inspectors than wanted.
-pub async fn understaffed(db: &impl ConnectionTrait, draw: &str, wanted: i32) -> Answer<i64> {
+/// How many visits of a draw have fewer inspectors than wanted: whose team's last place is empty.
+pub async fn short_of_staff(db: &impl ConnectionTrait, draw: &str, wanted: i32) -> Answer<i64> {
     let text = format!(
         "SELECT COUNT(*) AS visits FROM visits v WHERE v.draw = $1 AND v.status NOT IN ({}, {}) \
-         AND (SELECT COUNT(*) FROM visit_inspectors i WHERE i.visit = v.visit_id) < $2",
+         AND NOT EXISTS (SELECT 1 FROM visit_inspectors i WHERE i.visit = v.visit_id AND i.place = $2)",
         Status::Replaced as i32,
         Status::Cancelled as i32
     );
-    let row = Count::find_by_statement(sql(db, &text, [draw.into(), wanted.into()])).one(db).await?;
+    let last = wanted.saturating_sub(1);
+    let row = Count::find_by_statement(sql(db, &text, [draw.into(), last.into()])).one(db).await?;
     Ok(row.map_or(0, |row| row.visits))
 }

@@ -134,8 +134,16 @@ pub struct Opening<'a> {
     pub visits: Vec<Stored>,
 }
 
+/// Visits that were opened.
+pub struct Opened {
+    /// The visits, in their order.
+    pub visits: Vec<Stored>,
+    /// How many of those that are to be made have fewer inspectors than the plan wants.
+    pub understaffed: i64,
+}
+
 /// Opens visits, in the order given: draws the inspectors of those that are to be made and writes all of it.
-pub async fn open(tx: &Tx, context: &Context, plan: &api::Plan, opening: Opening<'_>) -> Answer<Vec<Stored>> {
+pub async fn open(tx: &Tx, context: &Context, plan: &api::Plan, opening: Opening<'_>) -> Answer<Opened> {
     let Opening { id, seed, mut visits } = opening;
     let mut parts = staff(&**tx, plan).await?;
     let workload = rows::workload(&**tx, id).await?;
@@ -148,23 +156,24 @@ pub async fn open(tx: &Tx, context: &Context, plan: &api::Plan, opening: Opening
     }
     let visits = Arc::new(visits);
     // Inspectors are drawn while the visits are written.
-    let (all, seed) = (visits.clone(), seed.clone());
-    let drawing = tokio::task::spawn_blocking(move || Teams::drawn(&all, &seed, &parts));
+    let (all, seed, wanted) = (visits.clone(), seed.clone(), plans::team_size(plan));
+    let drawing = tokio::task::spawn_blocking(move || Teams::drawn(&all, &seed, &parts, wanted));
     rows::insert(tx, &visits).await?;
-    let Teams { inspectors, skipped } = drawing.await.map_err(Fault::internal)?;
+    let Teams { inspectors, skipped, understaffed } = drawing.await.map_err(Fault::internal)?;
     rows::insert_skipped(tx, skipped).await?;
     rows::insert_teams(tx, inspectors).await?;
-    Ok(Arc::unwrap_or_clone(visits))
+    Ok(Opened { visits: Arc::unwrap_or_clone(visits), understaffed })
 }
 
 // Who inspects, and who was passed over, as it is written.
 struct Teams {
     inspectors: Vec<Vec<Value>>,
     skipped: Vec<Vec<Value>>,
+    understaffed: i64,
 }
 
 impl Teams {
-    fn drawn(visits: &[Stored], seed: &Seed, parts: &[Staff]) -> Self {
+    fn drawn(visits: &[Stored], seed: &Seed, parts: &[Staff], wanted: i32) -> Self {
         let made: Vec<&Stored> = visits.iter().filter(|visit| visit.status() == Status::Planned).collect();
         // A department's inspectors are its own, so that the teams of a joint visit are drawn one beside another.
         let mut teams: Vec<Vec<String>> = vec![Vec::new(); made.len()];
@@ -176,9 +185,12 @@ impl Teams {
                 team.extend(of.inspectors);
             }
         }
+        let short =
+            |team: &&Vec<String>| i32::try_from(team.len()).is_ok_and(|inspectors| inspectors < wanted);
+        let understaffed = teams.iter().filter(short).map(|_| 1).sum();
         let teams = made.iter().zip(&teams);
         let inspectors = teams.flat_map(|(visit, team)| rows::team(&visit.visit_id, team)).collect();
-        Self { inspectors, skipped }
+        Self { inspectors, skipped, understaffed }
     }
 }
 
@@ -212,16 +224,10 @@ fn passed<'a>(visits: &[&'a Stored], assigned: &'a [Assignment]) -> Vec<Passed<'
     passed
 }
 
-/// A warning where visits of a draw have too few inspectors.
-pub async fn understaffed(
-    db: &impl ConnectionTrait,
-    draw: &str,
-    plan: &api::Plan,
-    skipped_always: usize,
-) -> Answer<Option<Text>> {
+/// A warning where visits of a draw have too few inspectors; `skipped_always` are on the register and can take none.
+pub fn understaffed(plan: &api::Plan, visits: i64, skipped_always: usize) -> Option<Text> {
     let wanted = plans::team_size(plan);
-    let visits = rows::understaffed(db, draw, wanted).await?;
-    Ok((visits > 0).then(|| {
+    (visits > 0).then(|| {
         Text::new(
             format!(
                 "{visits} visits have fewer than {wanted} inspectors: register more of the plan's departments, with the \
@@ -233,5 +239,5 @@ pub async fn understaffed(
                  名录库中{skipped_always}名不符合条件"
             ),
         )
-    }))
+    })
 }
