@@ -1,9 +1,10 @@
-//! The figure calls over a population that was taken in, graded and changed through the real services, each beside a count of the same rows
-//! anew in the same run. The aim: 50 ms a call at a million subjects.
+//! The figure calls over a population that was taken in, graded, drawn from and changed through the real services, each beside a count of the
+//! same rows anew in the same run; and the summary of its year with its documents. The aims: 50 ms a call at a million subjects, 10 s.
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use chassis::trial::Postgres;
+use http::Method;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use serde_json::json;
 use suites::{process::Suite, world};
@@ -50,13 +51,20 @@ async fn one(name: &str, data: &std::path::Path, url: Option<&str>, subjects: u3
     publish(&office, "first", "transport").await?;
     publish(&office, "second", "D01").await?;
     graded(&office, subjects).await?;
-    // Each month other subjects get penalties, so that some of them get other grades; windows close by themselves.
+    let item = json!({ "name": "道路运输经营检查", "department": "transport" });
+    office.put("/sampling/v1/inspectionItems/operation", item).await?;
+    for number in 0..20 {
+        let inspector = json!({ "department": "transport", "region": "640300" });
+        office.put(&format!("/sampling/v1/inspectors/i{number:02}"), inspector).await?;
+    }
+    // Each month other subjects get penalties, so that some of them get other grades, and a draw is made; windows close by themselves.
     for month in 2..2 + MONTHS {
         anyhow::ensure!(suite.terminate().success(), "it does not end well");
         suite = up(month).await;
         office = suite.office().await;
         penalties(&office, subjects, month).await?;
         office.get("/grading/v1/schemes/first/distribution").await?;
+        drawn(&office, month).await?;
     }
     println!("{name}: built in {:.0} s through the services", started.elapsed().as_secs_f64());
     let database = open(data, url).await?;
@@ -75,7 +83,12 @@ async fn one(name: &str, data: &std::path::Path, url: Option<&str>, subjects: u3
         format!("/grading/v1/figures/grades?{range}&step=MONTH"),
         format!("/grading/v1/figures/grades?{range}&step=DAY"),
         format!("/sampling/v1/figures/inspections?{range}&step=MONTH"),
+        String::from("/sampling/v1/effect?scheme=first"),
+        format!("/discipline/v1/figures?{range}"),
+        format!("/discipline/v1/figures/measures?{range}"),
         format!("/discipline/v1/figures/listings?{range}&step=MONTH"),
+        format!("/credit/v1/figures?{range}&domain=D09"),
+        format!("/credit/v1/usage?{range}"),
         format!("/credit/v1/figures/quality?{range}"),
         format!("/credit/v1/figures/quality?{range}&step=DAY"),
         String::from("/reporting/v1/coverage"),
@@ -103,6 +116,46 @@ async fn one(name: &str, data: &std::path::Path, url: Option<&str>, subjects: u3
         AIM.as_millis(),
         suite.resident_mib()
     );
+    summed_up(name, &office).await
+}
+
+// The summary of a whole year: composed from the services' figures, written, and its three documents.
+async fn summed_up(database: &str, office: &Client) -> anyhow::Result<()> {
+    let whole = Instant::now();
+    let year = json!({ "domain": "D09", "from": "2026-01-01", "to": "2026-12-31" });
+    let summary = office.post("/reporting/v1/summaries", year).await?;
+    let id = summary["summaryId"].as_str().context("a summary without an id")?;
+    let mut told = vec![format!("composed {}", milliseconds(whole.elapsed()))];
+    let text = "虚构部门坚持以信用为基础，完善评价制度，推动分级分类监管落地见效。".repeat(12);
+    let kinds = ["OVERVIEW", "MEASURES", "RESULTS", "SUPERVISION", "OUTLOOK"];
+    let sections: Vec<_> = kinds.map(|kind| json!({ "kind": kind, "text": text })).into();
+    let path = format!("/reporting/v1/summaries/{id}");
+    let written = office.try_call(Method::PATCH, &path, &json!({ "sections": sections })).await?;
+    anyhow::ensure!(written.status.is_success(), "{}", written.text());
+    for format in ["docx", "xlsx", "pdf"] {
+        let started = Instant::now();
+        let file = office.try_get(&format!("{path}:export?format={format}")).await?;
+        anyhow::ensure!(file.status.is_success(), "{}", file.text());
+        told.push(format!("{format} {} ({} KiB)", milliseconds(started.elapsed()), file.body.len() >> 10));
+    }
+    println!("{database}: a year's summary in {}: {}", milliseconds(whole.elapsed()), told.join(", "));
+    Ok(())
+}
+
+// One in two hundred of everybody.
+async fn drawn(office: &Client, month: u32) -> anyhow::Result<()> {
+    let id = format!("month-{month}");
+    let quotas = ["A", "B", "C", "D"].map(|grade| json!({ "grade": grade, "percent": 0.5 }));
+    let plan = json!({
+        "planId": id, "title": "虚构抽查计划", "departments": ["transport"], "scheme": "first",
+        "inspectionItems": ["operation"], "period": { "from": format!("2026-{month:02}-06"), "to": "2026-11-10" },
+        "quotas": quotas,
+    });
+    office.post("/sampling/v1/plans", plan).await?;
+    let draw =
+        office.post(&format!("/sampling/v1/plans/{id}:commit"), json!({ "entropySource": "dice" })).await?;
+    let draw = draw["drawId"].as_str().context("a draw without an id")?;
+    office.post(&format!("/sampling/v1/draws/{draw}:reveal"), json!({ "entropy": "3 5 2 6" })).await?;
     Ok(())
 }
 

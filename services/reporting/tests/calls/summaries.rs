@@ -1,5 +1,4 @@
 //! Summaries: written on, checked, handed in, reviewed, exported.
-use std::time::Instant;
 
 use chassis::trial::reason;
 use contract::{
@@ -253,7 +252,7 @@ fn text_of(pdf: &[u8]) -> String {
 
 // Of a year: twelve draws, 22 items, eight cases, long texts. With SUMMARY_FILES=<folder> the files are written there to be looked at.
 #[tokio::test]
-async fn a_full_year_with_its_documents_takes_moments() {
+async fn a_full_year_comes_with_its_documents() {
     let world = World::at("2026-12-08T01:00:00Z").await;
     let mut transport = world.of("transport", ALL);
     fill_year(&world);
@@ -267,7 +266,6 @@ async fn a_full_year_with_its_documents_takes_moments() {
         };
         transport.effect_cases.create_effect_case(create(case)).await.unwrap();
     }
-    let begun = Instant::now();
     let composed = transport
         .summaries
         .create_summary(summary("D09", "2026-01-01", "2026-12-31"))
@@ -292,18 +290,13 @@ async fn a_full_year_with_its_documents_takes_moments() {
     ];
     transport.summaries.write_summary(write(id, sections)).await.unwrap();
     let submitted = transport.summaries.submit_summary(submit(id)).await.unwrap().into_inner();
-    let mut sizes = Vec::new();
     for format in ["docx", "xlsx", "pdf"] {
         let file = export(&mut transport, id, format, submitted.version).await;
         assert_eq!(files::tell(&file).map(|kind| kind.is_named_as(&format!("x.{format}"))), Ok(true));
-        sizes.push((format, file.len()));
         if let Some(folder) = std::env::var_os("SUMMARY_FILES") {
             std::fs::write(std::path::Path::new(&folder).join(format!("summary.{format}")), &file).unwrap();
         }
     }
-    let taken = begun.elapsed();
-    println!("a full year composed, written, handed in and exported three times in {taken:?}: {sizes:?}");
-    assert!(taken.as_secs() < 10, "{taken:?}");
     assert_eq!(export(&mut transport, id, "PDF", 1).await, export(&mut transport, id, "pdf", 1).await);
     assert_eq!(export(&mut transport, id, "xlsx", 1).await, export(&mut transport, id, "xlsx", 1).await);
     let words = text_of(&export(&mut transport, id, "pdf", 1).await);
