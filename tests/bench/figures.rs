@@ -20,7 +20,7 @@ pub async fn measure(subjects: u32) -> anyhow::Result<()> {
     println!(
         "{subjects} subjects, two schemes, {MONTHS} months with changes of grades; {CALLS} calls each, one connection"
     );
-    for postgres in [false, true] {
+    for postgres in [true, false] {
         let folder = tempfile::tempdir()?;
         let cluster = postgres.then(Postgres::start);
         let url = cluster.as_ref().map(|cluster| cluster.url("figures"));

@@ -249,6 +249,7 @@ impl MigratorTrait for Migrator {
             ("grading_0001_base", include_str!("../migrations/0001_grading.sql")),
             ("grading_0002_engine", include_str!("../migrations/0002_engine.sql")),
             ("grading_0003_schemes", include_str!("../migrations/0003_schemes.sql")),
+            ("grading_0004_pages", include_str!("../migrations/0004_pages.sql")),
         ])
     }
 }

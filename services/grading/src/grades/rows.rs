@@ -34,7 +34,8 @@ pub async fn lines(store: &Store, graded: Vec<Scanned>, apart: bool) -> Answer<(
     let (described, apart) = match (codes.first(), codes.last()) {
         (Some(first), Some(last)) if !apart => {
             let most = 2 * codes.len();
-            let text = format!("{DESCRIBED} WHERE uscc >= $1 AND uscc <= $2 LIMIT {most}");
+            // In order, so that a database that has counted nothing does not take all sheets to be the nearest way.
+            let text = format!("{DESCRIBED} WHERE uscc >= $1 AND uscc <= $2 ORDER BY uscc LIMIT {most}");
             let described = store.scan(&text, [(*first).into(), (*last).into()]).await?;
             let apart = described.len() == most;
             (if apart { of_codes(store, &codes).await? } else { described }, apart)

@@ -6,7 +6,7 @@ use chassis::{
     storage::{corrupt, database_now, insert_rows, sql},
 };
 use prost::Message;
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Value};
 
 // Any number will do, as long as nobody else in this database uses it.
 const LOCK: i64 = 640_303;
@@ -204,6 +204,16 @@ pub async fn adopt(store: &Store) -> Answer<()> {
 pub async fn close(tx: &Tx, run: &str) -> Answer<()> {
     let text = "UPDATE run_shards SET done = TRUE WHERE run = $1 AND done = FALSE";
     tx.execute_raw(sql(tx, text, [run.into()])).await?;
+    Ok(())
+}
+
+/// Has PostgreSQL measure the tables that a great run has filled. Until it does so by itself, a minute later, it takes them to be small, and to sort all
+/// grades of a scheme to be the shortest way to each page of them.
+pub async fn measure(store: &Store) -> Result<(), DbErr> {
+    if !store.is_sqlite() {
+        store.read().execute_unprepared("ANALYZE sheets").await?;
+        store.read().execute_unprepared("ANALYZE grades").await?;
+    }
     Ok(())
 }
 
