@@ -11,7 +11,7 @@ use std::{
 
 use chassis::{
     Answer, Fault, Store, fault,
-    storage::{Place, migrations, sql},
+    storage::{Place, each_of, migrations, sql},
     trial::Postgres,
 };
 use futures::{FutureExt as _, future::BoxFuture};
@@ -35,11 +35,12 @@ fn fresh() -> i64 {
 // What is cut off, and how many rows it adds where it is not.
 type Kind = (&'static str, i64, fn(&Store) -> BoxFuture<'_, Answer<()>>);
 
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 5] = [
     ("a transaction", 1, |store| transaction(store).boxed()),
     ("statements and copies", 301, |store| mixed(store).boxed()),
     ("copies", 300, |store| copies(store).boxed()),
     ("a view", 0, |store| view(store).boxed()),
+    ("a scan", 0, |store| scan(store).boxed()),
 ];
 
 async fn transaction(store: &Store) -> Answer<()> {
@@ -74,6 +75,11 @@ async fn copies(store: &Store) -> Answer<()> {
 async fn view(store: &Store) -> Answer<()> {
     let view = store.view().await?;
     view.query_all_raw(sql(&view, "SELECT COUNT(*) FROM things", [])).await?;
+    Ok(())
+}
+
+async fn scan(store: &Store) -> Answer<()> {
+    store.scan("SELECT id, text FROM things WHERE id < $1", [500_i64.into()]).await?;
     Ok(())
 }
 
@@ -144,7 +150,36 @@ async fn survives(store: Store) {
         }
         assert!(cuts > 0, "{name} was never cut off");
     }
+    scanned(&store).await;
     store.close().await;
+}
+
+// Values come back as they went in; and a scan that fails, before its first row or among them, leaves nothing to who gets its connection.
+async fn scanned(store: &Store) {
+    for value in ["", "a", "it's", "\\", "\\'; --", "\"q\"", "$1 $2", "{a,b}", "E'\\n", "中\n文"] {
+        let text = "SELECT CAST($1 AS TEXT), CAST($2 AS INTEGER), CAST(NULL AS TEXT), CAST($1 AS TEXT)";
+        let lines = store.scan(text, [value.into(), (-7_i32).into()]).await.unwrap();
+        let line = lines.first().unwrap();
+        let (first, last) = (line.text(0).unwrap(), line.text(3).unwrap());
+        assert_eq!((lines.len(), &*first, &*last, line.int(1).unwrap()), (1, value, value, -7));
+        assert_eq!(line.text_or_none(2).unwrap(), None);
+        assert!(line.text(2).is_err() && line.text(4).is_err());
+        let (listed, list) = each_of(store.read(), 1, &[value, "other"]);
+        let lines =
+            store.scan(&format!("SELECT value FROM {listed} WHERE value <> 'other'"), [list]).await.unwrap();
+        assert_eq!((lines.len(), &*lines[0].text(0).unwrap()), (1, value));
+    }
+    for turn in 0..20 {
+        assert!(store.scan("SELECT id FROM nowhere", []).await.is_err());
+        if !store.is_sqlite() {
+            let late = "SELECT 1 / (900 - number) FROM generate_series(1, 1000) AS numbers (number)";
+            assert!(store.scan(late, []).await.is_err());
+        }
+        let lines = store.scan("SELECT CAST($1 AS INTEGER)", [turn.into()]).await.unwrap();
+        assert_eq!((lines.len(), lines[0].int(0).unwrap()), (1, turn));
+        assert_eq!(number(store, &format!("SELECT CAST({turn} AS BIGINT)")).await, i64::from(turn));
+    }
+    is_sound(store, "scans that failed").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

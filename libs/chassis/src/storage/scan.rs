@@ -57,7 +57,8 @@ fn inlined(text: &str, values: &[Value]) -> Answer<String> {
 }
 
 fn literal(value: &Value) -> Answer<String> {
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    // As an escape string: what it holds means the same whatever the server's standard_conforming_strings.
+    let quoted = |text: &str| format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"));
     let literal = match value {
         Value::String(Some(text)) => quoted(text),
         Value::Int(Some(number)) => number.to_string(),
@@ -224,11 +225,11 @@ mod tests {
             "x = $1 AND y = $2 AND z = ANY($3::text[]) AND w > $1",
             &["o'x".into(), 7_i32.into(), list],
         );
-        let expected = "x = 'o''x' AND y = 7 AND z = ANY('{\"a\",\"it''s\",\"\\\\\",\"\\\"b\\\"\",\"c,d\",\"中\"}'::text[]) AND w > 'o''x'";
+        let expected = r#"x = E'o''x' AND y = 7 AND z = ANY(E'{"a","it''s","\\\\","\\"b\\"","c,d","中"}'::text[]) AND w > E'o''x'"#;
         assert_eq!(text.unwrap(), expected);
         let ten: Vec<Value> = (1..=10_i64).map(Value::from).collect();
         assert_eq!(inlined("$1 $10", &ten).unwrap(), "1 10");
-        assert_eq!(inlined("$2, $1", &["$2".into(), "$1".into()]).unwrap(), "'$1', '$2'");
+        assert_eq!(inlined("$2, $1", &["$2".into(), "$1".into()]).unwrap(), "E'$1', E'$2'");
         assert!(inlined("$3", &["a".into(), "b".into()]).is_err());
         assert!(
             inlined("$1", &["a\0b".into()]).is_err() && inlined("$1", &[Value::Double(Some(0.5))]).is_err()

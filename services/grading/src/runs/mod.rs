@@ -212,7 +212,8 @@ impl Work for Population {
             noted => String::from_utf8_lossy(noted).parse().map_err(|error| corrupt("checkpoint", error))?,
         };
         let sums = self.see_through(job, &task).await?;
-        if sums.changed >= MANY
+        if task.report_on.is_empty()
+            && sums.changed >= MANY
             && let Err(error) = rows::measure(&self.0.store).await
         {
             tracing::warn!(%error, "the tables of a great run are not measured; the database does so by itself later");
