@@ -79,7 +79,8 @@ async fn view(store: &Store) -> Answer<()> {
 }
 
 async fn scan(store: &Store) -> Answer<()> {
-    store.scan("SELECT id, text FROM things WHERE id < $1", [500_i64.into()]).await?;
+    // More than one message from the database, yet few enough that a wait for each row ends.
+    store.scan("SELECT id, text FROM things WHERE id < $1", [60_i64.into()]).await?;
     Ok(())
 }
 
