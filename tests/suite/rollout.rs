@@ -45,7 +45,7 @@ async fn serves_beside(mut suite: Suite, bring_newer: impl AsyncFnOnce()) {
     suite.kill_and_restart().await;
     let office = suite.office().await;
     office.post("/credit/v1/subjects:batchUpsert", world::subjects(151..301)).await.unwrap();
-    let figures = office.get("/credit/v1/figures").await.unwrap();
+    let figures = office.get("/credit/v1/figures?exact=true").await.unwrap();
     assert_eq!(figures["subjects"], 300);
     let path = format!("/credit/v1/subjects/{}/profile?purpose=check", world::code(150));
     assert_eq!(office.get(&path).await.unwrap()["uscc"], world::code(150));

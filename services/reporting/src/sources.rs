@@ -155,7 +155,9 @@ impl Sources {
 
     /// Credit's counts.
     pub async fn of_credit(&self, domain: &str, from: &str, to: &str) -> Answer<credit::GetFiguresResponse> {
-        let request = credit::GetFiguresRequest { domain: domain.into(), from: from.into(), to: to.into() };
+        let (domain, from, to) = (domain.into(), from.into(), to.into());
+        // What a report tells stays: it waits for what is true now.
+        let request = credit::GetFiguresRequest { domain, from, to, exact: true };
         told("credit", CreditFigures::new(self.credit.clone()).get_figures(patient(request)).await)
     }
 

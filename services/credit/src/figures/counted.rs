@@ -8,7 +8,7 @@ use std::{
 
 use chassis::{
     Answer, Store, Tx,
-    feed::{self, Position},
+    feed::{self, Entry, Position},
     figures::{self, BEGINNING, Counted, Tally},
     storage::{among, corrupt, insert_rows, sql},
 };
@@ -34,7 +34,7 @@ const FEW: u64 = 500;
 pub async fn follow(app: Arc<Credit>, stopping: CancellationToken) {
     while !stopping.is_cancelled() {
         let begun = tokio::time::Instant::now();
-        let pause = match step(&app.store, MANY).await {
+        let pause = match step(&app.store).await {
             Ok(0) => TICK,
             Ok(_) => begun.elapsed() * 2,
             Err(fault) => {
@@ -49,23 +49,32 @@ pub async fn follow(app: Arc<Credit>, stopping: CancellationToken) {
     }
 }
 
-/// What is kept with all that had changed when it was asked for, read in a view; nothing where so many changes are not counted yet that counting all
-/// anew is due.
-pub async fn caught_up(store: &Store) -> Answer<Option<DatabaseTransaction>> {
-    // What goes on changing meanwhile need not be in it: a caller would run after it for ever.
-    let asked = feed::newest(store).await?;
-    for _ in 0..3 {
+/// What is kept, as of one moment.
+pub struct Kept {
+    /// To be read in.
+    pub view: DatabaseTransaction,
+    /// Every change up to this is counted.
+    pub stands_at: Position,
+}
+
+/// What is kept with all that had changed by a position, unless so many changes are not counted yet that a reader should not wait for them.
+pub async fn caught_up(store: &Store, asked: Position) -> Answer<Kept> {
+    loop {
         // The view is taken with its first read: what it shows of the cursor, it shows of the figures.
         let view = store.view().await?;
-        if Position::parse(&noted(&view).await?)? >= asked {
-            return Ok(Some(view));
+        let noted = noted(&view).await?;
+        let stands_at = Position::parse(&noted)?;
+        if stands_at >= asked {
+            return Ok(Kept { view, stands_at });
+        }
+        let due = feed::read_after(store, stands_at, FEW).await?;
+        // An empty feed before what was asked is one whose newest entries are still being written.
+        if due.is_empty() || due.len() >= FEW as usize {
+            return Ok(Kept { view, stands_at });
         }
         drop(view);
-        if step(store, FEW).await? >= FEW as usize {
-            break;
-        }
+        take_in(store, noted, &due).await?;
     }
-    Ok(None)
 }
 
 /// How many subjects there are of a domain; of all where it is empty.
@@ -137,14 +146,19 @@ impl Stands {
     }
 }
 
-// Counts the subjects that the next changes name, in one transaction with the cursor; gives how many changes there were. Of two replicas the one that
-// moves the cursor first does it.
-async fn step(store: &Store, limit: u64) -> Answer<usize> {
+// Counts the next changes; gives how many there were.
+async fn step(store: &Store) -> Answer<usize> {
     let noted = noted(store.read()).await?;
-    let entries = feed::read_after(store, Position::parse(&noted)?, limit).await?;
-    let Some(last) = entries.last() else { return Ok(0) };
+    let entries = feed::read_after(store, Position::parse(&noted)?, MANY).await?;
+    take_in(store, noted, &entries).await?;
+    Ok(entries.len())
+}
+
+// Counts the subjects that the changes after the cursor name, in one transaction with it. Of two replicas the one that moves the cursor first does it.
+async fn take_in(store: &Store, noted: String, entries: &[Entry]) -> Answer<()> {
+    let Some(last) = entries.last() else { return Ok(()) };
     let mut touched = BTreeSet::new();
-    for entry in &entries {
+    for entry in entries {
         touched.insert(changes::decode(entry)?.uscc);
     }
     let tx = store.begin().await?;
@@ -155,7 +169,7 @@ async fn step(store: &Store, limit: u64) -> Answer<usize> {
         count(&tx, &touched.iter().map(String::as_str).collect::<Vec<_>>()).await?;
         tx.commit().await?;
     }
-    Ok(entries.len())
+    Ok(())
 }
 
 async fn noted(db: &impl ConnectionTrait) -> Answer<String> {
@@ -219,7 +233,7 @@ async fn standing(tx: &Tx, touched: &[&str]) -> Answer<BTreeMap<String, Stands>>
 }
 
 #[derive(FromQueryResult)]
-struct Kept {
+struct Row {
     uscc: String,
     domains: String,
     records: String,
@@ -228,7 +242,7 @@ struct Kept {
 async fn counted(tx: &Tx, touched: &[&str]) -> Answer<BTreeMap<String, Stands>> {
     let (of_touched, list) = among(&**tx, "uscc", 1, touched);
     let text = format!("SELECT uscc, domains, records FROM counted_subjects WHERE {of_touched}");
-    let rows = Kept::find_by_statement(sql(&**tx, &text, [list])).all(&**tx).await?;
+    let rows = Row::find_by_statement(sql(&**tx, &text, [list])).all(&**tx).await?;
     rows.into_iter()
         .map(|row| {
             let stands = Stands::unpacked(row.domains, &row.records);

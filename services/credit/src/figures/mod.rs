@@ -5,7 +5,11 @@ pub mod kept;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use chassis::{Answer, Context, Fault, figures::BEGINNING};
+use chassis::{
+    Answer, Context, Fault,
+    feed::{self, Position},
+    figures::BEGINNING,
+};
 use contract::credit::v1 as api;
 use jiff::civil::{Date, date};
 
@@ -25,23 +29,29 @@ pub async fn get(
     };
     let (from, to) = (day(&request.from, BEGINNING)?, day(&request.to, END)?);
     let domain = request.domain.as_str();
-    let (subjects, records) = match counted::caught_up(&app.store).await? {
-        Some(view) => {
-            (counted::subjects(&view, domain).await?, counted::records(&view, domain, from, to).await?)
-        }
-        // Behind a great load the right answer takes longer.
-        None => {
+    // What goes on changing meanwhile need not be in it: a caller would run after it for ever.
+    let asked = feed::newest(&app.store).await?;
+    let kept = counted::caught_up(&app.store, asked).await?;
+    // Behind a great load all is counted anew where somebody waits for it, or where that is soon done.
+    let (subjects, records, position) =
+        if kept.stands_at < asked && (request.exact || anew::is_soon_done(&kept.view).await?) {
+            drop(kept);
+            let settled = feed::settled(&app.store).await?;
             let view = app.store.view().await?;
-            (anew::subjects(&view, domain).await?, anew::records(&view, domain, from, to).await?)
-        }
-    };
-    told(app, subjects, records).await
+            (anew::subjects(&view, domain).await?, anew::records(&view, domain, from, to).await?, settled)
+        } else {
+            let view = &kept.view;
+            let records = counted::records(view, domain, from, to).await?;
+            (counted::subjects(view, domain).await?, records, kept.stands_at)
+        };
+    told(app, subjects, records, position).await
 }
 
 async fn told(
     app: &Arc<Credit>,
     subjects: i64,
     records: BTreeMap<String, i64>,
+    position: Position,
 ) -> Answer<api::GetFiguresResponse> {
     let names = items::in_force(app.store.read()).await?;
     let all = records.values().sum();
@@ -54,6 +64,7 @@ async fn told(
         subjects: number(subjects),
         records: number(all),
         items: records.into_iter().map(figure).collect(),
+        position: position.to_string(),
     })
 }
 

@@ -22,7 +22,12 @@ async fn agree(world: &World, store: &Store, what: &str) {
             ("2025-11-30", "2026-02-01"),
             ("2027-01-01", ""),
         ] {
-            let request = api::GetFiguresRequest { domain: domain.into(), from: from.into(), to: to.into() };
+            let request = api::GetFiguresRequest {
+                domain: domain.into(),
+                from: from.into(),
+                to: to.into(),
+                exact: false,
+            };
             let kept = world.figures(&who).get_figures(request).await.unwrap().into_inner();
             let last = if to.is_empty() { "9999-12-31" } else { to };
             let records = "SELECT COUNT(*) AS counted FROM records r JOIN subjects s ON s.uscc = r.uscc \
@@ -42,12 +47,29 @@ async fn agree(world: &World, store: &Store, what: &str) {
         }
     }
     // It was read from what is kept: nothing in the feed is newer, and every subject is in it.
-    let newest = "SELECT COUNT(*) AS counted FROM cursors WHERE feed = 'figures:counted' AND position = $1 AND $2 = $2 AND $3 = $3";
-    let position = chassis::feed::newest(store).await.unwrap().to_string();
-    assert_eq!(number(store, newest, [&position, "", ""]).await, 1, "{what}");
+    let counted_to = "SELECT COUNT(*) AS counted FROM cursors WHERE feed = 'figures:counted' AND position = $1 AND $2 = $2 AND $3 = $3";
+    let position = newest(store).await;
+    assert_eq!(number(store, counted_to, [&position, "", ""]).await, 1, "{what}");
     let missing = "SELECT COUNT(*) AS counted FROM subjects s LEFT JOIN counted_subjects c ON c.uscc = s.uscc AND c.domains = s.domains \
                    WHERE c.uscc IS NULL AND $1 = $1 AND $2 = $2 AND $3 = $3";
     assert_eq!(number(store, missing, ["", "", ""]).await, 0, "{what}");
+}
+
+async fn newest(store: &Store) -> String {
+    chassis::feed::newest(store).await.unwrap().to_string()
+}
+
+// As a database from before anything was counted.
+async fn forget(store: &Store) {
+    let tx = store.begin().await.unwrap();
+    for text in [
+        "DELETE FROM figures WHERE figure IN ('subjects', 'records')",
+        "DELETE FROM counted_subjects",
+        "DELETE FROM cursors WHERE feed = 'figures:counted'",
+    ] {
+        tx.execute_raw(sql(&*tx, text, [])).await.unwrap();
+    }
+    tx.commit().await.unwrap();
 }
 
 #[tokio::test]
@@ -121,23 +143,29 @@ async fn what_is_kept_of_subjects_and_records_is_what_a_count_of_all_gives() {
     agree(&world, store, "repaired").await;
 
     // A database from before anything was kept; and as many changes as make the call count all anew meanwhile.
-    let tx = store.begin().await.unwrap();
-    for text in [
-        "DELETE FROM figures WHERE figure IN ('subjects', 'records')",
-        "DELETE FROM counted_subjects",
-        "DELETE FROM cursors WHERE feed = 'figures:counted'",
-    ] {
-        tx.execute_raw(sql(&*tx, text, [])).await.unwrap();
-    }
-    tx.commit().await.unwrap();
+    forget(store).await;
     agree(&world, store, "from the beginning").await;
     let more = (0..3_000).map(|n| penalty(1 + n % 7, &format!("M-{n}"))).collect();
     world.submit(&who, more).await;
     let request = api::GetFiguresRequest::default();
-    let at_once = world.figures(&who).get_figures(request).await.unwrap().into_inner();
+    let at_once = world.figures(&who).get_figures(request.clone()).await.unwrap().into_inner();
     assert_eq!(at_once.records, 3_038);
-    for _ in 0..200 {
-        let position = chassis::feed::newest(store).await.unwrap().to_string();
+    assert_eq!(at_once.position, newest(store).await);
+
+    // A large register is answered as it was counted last, and says where that stands, unless somebody waits for all.
+    for batch in 0..2 {
+        let more = (0..5_000).map(|n| penalty(1 + n % 7, &format!("L-{batch}-{n}"))).collect();
+        world.submit(&who, more).await;
+    }
+    forget(store).await;
+    let told = world.figures(&who).get_figures(request.clone()).await.unwrap().into_inner();
+    let all = api::GetFiguresRequest { exact: true, ..request };
+    let all = world.figures(&who).get_figures(all).await.unwrap().into_inner();
+    assert_eq!((all.records, all.position.clone()), (13_038, newest(store).await));
+    let place = |text: &str| chassis::feed::Position::parse(text).unwrap();
+    assert!(place(&told.position) < place(&all.position) && told.records < all.records, "{told:?}");
+    for _ in 0..400 {
+        let position = newest(store).await;
         let text = "SELECT COUNT(*) AS counted FROM cursors WHERE feed = 'figures:counted' AND position = $1 AND $2 = $2 AND $3 = $3";
         if number(store, text, [&position, "", ""]).await == 1 {
             break;

@@ -239,6 +239,7 @@ async fn a_full_batch_is_taken_and_a_fuller_one_is_not() {
         domain: String::from("D09"),
         from: String::from("2026-01-15"),
         to: String::from("2026-01-15"),
+        exact: false,
     };
     let counted = world.figures(&who).get_figures(figures.clone()).await.unwrap().into_inner();
     assert_eq!((counted.subjects, counted.records), (2, 5_000));

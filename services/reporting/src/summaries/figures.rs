@@ -87,7 +87,7 @@ pub async fn read(
         scheme_title: speaking.map(title).unwrap_or_default(),
         scheme_document: basis.map(|basis| basis.document_number.clone()).unwrap_or_default(),
         figures: figures.into_iter().map(figure).chain(by_item).collect(),
-        inputs: inputs(context.now, &grades, &measures),
+        inputs: inputs(context.now, &credit.position, &grades, &measures),
         distribution: grades.distribution,
         measures: measures.measures.into_iter().map(measure).collect(),
         effects: effect.strata.into_iter().map(stratum).collect(),
@@ -103,9 +103,10 @@ fn title(scheme: &grading::Scheme) -> String {
     if scheme.title.is_empty() { of_basis() } else { scheme.title.clone() }
 }
 
-// Grading counts by the versions that it names; the others count what they have at the instant.
+// Credit counts up to the change that it names, grading by the versions that it names; the others count what they have at the instant.
 fn inputs(
     now: Timestamp,
+    collected: &str,
     grades: &grading::Distribution,
     measures: &grading::SchemeMeasures,
 ) -> Vec<api::FigureSource> {
@@ -118,7 +119,12 @@ fn inputs(
         as_of: Some(wire(now)),
         version: version.to_owned(),
     };
-    vec![input("credit", ""), input("grading", &version), input("sampling", ""), input("discipline", "")]
+    vec![
+        input("credit", collected),
+        input("grading", &version),
+        input("sampling", ""),
+        input("discipline", ""),
+    ]
 }
 
 fn measure(of: grading::Measure) -> api::GradeMeasure {

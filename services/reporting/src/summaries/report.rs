@@ -46,7 +46,7 @@ pub fn department(summary: &api::Summary) -> &str {
 /// On what the figures rest, in one sentence.
 pub fn sources(summary: &api::Summary) -> String {
     let read = summary.figures_time.map(super::figures::day).unwrap_or_default();
-    let version = summary.inputs.iter().find(|input| !input.version.is_empty());
+    let version = summary.inputs.iter().find(|input| input.source == "grading" && !input.version.is_empty());
     let version = version.map(|input| format!("，评价依据版本{}", input.version)).unwrap_or_default();
     format!(
         "统计期间{}；数据于{}读取自信用信息归集、信用评价、双随机抽查、失信惩戒系统{version}。\n数据摘要（SHA-256）：{}",

@@ -95,7 +95,7 @@ async fn a_summary_is_handed_in_when_it_lacks_nothing() {
     assert_eq!((composed.measures.len(), composed.effects.len(), composed.draws.len()), (2, 2, 1));
     assert_eq!(composed.effect.unwrap().visits_saved, Some(4));
     let versions: Vec<&str> = composed.inputs.iter().map(|input| input.version.as_str()).collect();
-    assert_eq!(versions, ["", "transport-2026@3, measures@2", "", ""]);
+    assert_eq!(versions, ["0.4711", "transport-2026@3, measures@2", "", ""]);
     let (missing, complete) = places(&mut transport, id).await;
     assert_eq!(
         (missing, complete),
@@ -326,7 +326,7 @@ fn fill_year(world: &World) {
     let items: Vec<_> = (1..=22).map(item).collect();
     world.answers.put(
         "credit.v1.Figures/GetFigures",
-        &credit::GetFiguresResponse { subjects: 48_210, records: 80_201, items },
+        &credit::GetFiguresResponse { subjects: 48_210, records: 80_201, items, ..Default::default() },
     );
     let distribution = [("A", 12_033), ("B", 22_871), ("C", 8_004), ("D", 1_902), ("UNGRADED", 3_400)];
     let distribution = grading::Distribution {

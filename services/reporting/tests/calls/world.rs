@@ -229,7 +229,12 @@ fn fill(answers: &Answers) {
         credit::ItemFigure {
             item: "administrative-penalty".into(), name: "行政处罚".into(), records: 11
         };
-    let collected = credit::GetFiguresResponse { subjects: 31, records: 12, items: vec![penalties] };
+    let collected = credit::GetFiguresResponse {
+        subjects: 31,
+        records: 12,
+        items: vec![penalties],
+        position: "0.4711".into(),
+    };
     answers.put("credit.v1.Figures/GetFigures", &collected);
     let listed = discipline::GetFiguresResponse { proposed: 3, dropped: 1, listed: 2, active: 2, applied: 5 };
     answers.put("discipline.v1.Figures/GetFigures", &listed);
