@@ -70,7 +70,11 @@ async fn withstands(database: &str, seed: u64) {
         tokio::time::sleep(Duration::from_millis(20 + dice.below(700))).await;
         if dice.below(3) == 0 {
             // Now and then in the middle of a run.
-            let request = grading::CreateRunRequest { scheme: String::from("once"), ..Default::default() };
+            let request = grading::CreateRunRequest {
+                scheme: String::from("once"),
+                afresh: dice.below(2) == 0,
+                ..Default::default()
+            };
             let _ = RunsClient::new(city.of(&killed)).create_run(request).await;
             tokio::time::sleep(Duration::from_millis(dice.below(60))).await;
         }

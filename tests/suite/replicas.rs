@@ -216,7 +216,8 @@ impl Load {
         let figures = office.get("/credit/v1/figures?exact=true").await.unwrap();
         assert_eq!(figures["records"], acknowledged, "{figures}");
         // A run from the facts changes no grade.
-        let run = office.post("/grading/v1/runs", json!({ "scheme": "replicas" })).await.unwrap();
+        let run =
+            office.post("/grading/v1/runs", json!({ "scheme": "replicas", "afresh": true })).await.unwrap();
         let run = office.wait("grading", &run, |_| {}).await.unwrap();
         assert_eq!(
             (&run["response"]["evaluated"], &run["response"]["changed"]),

@@ -250,6 +250,7 @@ impl MigratorTrait for Migrator {
             ("grading_0002_engine", include_str!("../migrations/0002_engine.sql")),
             ("grading_0003_schemes", include_str!("../migrations/0003_schemes.sql")),
             ("grading_0004_pages", include_str!("../migrations/0004_pages.sql")),
+            ("grading_0005_revisions", include_str!("../migrations/0005_revisions.sql")),
         ])
     }
 }

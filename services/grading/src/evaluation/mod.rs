@@ -26,7 +26,7 @@ pub fn evaluate(sheet: &Sheet, version: &Version, day: Date) -> Option<rows::Row
         return None;
     }
     let outcome = version.compiled.grade(&sheet.facts, day);
-    Some(rules::row(&sheet.row.uscc, &version.scheme, version.number, outcome, day))
+    Some(rules::row((&sheet.row.uscc, sheet.row.revision), (&version.scheme, version.number), outcome, day))
 }
 
 /// The grades of some subjects while their sheets change, and what the history will tell of the way. The transaction holds the sheets.

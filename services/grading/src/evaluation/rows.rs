@@ -19,9 +19,11 @@ pub struct Row {
     pub score: Option<String>,
     pub as_of: String,
     pub next_change_on: Option<String>,
+    /// Of the sheet that it was evaluated from.
+    pub revision: i32,
 }
 
-const COLUMNS: &str = "uscc, scheme, version, grade, score, as_of, next_change_on";
+const COLUMNS: &str = "uscc, scheme, version, grade, score, as_of, next_change_on, revision";
 
 /// The grades of subjects, under every scheme, ordered by code and scheme.
 pub async fn of_subjects(db: &impl ConnectionTrait, codes: &[&str]) -> Answer<Vec<Row>> {
@@ -40,17 +42,18 @@ pub async fn standing(db: &impl ConnectionTrait, codes: &[&str]) -> Answer<HashM
 }
 
 /// The grades under a scheme of the subjects after a code and up to another, as far as new ones are compared with them: code, version, grade, score,
-/// day of the next change. Apart from their sheets: of two such ranges joined, a database that has not counted them yet looks one through for
+/// day of the next change, day that it is of, the sheet's revision. Apart from their sheets: of two such ranges joined, a database that has not counted them yet looks one through for
 /// each row of the other.
 pub async fn between(store: &Store, scheme: &str, (after, until): (&str, &str)) -> Answer<Vec<Line>> {
-    let text = "SELECT uscc, version, grade, score, next_change_on FROM grades WHERE scheme = $1 AND uscc > $2 AND uscc <= $3";
+    let text = "SELECT uscc, version, grade, score, next_change_on, as_of, revision FROM grades WHERE scheme = $1 AND uscc > $2 AND uscc <= $3";
     store.scan(text, [scheme.into(), after.into(), until.into()]).await
 }
 
 /// Stores grades, new ones and changed ones.
 pub async fn put(db: &impl ConnectionTrait, rows: &[Row]) -> Answer<()> {
     let conflict = "ON CONFLICT (uscc, scheme) DO UPDATE SET version = excluded.version, grade = excluded.grade, \
-                    score = excluded.score, as_of = excluded.as_of, next_change_on = excluded.next_change_on";
+                    score = excluded.score, as_of = excluded.as_of, next_change_on = excluded.next_change_on, \
+                    revision = excluded.revision";
     insert_rows(db, "grades", &columns(), rows.iter().map(stored).collect(), conflict).await?;
     Ok(())
 }
@@ -66,7 +69,7 @@ fn columns() -> Vec<&'static str> {
 
 fn stored(row: &Row) -> Vec<sea_orm::Value> {
     let mut values = told(row);
-    values.push(row.next_change_on.clone().into());
+    values.extend([row.next_change_on.clone().into(), row.revision.into()]);
     values
 }
 

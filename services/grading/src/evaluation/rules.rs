@@ -26,6 +26,20 @@ pub struct Stands<'a> {
     pub score: Option<&'a str>,
     /// YYYY-MM-DD.
     pub next_change_on: Option<&'a str>,
+    /// The day that it was evaluated for, YYYY-MM-DD.
+    pub as_of: &'a str,
+    /// Of the sheet that it was evaluated from.
+    pub revision: i32,
+}
+
+impl Stands<'_> {
+    /// Whether an evaluation under a version, of the sheet at a revision, on a day can only give the same: what a grade comes from is the model, the facts and
+    /// the day, and between the day that it was evaluated for and the next change no day counts.
+    pub fn holds(&self, version: i32, revision: i32, day: &str) -> bool {
+        (self.version, self.revision) == (version, revision)
+            && self.as_of <= day
+            && self.next_change_on.is_none_or(|next| day < next)
+    }
 }
 
 impl<'a> From<&'a Row> for Stands<'a> {
@@ -35,11 +49,13 @@ impl<'a> From<&'a Row> for Stands<'a> {
             grade: &row.grade,
             score: row.score.as_deref(),
             next_change_on: row.next_change_on.as_deref(),
+            as_of: &row.as_of,
+            revision: row.revision,
         }
     }
 }
 
-/// What a grade changes of the one before it.
+/// What a grade changes of the one before it; a later day and revision alone are no change.
 pub fn effect(before: Option<Stands<'_>>, after: Stands<'_>) -> Effect {
     let Some(before) = before else { return Effect { regraded: true, told: true, stored: true } };
     let regraded = before.grade != after.grade;
@@ -47,12 +63,18 @@ pub fn effect(before: Option<Stands<'_>>, after: Stands<'_>) -> Effect {
     Effect { regraded, told, stored: told || before.next_change_on != after.next_change_on }
 }
 
-/// The grade of a subject as an evaluation gives it.
-pub fn row(uscc: &str, scheme: &str, version: i32, outcome: Outcome<'_>, day: Date) -> Row {
+/// The grade of a subject as an evaluation of its sheet at a revision gives it.
+pub fn row(
+    (uscc, revision): (&str, i32),
+    (scheme, version): (&str, i32),
+    outcome: Outcome<'_>,
+    day: Date,
+) -> Row {
     Row {
         uscc: uscc.to_owned(),
         scheme: scheme.to_owned(),
         version,
+        revision,
         grade: outcome.grade.to_owned(),
         score: outcome.score.map(|score| score.to_string()),
         as_of: day.to_string(),
@@ -78,7 +100,22 @@ mod tests {
             score: Some("92.5".to_owned()),
             as_of: "2026-02-01".to_owned(),
             next_change_on: Some("2026-05-01".to_owned()),
+            revision: 3,
         }
+    }
+
+    #[test]
+    fn a_grade_holds_as_long_as_nothing_that_it_comes_from_is_another() {
+        let row = standing();
+        let holds = |version, revision, day| Stands::from(&row).holds(version, revision, day);
+        for day in [row.as_of.as_str(), "2026-04-30"] {
+            assert!(holds(1, 3, day), "{day}");
+        }
+        assert!(!holds(2, 3, "2026-04-30") && !holds(1, 4, "2026-04-30") && !holds(1, 2, "2026-04-30"));
+        assert!(!holds(1, 3, "2026-05-01") && !holds(1, 3, "2027-01-01"), "time alone may have changed it");
+        assert!(!holds(1, 3, "1999-12-31"), "a clock that was set back");
+        let lasting = Row { next_change_on: None, ..standing() };
+        assert!(Stands::from(&lasting).holds(1, 3, "2099-12-31"));
     }
 
     #[test]
@@ -86,6 +123,7 @@ mod tests {
         let effect = |after: Row| super::effect(Some(Stands::from(&standing())), Stands::from(&after));
         let of = |regraded, told, stored| Effect { regraded, told, stored };
         assert_eq!(effect(Row { as_of: "2026-03-01".to_owned(), ..standing() }), of(false, false, false));
+        assert_eq!(effect(Row { revision: 4, ..standing() }), of(false, false, false));
         assert_eq!(effect(Row { next_change_on: None, ..standing() }), of(false, false, true));
         assert_eq!(effect(Row { score: Some("91".to_owned()), ..standing() }), of(false, true, true));
         assert_eq!(effect(Row { version: 2, ..standing() }), of(false, true, true));

@@ -63,6 +63,9 @@ struct Task {
     min_position: String,
     #[prost(message, optional, tag = "6")]
     asked_at: Option<prost_types::Timestamp>,
+    /// Whether those are evaluated too for whom nothing has changed.
+    #[prost(bool, tag = "7")]
+    afresh: bool,
 }
 
 impl Task {
@@ -157,6 +160,7 @@ pub async fn create(
         report_on: if today { String::new() } else { as_of.to_string() },
         catch_up: true,
         min_position: request.min_position,
+        afresh: request.afresh,
         ..task(context, version)
     };
     start(tx, context, &task, as_of).await
@@ -222,8 +226,8 @@ impl Work for Population {
         let ended = metadata(&task, progress(total, &sums), self.day(&task)?);
         job.progress(&tx, &ended, total.to_string().as_bytes()).await?;
         tx.commit().await?;
-        let rows::Sums { evaluated, changed, distribution, .. } = sums;
-        Ok(any(&RunResponse { evaluated, changed, distribution: distribution.into_iter().collect() }))
+        let rows::Sums { evaluated, changed, held, distribution, .. } = sums;
+        Ok(any(&RunResponse { evaluated, changed, held, distribution: distribution.into_iter().collect() }))
     }
 }
 

@@ -100,6 +100,7 @@ pub struct Shard {
     pub ends_with: String,
     pub evaluated: i32,
     pub changed: i32,
+    pub held: i32,
     pub distribution: Distribution,
 }
 
@@ -111,6 +112,7 @@ struct Claimed {
     ends_with: String,
     evaluated: i32,
     changed: i32,
+    held: i32,
     distribution: Vec<u8>,
 }
 
@@ -130,7 +132,7 @@ pub async fn claim(store: &Store, owner: &str) -> Answer<Option<Shard>> {
     let skip = if store.is_sqlite() { "" } else { "FOR UPDATE OF s SKIP LOCKED" };
     let text = format!(
         "UPDATE run_shards SET lease_owner = $1, lease_until = {} + {LEASE_MICROS} \
-         WHERE (run, shard) = ({waiting} {skip}) RETURNING run, shard, reached, ends_with, evaluated, changed, distribution",
+         WHERE (run, shard) = ({waiting} {skip}) RETURNING run, shard, reached, ends_with, evaluated, changed, held, distribution",
         database_now(&tx)
     );
     let Some(row) = Claimed::find_by_statement(sql(&tx, &text, [owner.into()])).one(&tx).await? else {
@@ -148,13 +150,14 @@ pub async fn claim(store: &Store, owner: &str) -> Answer<Option<Shard>> {
         ends_with: row.ends_with,
         evaluated: row.evaluated,
         changed: row.changed,
+        held: row.held,
         distribution: distribution(&row.distribution)?,
     }))
 }
 
 /// Notes what a part has come to, in the transaction of the effect; false where it is no longer the owner's, or the run has ended.
 pub async fn finish(tx: &Tx, owner: &str, shard: &Shard) -> Answer<bool> {
-    let text = "UPDATE run_shards SET evaluated = $4, changed = $5, distribution = $6, done = TRUE, failures = 0 \
+    let text = "UPDATE run_shards SET evaluated = $4, changed = $5, distribution = $6, held = $7, done = TRUE, failures = 0 \
                 WHERE run = $1 AND shard = $2 AND lease_owner = $3 AND done = FALSE";
     let counts = Counts { of_grade: shard.distribution.clone() };
     let values = [
@@ -164,6 +167,7 @@ pub async fn finish(tx: &Tx, owner: &str, shard: &Shard) -> Answer<bool> {
         shard.evaluated.into(),
         shard.changed.into(),
         counts.encode_to_vec().into(),
+        shard.held.into(),
     ];
     Ok(tx.execute_raw(sql(tx, text, values)).await?.rows_affected() == 1)
 }
@@ -224,6 +228,7 @@ pub struct Sums {
     pub done: i32,
     pub evaluated: i32,
     pub changed: i32,
+    pub held: i32,
     pub distribution: Distribution,
     /// How often in a row one of them could not go on, at most.
     pub failures: i32,
@@ -235,6 +240,7 @@ pub struct Sums {
 struct Part {
     evaluated: i32,
     changed: i32,
+    held: i32,
     distribution: Vec<u8>,
     done: bool,
     failures: i32,
@@ -244,7 +250,7 @@ struct Part {
 /// Adds the parts of a run up.
 pub async fn sums(db: &impl ConnectionTrait, run: &str) -> Answer<Sums> {
     let text = format!(
-        "SELECT evaluated, changed, distribution, done, failures, {} - planned_at AS elapsed FROM run_shards WHERE run = $1",
+        "SELECT evaluated, changed, held, distribution, done, failures, {} - planned_at AS elapsed FROM run_shards WHERE run = $1",
         database_now(db)
     );
     let mut sums = Sums::default();
@@ -253,6 +259,7 @@ pub async fn sums(db: &impl ConnectionTrait, run: &str) -> Answer<Sums> {
         sums.done += i32::from(part.done);
         sums.evaluated += part.evaluated;
         sums.changed += part.changed;
+        sums.held += part.held;
         for (grade, count) in distribution(&part.distribution)? {
             *sums.distribution.entry(grade).or_default() += count;
         }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Task,
-    rows::{self, Shard},
+    rows::{self, Distribution, Shard},
     still_in_force,
 };
 use crate::{
@@ -126,16 +126,29 @@ async fn part(
     }
     let range = (shard.begins_after.as_str(), shard.ends_with.as_str());
     // Beside the transaction, which holds them as they are and has written none.
-    let members = sheets::rows::members(&app.store, &version.domain, range).await?;
     let standing = evaluation::rows::between(&app.store, &version.scheme, range).await?;
     let day = report_on.unwrap_or_else(|| business_day(now));
+    let holding = if report_on.is_some() || task.afresh {
+        None
+    } else {
+        holding(app, version, range, &standing, day).await?
+    };
+    let (holding, members) = match holding {
+        Some((holding, others)) => {
+            let others: Vec<&str> = others.iter().map(String::as_str).collect();
+            (holding, sheets::rows::some_members(&app.store, &others).await?)
+        }
+        None => (Distribution::new(), sheets::rows::members(&app.store, &version.domain, range).await?),
+    };
     let graded = version.clone();
     // Whole milliseconds of reckoning: not where calls wait for their turn.
     let batch = tokio::task::spawn_blocking(move || Batch::of(&members, &standing, &graded, day));
     let batch = batch.await.map_err(Fault::internal)??;
-    shard.evaluated += batch.evaluated;
+    let held: i32 = holding.values().sum();
+    shard.held += held;
+    shard.evaluated += held + batch.evaluated;
     shard.changed += batch.changed;
-    for (grade, count) in batch.distribution {
+    for (grade, count) in holding.into_iter().chain(batch.distribution) {
         *shard.distribution.entry(grade).or_default() += count;
     }
     if report_on.is_none() {
@@ -149,9 +162,46 @@ async fn part(
     if report_on.is_none() {
         batch.moves.keep(&tx).await?;
     }
-    tx.commit().await?;
     app.evaluations.add("run", u64::try_from(batch.evaluated).unwrap_or_default());
-    Ok(())
+    tx.commit().await
+}
+
+// Of the subjects of a part those whose grades hold on, by grade, and all others' codes; nothing where these are so many that all facts are better read at
+// a stretch.
+async fn holding(
+    app: &Grading,
+    version: &Version,
+    range: (&str, &str),
+    standing: &[Line],
+    day: Date,
+) -> Answer<Option<(Distribution, Vec<String>)>> {
+    const FEW: usize = 4;
+    let day = day.to_string();
+    let standing = standing.iter().map(stood).collect::<Answer<HashMap<_, _>>>()?;
+    // Whatever their sheets say: whom another version graded, or whose day has come, is evaluated.
+    let due = standing.values().filter(|stood| !stood.stands().holds(version.number, stood.revision, &day));
+    if due.count() * FEW >= standing.len() {
+        return Ok(None);
+    }
+    let members = sheets::rows::revisions(&app.store, &version.domain, range).await?;
+    let (mut holding, mut others) = (Distribution::new(), Vec::new());
+    for member in &members {
+        let (uscc, revision) = (member.text(0)?, member.int(1)?);
+        match standing.get(&uscc) {
+            Some(stood) if stood.stands().holds(version.number, revision, &day) => {
+                count(&mut holding, &stood.grade);
+            }
+            _ => others.push(uscc.into_owned()),
+        }
+    }
+    Ok((others.len() * FEW < members.len()).then_some((holding, others)))
+}
+
+fn count(distribution: &mut Distribution, grade: &str) {
+    match distribution.get_mut(grade) {
+        Some(count) => *count += 1,
+        None => drop(distribution.insert(grade.to_owned(), 1)),
+    }
 }
 
 // What the evaluation of some subjects comes to.
@@ -159,7 +209,7 @@ async fn part(
 struct Batch {
     evaluated: i32,
     changed: i32,
-    distribution: rows::Distribution,
+    distribution: Distribution,
     new: Vec<Row>,
     other: Vec<Row>,
     history: Vec<Row>,
@@ -168,26 +218,16 @@ struct Batch {
 
 impl Batch {
     fn of(members: &[Line], standing: &[Line], version: &Version, day: Date) -> Answer<Self> {
-        let places =
-            standing.iter().map(|line| Ok((line.text(0)?, line))).collect::<Answer<HashMap<_, _>>>()?;
-        let mut batch = Self::default();
+        let standing = standing.iter().map(stood).collect::<Answer<HashMap<_, _>>>()?;
+        let (mut batch, as_of) = (Self::default(), day.to_string());
         for member in members {
-            let (uscc, region) = (member.text(0)?, member.text(1)?);
-            let facts = FactSheet::decode(&member.bytes(2)?)
+            let (uscc, revision, region) = (member.text(0)?, member.int(1)?, member.text(2)?);
+            let facts = FactSheet::decode(&member.bytes(3)?)
                 .map_err(|fault| corrupt("fact sheet", format!("{uscc}: {}", fault.message().en)))?;
             let outcome = version.compiled.grade(&facts, day);
             batch.evaluated += 1;
-            match batch.distribution.get_mut(outcome.grade) {
-                Some(count) => *count += 1,
-                None => drop(batch.distribution.insert(outcome.grade.to_owned(), 1)),
-            }
-            let before = places.get(&uscc).map(|line| before(line)).transpose()?;
-            let before = before.as_ref().map(|(version, grade, score, next_change_on)| Stands {
-                version: *version,
-                grade,
-                score: score.as_deref(),
-                next_change_on: next_change_on.as_deref(),
-            });
+            count(&mut batch.distribution, outcome.grade);
+            let before = standing.get(&uscc).map(Stood::stands);
             let score = outcome.score.map(|score| score.to_string());
             let next_change_on = outcome.next_change_on.map(|day| day.to_string());
             let after = Stands {
@@ -195,14 +235,17 @@ impl Batch {
                 grade: outcome.grade,
                 score: score.as_deref(),
                 next_change_on: next_change_on.as_deref(),
+                as_of: &as_of,
+                revision,
             };
             let effect = evaluation::rules::effect(before, after);
             batch.changed += i32::from(effect.regraded);
             let grade = before.map_or("", |before| before.grade);
             batch.moves.add(day, &version.scheme, &region, grade, outcome.grade);
-            // What holds on is not even written out.
-            if effect.stored {
-                let row = evaluation::rules::row(&uscc, &version.scheme, version.number, outcome, day);
+            // What holds on is not even written out; but that it rests on the facts as they are now spares the next run.
+            if effect.stored || before.is_none_or(|before| before.revision != revision) {
+                let (of, by) = ((&*uscc, revision), (&*version.scheme, version.number));
+                let row = evaluation::rules::row(of, by, outcome, day);
                 if effect.told {
                     batch.history.push(row.clone());
                 }
@@ -213,9 +256,37 @@ impl Batch {
     }
 }
 
-// What stands of a subject: version, grade, score and day of the next change.
-type Before<'a> = (i32, Cow<'a, str>, Option<Cow<'a, str>>, Option<Cow<'a, str>>);
+// What stands of a subject.
+struct Stood<'a> {
+    version: i32,
+    grade: Cow<'a, str>,
+    score: Option<Cow<'a, str>>,
+    next_change_on: Option<Cow<'a, str>>,
+    as_of: Cow<'a, str>,
+    revision: i32,
+}
 
-fn before(line: &Line) -> Answer<Before<'_>> {
-    Ok((line.int(1)?, line.text(2)?, line.text_or_none(3)?, line.text_or_none(4)?))
+impl Stood<'_> {
+    fn stands(&self) -> Stands<'_> {
+        Stands {
+            version: self.version,
+            grade: &self.grade,
+            score: self.score.as_deref(),
+            next_change_on: self.next_change_on.as_deref(),
+            as_of: &self.as_of,
+            revision: self.revision,
+        }
+    }
+}
+
+fn stood(line: &Line) -> Answer<(Cow<'_, str>, Stood<'_>)> {
+    let stood = Stood {
+        version: line.int(1)?,
+        grade: line.text(2)?,
+        score: line.text_or_none(3)?,
+        next_change_on: line.text_or_none(4)?,
+        as_of: line.text(5)?,
+        revision: line.int(6)?,
+    };
+    Ok((line.text(0)?, stood))
 }

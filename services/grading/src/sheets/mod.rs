@@ -128,7 +128,8 @@ impl feed::Follower for Follower {
         let versions = self.versions.in_force(tx).await?;
         let mut book = evaluation::Book::open(tx, &codes).await?;
         stood.iter().for_each(|row| book.place(row, today));
-        let known = stood.iter().map(|row| Ok((row.uscc.clone(), Sheet::read(row.clone())?)));
+        let next = |row: &rows::Row| rows::Row { revision: row.revision.wrapping_add(1), ..row.clone() };
+        let known = stood.iter().map(|row| Ok((row.uscc.clone(), Sheet::read(next(row))?)));
         let mut sheets = known.collect::<Answer<BTreeMap<String, Sheet>>>()?;
         for change in changes.iter().filter(|change| !change.uscc.is_empty()) {
             let sheet = sheets.entry(change.uscc.clone()).or_insert_with(|| Sheet::new(&change.uscc));

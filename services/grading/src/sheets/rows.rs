@@ -18,9 +18,11 @@ pub struct Row {
     /// How many versions of records came in.
     pub taken: i64,
     pub facts: Vec<u8>,
+    /// How often it was written after the first time.
+    pub revision: i32,
 }
 
-const COLUMNS: &str = "uscc, name, region, industry, domains, status, taken, facts";
+const COLUMNS: &str = "uscc, name, region, industry, domains, status, taken, facts, revision";
 
 // Any number will do, as long as nobody else in this database uses it.
 const LOCK: i64 = 640_302;
@@ -82,12 +84,28 @@ pub async fn bounds(db: &impl ConnectionTrait, domain: &str, size: i64) -> Answe
     rows.iter().map(|row| Ok(row.try_get("", "uscc")?)).collect()
 }
 
-/// The subjects that a scheme of a domain grades, after a code and up to another, each with its code, region and facts; in no order, so that the
-/// database reads them as they lie. Who holds them as they are reads what is committed.
+const MEMBER: &str = "SELECT uscc, revision, region, facts FROM sheets WHERE";
+
+/// The subjects that a scheme of a domain grades, after a code and up to another, each with its code, revision, region and facts; in no order, so that
+/// the database reads them as they lie. Who holds them as they are reads what is committed.
 pub async fn members(store: &Store, domain: &str, (after, until): (&str, &str)) -> Answer<Vec<Line>> {
-    let text =
-        format!("SELECT uscc, region, facts FROM sheets WHERE {OF_DOMAIN} AND uscc > $2 AND uscc <= $3");
+    let text = format!("{MEMBER} {OF_DOMAIN} AND uscc > $2 AND uscc <= $3");
     store.scan(&text, [domain.into(), after.into(), until.into()]).await
+}
+
+/// The same, each with its code and revision alone.
+pub async fn revisions(store: &Store, domain: &str, (after, until): (&str, &str)) -> Answer<Vec<Line>> {
+    let text = format!("SELECT uscc, revision FROM sheets WHERE {OF_DOMAIN} AND uscc > $2 AND uscc <= $3");
+    store.scan(&text, [domain.into(), after.into(), until.into()]).await
+}
+
+/// The same as `members`, of some of them.
+pub async fn some_members(store: &Store, codes: &[&str]) -> Answer<Vec<Line>> {
+    if codes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (of_codes, list) = among(store.read(), "uscc", 1, codes);
+    store.scan(&format!("{MEMBER} {of_codes}"), [list]).await
 }
 
 /// The next of them after a code, for those who go through all in their order.
@@ -101,7 +119,7 @@ pub async fn after(db: &impl ConnectionTrait, domain: &str, after: &str, limit: 
 pub async fn put(tx: &Tx, rows: Vec<Row>) -> Answer<()> {
     let conflict = "ON CONFLICT (uscc) DO UPDATE SET name = excluded.name, region = excluded.region, \
                     industry = excluded.industry, domains = excluded.domains, status = excluded.status, \
-                    taken = excluded.taken, facts = excluded.facts";
+                    taken = excluded.taken, facts = excluded.facts, revision = excluded.revision";
     let columns: Vec<&str> = COLUMNS.split(", ").collect();
     let values = |row: Row| {
         vec![
@@ -113,6 +131,7 @@ pub async fn put(tx: &Tx, rows: Vec<Row>) -> Answer<()> {
             row.status.into(),
             row.taken.into(),
             row.facts.into(),
+            row.revision.into(),
         ]
     };
     insert_rows(tx, "sheets", &columns, rows.into_iter().map(values).collect(), conflict).await?;

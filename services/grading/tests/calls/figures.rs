@@ -89,6 +89,24 @@ impl Dice {
     }
 }
 
+// The grades under the scheme, with all that an evaluation gives of them.
+async fn reckoned(city: &City) -> Vec<(String, String, Option<String>, Option<String>)> {
+    let text = "SELECT uscc, grade, score, next_change_on FROM grades WHERE scheme = 's' AND version > 0 ORDER BY uscc";
+    let db = city.grading_store.read();
+    let rows = db.query_all_raw(sql(db, text, [])).await.unwrap();
+    rows.iter()
+        .map(|row| {
+            let text = |name| row.try_get("", name).unwrap();
+            (
+                row.try_get("", "uscc").unwrap(),
+                row.try_get("", "grade").unwrap(),
+                text("score"),
+                text("next_change_on"),
+            )
+        })
+        .collect()
+}
+
 async fn step(city: &City, dice: &mut Dice, records: &mut Vec<String>, number: u32) -> String {
     let serial = u32::try_from(dice.below(12)).unwrap() + 1;
     match dice.below(10) {
@@ -125,7 +143,7 @@ async fn what_is_kept_is_what_a_count_of_everybody_gives() {
     city.register((1..=12).map(|serial| subject(serial, &["D09"])).collect()).await;
     city.publish(scheme("s")).await;
     let (mut dice, mut records, mut number) = (Dice(0x51_7C_C1), Vec::new(), 0);
-    let mut days = Vec::new();
+    let (mut days, mut held) = (Vec::new(), 0);
     for round in 0..8_u32 {
         // A month and some days a round, over windows that close and the end of a year.
         let day = jiff::civil::date(2026, 2, 1) + jiff::Span::new().days(i64::from(round) * 55);
@@ -160,14 +178,22 @@ async fn what_is_kept_is_what_a_count_of_everybody_gives() {
             6 => city.restart().await,
             _ => {}
         }
-        city.run(api::CreateRunRequest { scheme: "s".to_owned(), ..Default::default() }).await.unwrap();
+        let run = api::CreateRunRequest { scheme: "s".to_owned(), ..Default::default() };
+        let ended = city.run(run.clone()).await.unwrap();
+        held += ended.held;
         city.arrive(&position).await;
+        // What stands, and what was held for standing, is what the facts give.
+        let reckoned_before = reckoned(&city).await;
+        let afresh = city.run(api::CreateRunRequest { afresh: true, ..run }).await.unwrap();
+        assert_eq!((afresh.changed, afresh.held), (0, 0), "round {round}");
+        assert_eq!(reckoned(&city).await, reckoned_before, "round {round}");
         city.distribution("s").await;
         assert_eq!(kept(&city).await, counted(&city).await, "round {round}");
         let (kept, counted) = population(&city).await;
         assert_eq!(kept, counted, "round {round}");
         days.push((day.to_string(), counted_by_grade(&city).await));
     }
+    assert!(held > 0, "no grade was ever held");
     // Each day stays as it was, and what is told span by span leads from one to the next.
     for (day, expected) in &days {
         let request = api::GetSchemeFiguresRequest { as_of: day.clone() };

@@ -1,9 +1,10 @@
 //! Runs over the population, in more than one batch; for today they grade, for another day they report.
 use std::time::Duration;
 
-use chassis::trial::reason;
+use chassis::{storage::sql, trial::reason};
 use contract::grading::v1 as api;
 use prost::Message;
+use sea_orm::ConnectionTrait;
 use tonic::Code;
 
 use super::city::{City, code, record, scheme, subject};
@@ -77,7 +78,8 @@ async fn a_run_that_was_cut_off_goes_on_where_it_stood() {
         city.arrive(&city.register(subjects.collect()).await).await;
     }
     city.publish(scheme("s")).await;
-    let started = city.runs(city.office()).create_run(run("")).await.unwrap().into_inner();
+    let afresh = api::CreateRunRequest { afresh: true, ..run("") };
+    let started = city.runs(city.office()).create_run(afresh).await.unwrap().into_inner();
     let id = started.name.strip_prefix("operations/").unwrap().to_owned();
     let mut cuts = 0;
     loop {
@@ -104,6 +106,66 @@ async fn a_run_that_was_cut_off_goes_on_where_it_stood() {
     for serial in [1, 2_000, 2_001, 8_000] {
         assert_eq!(city.history(&code(serial), "s").await.len(), 1, "{serial} is graded once");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_facts_are_the_same_is_not_evaluated_again() {
+    let city = City::at("2026-02-01T02:00:00Z").await;
+    city.register((1..=40).map(|serial| subject(serial, &["D09"])).collect()).await;
+    let penalties = (1..=5).map(|n| record(7, "penalty", &format!("P-{n}"), "2026-01-01"));
+    city.arrive(&city.submit(penalties.collect()).await.1).await;
+    city.publish(scheme("s")).await;
+    let spread = std::collections::BTreeMap::from([("A".to_owned(), 39), ("C".to_owned(), 1)]);
+    let ended =
+        |held, changed| api::RunResponse { evaluated: 40, changed, distribution: spread.clone(), held };
+    let afresh = || api::CreateRunRequest { afresh: true, ..run("") };
+    // Once the run of publishing is done, nothing is left to evaluate.
+    for again in 0..2 {
+        assert_eq!(city.run(run("")).await.unwrap(), ended(40, 0), "{again}");
+    }
+    let evaluated = city.evaluations("run");
+    assert_eq!(city.run(run("")).await.unwrap(), ended(40, 0));
+    assert_eq!(city.evaluations("run"), evaluated);
+    assert_eq!(city.run(afresh()).await.unwrap(), ended(0, 0));
+    assert_eq!(city.evaluations("run"), evaluated + 40);
+
+    // Facts that leave the grade as it is are looked at once.
+    let other = record(3, "tax-grade", "T-1", "2026-01-01");
+    city.arrive(&city.submit(vec![other]).await.1).await;
+    assert_eq!(city.run(run("")).await.unwrap(), ended(39, 0));
+    assert_eq!(city.run(run("")).await.unwrap(), ended(40, 0));
+    // Facts that change it were graded as they came; another day on which time counts, likewise.
+    let sixth = record(8, "penalty", "P-6", "2026-01-01");
+    city.arrive(&city.submit(vec![sixth]).await.1).await;
+    let response = city.run(run("")).await.unwrap();
+    assert_eq!((response.held, response.changed, response.distribution["B"]), (40, 0, 1));
+    city.set_clock("2027-03-01T02:00:00Z");
+    let later = city.run(run("")).await.unwrap();
+    let proof = city.run(afresh()).await.unwrap();
+    assert_eq!((later.evaluated, later.distribution), (40, proof.distribution));
+    assert_eq!(proof.changed, 0);
+    assert_eq!(city.graded(&code(7), "s", "").await, ("C".to_owned(), Some(62.5)));
+    // A clock that was set back is no reason to trust what was reckoned for a later day.
+    city.set_clock("2026-02-01T02:00:00Z");
+    city.run(run("")).await.unwrap();
+    assert_eq!(city.graded(&code(7), "s", "").await, ("C".to_owned(), Some(60.0)));
+
+    // What somebody changed in the database itself is found by the run that evaluates all.
+    let tx = city.grading_store.begin().await.unwrap();
+    let text = "UPDATE grades SET grade = 'D' WHERE uscc = $1";
+    tx.execute_raw(sql(&*tx, text, [code(5).into()])).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(city.run(run("")).await.unwrap().distribution["D"], 1);
+    let found = city.run(afresh()).await.unwrap();
+    assert_eq!((found.changed, found.distribution.get("D")), (1, None));
+    // Another version evaluates everybody.
+    let next = api::NewSchemeVersionRequest { scheme: "s".to_owned(), ..Default::default() };
+    city.schemes(city.office()).new_scheme_version(next).await.unwrap();
+    let publish = api::PublishSchemeRequest { scheme: "s".to_owned(), ..Default::default() };
+    let evaluated = city.evaluations("run");
+    city.schemes(city.office()).publish_scheme(publish).await.unwrap();
+    assert_eq!(city.run(run("")).await.unwrap().held, 40);
+    assert_eq!(city.evaluations("run"), evaluated + 40);
 }
 
 #[tokio::test(flavor = "multi_thread")]
