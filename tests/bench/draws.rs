@@ -2,6 +2,7 @@
 //! draw through the gateway, frozen, committed, revealed, stored and its bundle fetched, on PostgreSQL.
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use chassis::trial::Postgres;
 use draw::{Quotas, Roster, Seed};
 use sea_orm::sqlx::{Connection as _, Executor as _, PgConnection};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use suites::{process::Suite, world};
 
-use crate::{ratio, row, seconds};
+use crate::{ratio, row, seconds, sizes::each};
 
 const SUBJECTS: u32 = 1_000_000;
 const ROUNDS: usize = 7;
@@ -123,7 +124,17 @@ async fn whole(codes: &[String]) -> anyhow::Result<()> {
         &ratio(committed + revealed, hashing),
         &told,
     );
-    row("  of it the reveal, with teams of two", &seconds(revealed), "", &format!("{} drawn", draw["drawn"]));
+    let drawn = u32::try_from(draw["drawn"].as_u64().context("how many are drawn")?)?;
+    row("  of it the reveal, with teams of two", &seconds(revealed), "", &format!("{drawn} drawn"));
+    let mut database = PgConnection::connect(&url.replace("{service}", "sampling")).await?;
+    let visit = each(&mut database, &["visits", "visit_inspectors", "skipped_inspectors"], drawn).await?;
+    let place = each(&mut database, &["roster_parts"], u32::try_from(codes.len())?).await?;
+    row(
+        "  on the disk",
+        &format!("{visit:.0} B a visit"),
+        "",
+        &format!("with its team; {place:.0} B a place on the roster"),
+    );
     let peak = suite.resident_mib();
 
     // The file in pieces: what it takes while it leaves is looked at, and what came is verified.

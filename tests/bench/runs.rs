@@ -25,6 +25,8 @@ use scoring::{Change, Decimal, Fact, FactSheet};
 use sea_orm::sqlx::{Connection as _, Executor as _, PgConnection};
 use suites::{process::Suite, world};
 
+use crate::sizes::each;
+
 const RECORDS: u32 = 10;
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
@@ -100,6 +102,12 @@ pub async fn measure(subjects: u32) -> anyhow::Result<()> {
     println!("COPY grades TO STDOUT    {:>7.2} s", standing.as_secs_f64());
     row("run that changes nothing", second, reading + standing);
     row("the same, all afresh", afresh, reading + standing);
+    println!(
+        "on the disk {:.0} bytes a sheet, {:.0} a grade, {:.0} a line of a grade's history",
+        each(&mut database, &["sheets"], subjects).await?,
+        each(&mut database, &["grades"], subjects).await?,
+        each(&mut database, &["grade_history"], subjects).await?,
+    );
     println!("grading's memory at most {} MiB; grades {:?}", peak_mib(&grading)?, response.distribution);
     Ok(())
 }

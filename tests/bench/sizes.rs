@@ -1,8 +1,10 @@
-//! What things take on PostgreSQL's disk, indexes included: the demo's city, some corrections and looks, its tables filled up by bulk SQL.
+//! What things take on PostgreSQL's disk, indexes included: the demo's city, some corrections and looks, its tables filled up by bulk SQL. What grades
+//! and visits take, the benches tell that make a million of them.
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use chassis::trial::Postgres;
+use sea_orm::sqlx::{self, PgConnection};
 use serde_json::json;
 use suites::{
     filling::{SERVICES, connect, demo, fill, texts},
@@ -14,22 +16,13 @@ const CORRECTIONS: usize = 200;
 
 // What is counted, whose tables hold it, and the table that has one row of each. What has several rows in a table for one of them counts with
 // as many as the demo's have.
-const THINGS: [(&str, &str, &str, &[&str]); 13] = [
+const THINGS: [(&str, &str, &str, &[&str]); 8] = [
     ("subject", "credit", "subjects", &["subjects", "other_name_keys"]),
     ("record", "credit", "records", &["records"]),
     ("former version of a record", "credit", "record_versions", &["record_versions"]),
     ("line of the feed", "credit", "outbox", &["outbox"]),
     ("look in the access log", "credit", "accesses", &["accesses"]),
-    ("row of an import that is remembered", "credit", "import_records", &["import_records"]),
     ("fact sheet", "grading", "sheets", &["sheets"]),
-    ("grade", "grading", "grades", &["grades"]),
-    ("line of a grade's history", "grading", "grade_history", &["grade_history"]),
-    (
-        "visit with its team and findings",
-        "sampling",
-        "visits",
-        &["visits", "visit_inspectors", "skipped_inspectors", "findings"],
-    ),
     ("count of a subject's visits in a year", "sampling", "visit_counts", &["visit_counts"]),
     (
         "listing with its case and papers",
@@ -37,8 +30,16 @@ const THINGS: [(&str, &str, &str, &[&str]); 13] = [
         "cases",
         &["cases", "case_steps", "papers", "listings", "listing_events"],
     ),
-    ("record that suggestions watch", "discipline", "watched_records", &["watched_records"]),
 ];
+
+/// What the rows of some tables take on the disk together, indexes included, for each of so many things.
+pub async fn each(database: &mut PgConnection, tables: &[&str], things: u32) -> anyhow::Result<f64> {
+    let sizes: Vec<String> =
+        tables.iter().map(|table| format!("pg_total_relation_size('{table}')")).collect();
+    let text = sqlx::AssertSqlSafe(format!("SELECT ({})::float8", sizes.join(" + ")));
+    let bytes: f64 = sqlx::query_scalar(text).fetch_one(database).await?;
+    Ok(bytes / f64::from(things))
+}
 
 /// Measures them.
 pub async fn measure() -> anyhow::Result<()> {
