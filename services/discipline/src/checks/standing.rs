@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 // Beyond this the replica says that it can't serve, and a cluster sends its checks to others.
 const LOST_AFTER: Duration = Duration::from_secs(5);
 const PAGE: u64 = 5_000;
+// What SQLite holds of the rows of one query, its allocator keeps: few at once, or that is as much as all the listings take.
+const ROWS: u64 = 500;
 
 /// The wordings that answers name.
 #[derive(Default)]
@@ -202,7 +204,7 @@ impl Standing {
         let (mut after, today) = (String::new(), clock.today());
         loop {
             let text = format!(
-                "SELECT {} FROM listings WHERE state IN (1, 2) AND case_id > $1 ORDER BY case_id LIMIT {PAGE}",
+                "SELECT {} FROM listings WHERE state IN (1, 2) AND case_id > $1 ORDER BY case_id LIMIT {ROWS}",
                 listings::COLUMNS
             );
             let db = self.store.read();
