@@ -203,8 +203,9 @@ impl Standing {
         let mut index = Index::with_room(usize::try_from(count).unwrap_or_default());
         let (mut after, today) = (String::new(), clock.today());
         loop {
+            // Along the key: by an index of the states, all that is left would be sorted for each page.
             let text = format!(
-                "SELECT {} FROM listings WHERE state IN (1, 2) AND case_id > $1 ORDER BY case_id LIMIT {ROWS}",
+                "SELECT {} FROM listings WHERE state + 0 IN (1, 2) AND case_id > $1 ORDER BY case_id LIMIT {ROWS}",
                 listings::COLUMNS
             );
             let db = self.store.read();
