@@ -85,7 +85,7 @@ impl Compiled {
                 (model.grade(score, &records, sink), Some(score))
             }
         };
-        Outcome { grade, score, next_change_on: records.next.get().date() }
+        Outcome { grade, score, next_change_on: records.next.get().settled().date() }
     }
 
     /// Where the sheet's groups are, by the place of their item; both are ascending, so that one pass finds
@@ -236,8 +236,7 @@ impl<'a> Records<'a, '_> {
         if begins >= row.until() {
             return None;
         }
-        let steps = selector.steps.iter().map(|step| (step, step.left_on(row.occurred())));
-        let (step, left_on) = steps.into_iter().find(|(_, left_on)| *left_on > begins)?;
+        let step = selector.steps.iter().find(|step| step.edge(row.occurred()) > begins)?;
         if !condition.holds(row) {
             return None;
         }
@@ -245,7 +244,7 @@ impl<'a> Records<'a, '_> {
             self.changes_on(begins);
             return None;
         }
-        self.changes_on(left_on.min(row.until()).min(cover.ends_after(begins)));
+        self.changes_on(step.edge(row.occurred()).min(row.until()).min(cover.ends_after(begins)));
         Some(step.percent)
     }
 
