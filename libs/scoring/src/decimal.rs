@@ -218,7 +218,9 @@ impl Exact {
     /// Rounded to two places, halves away from zero 四舍五入; beyond a [`Decimal`]'s size, the largest one.
     pub fn round_half_away(self) -> Decimal {
         let cent = EXACT_UNIT / 100;
-        let cents = self.0 / cent;
+        // What nearly always comes is divided much sooner.
+        let cents =
+            i64::try_from(self.0).map_or_else(|_| self.0 / cent, |small| (small / cent as i64).into());
         let rest = self.0 - cents * cent;
         let cents = if rest.abs() * 2 >= cent { cents + rest.signum() } else { cents };
         let largest = i128::from(LIMIT) * i128::from(UNIT) - 1;
