@@ -107,6 +107,12 @@ impl Decimal {
         Self(-self.0)
     }
 
+    /// The sum; for percents, of which no sheet holds so many that it would not fit.
+    #[inline]
+    pub(crate) const fn plus(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
     /// How the number stands in a stored sheet: in ten-thousandths.
     pub(crate) const fn scaled(self) -> i64 {
         self.0
@@ -146,10 +152,10 @@ impl Sum {
         Self(i128::from(amount.0) * i128::from(percent.0))
     }
 
-    /// The sum; beyond what 128 bits hold it stays at their end.
+    /// The sum; of shares no sheet holds so many that it would not fit.
     #[inline]
-    pub(crate) fn plus(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
+    pub(crate) const fn plus(self, other: Self) -> Self {
+        Self(self.0 + other.0)
     }
 
     /// Times a number of the scheme. Beyond what 128 bits hold the result stays at their end, with its sign.
@@ -192,6 +198,12 @@ impl Exact {
     #[inline]
     pub fn plus(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
+    }
+
+    /// The difference of what is far within 128 bits.
+    #[inline]
+    pub(crate) const fn minus(self, other: Self) -> Self {
+        Self(self.0 - other.0)
     }
 
     /// So many times over; beyond what 128 bits hold it stays at their end.
