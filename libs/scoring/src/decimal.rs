@@ -107,6 +107,12 @@ impl Decimal {
         Self(-self.0)
     }
 
+    /// The sum; for percents, of which no sheet holds so many that it would not fit.
+    #[inline]
+    pub(crate) const fn plus(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
     /// How the number stands in a stored sheet: in ten-thousandths.
     pub(crate) const fn scaled(self) -> i64 {
         self.0
@@ -146,10 +152,10 @@ impl Sum {
         Self(i128::from(amount.0) * i128::from(percent.0))
     }
 
-    /// The sum; beyond what 128 bits hold it stays at their end.
+    /// The sum; of shares no sheet holds so many that it would not fit.
     #[inline]
-    pub(crate) fn plus(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
+    pub(crate) const fn plus(self, other: Self) -> Self {
+        Self(self.0 + other.0)
     }
 
     /// Times a number of the scheme. Beyond what 128 bits hold the result stays at their end, with its sign.
@@ -194,6 +200,12 @@ impl Exact {
         Self(self.0.saturating_add(other.0))
     }
 
+    /// The difference of what is far within 128 bits.
+    #[inline]
+    pub(crate) const fn minus(self, other: Self) -> Self {
+        Self(self.0 - other.0)
+    }
+
     /// So many times over; beyond what 128 bits hold it stays at their end.
     pub(crate) fn repeated(self, times: i64) -> Self {
         Self(self.0.saturating_mul(i128::from(times)))
@@ -218,7 +230,9 @@ impl Exact {
     /// Rounded to two places, halves away from zero 四舍五入; beyond a [`Decimal`]'s size, the largest one.
     pub fn round_half_away(self) -> Decimal {
         let cent = EXACT_UNIT / 100;
-        let cents = self.0 / cent;
+        // What nearly always comes is divided much sooner.
+        let cents =
+            i64::try_from(self.0).map_or_else(|_| self.0 / cent, |small| (small / cent as i64).into());
         let rest = self.0 - cents * cent;
         let cents = if rest.abs() * 2 >= cent { cents + rest.signum() } else { cents };
         let largest = i128::from(LIMIT) * i128::from(UNIT) - 1;

@@ -1,5 +1,6 @@
-//! Evaluates a sheet at a date: CONTRACT §4.1 step by step. One walk serves bulk grading and explanation, so
-//! that the two cannot differ; what only an explanation needs goes to a [`Sink`].
+//! Evaluates a sheet at a date: CONTRACT §4.1 step by step. Bulk grading and explanation judge records and sum
+//! points by the same code, so that the two cannot differ, if in another order: what is told goes to a [`Sink`]
+//! indicator by indicator, what is not told is summed item by item.
 use std::{cell::Cell, cmp::Ordering};
 
 use contract::grading::v1::{Explanation, IndicatorExplanation, VetoExplanation};
@@ -7,12 +8,13 @@ use jiff::civil::Date;
 use prost_types::value::Kind;
 
 use crate::{
-    condition::Bound,
     day::Day,
     decimal::{Decimal, Exact},
-    facts::{Cover, FactSheet, Row},
+    facts::{Cover, FactSheet, Group, Row},
     measure::{Counted, Measure, Measured, Tally, latest_grade::LatestGrade},
-    model::{Compiled, Indicator, MAX_ITEMS, Model, NATIONAL_EVALUATION, Rule, Selector, UNGRADED, Veto},
+    model::{
+        Compiled, Indicator, MAX_ITEMS, Model, NATIONAL_EVALUATION, Rule, Selector, Step, UNGRADED, Veto,
+    },
 };
 
 /// Beyond every place that a group of a sheet can have.
@@ -85,18 +87,19 @@ impl Compiled {
                 (model.grade(score, &records, sink), Some(score))
             }
         };
-        Outcome { grade, score, next_change_on: records.next.get().date() }
+        Outcome { grade, score, next_change_on: records.next.get().settled().date() }
     }
 
     /// Where the sheet's groups are, by the place of their item; both are ascending, so that one pass finds
     /// them all.
     fn places(&self, sheet: &FactSheet) -> [u32; MAX_ITEMS] {
         let mut places = [ABSENT; MAX_ITEMS];
-        let mut groups = (0..ABSENT).zip(sheet.groups());
+        let mut groups = (0..ABSENT).zip(sheet.items());
         let mut next = groups.next();
-        for (place, item) in places.iter_mut().zip(&self.items) {
-            while let Some((index, group)) = next {
-                match group.compare_item(item) {
+        for (place, item) in places.iter_mut().zip(self.items.iter().map(String::as_bytes)) {
+            while let Some((index, own)) = next {
+                // The first bytes nearly always tell, and sooner than a call does.
+                match own.first().cmp(&item.first()).then_with(|| own.cmp(item)) {
                     Ordering::Less => next = groups.next(),
                     Ordering::Equal => {
                         *place = index;
@@ -113,7 +116,7 @@ impl Compiled {
 
 /// §4.1.6: the latest national evaluation's grade.
 fn direct<'a>(selector: &Selector, records: &Records<'a, '_>, sink: &mut impl Sink) -> &'a str {
-    let (value, _) = records.measure(selector, &LatestGrade, sink);
+    let value = records.measure(selector, &LatestGrade, sink).unwrap_or(Measured::Grade(None));
     sink.national(value);
     match value {
         Measured::Grade(Some(grade)) => grade,
@@ -123,17 +126,41 @@ fn direct<'a>(selector: &Selector, records: &Records<'a, '_>, sink: &mut impl Si
 
 impl Model {
     /// §4.1.4: what everybody starts from and all points, clamped, rounded to two places.
-    fn score(&self, records: &Records<'_, '_>, sink: &mut impl Sink) -> Decimal {
-        sink.base(self.base);
-        let mut score = Exact::from(self.base);
-        for indicator in &self.indicators {
-            let (value, counted) = records.measure(&indicator.selector, indicator.measure, sink);
-            let (uncapped, points) = if counted { indicator.points(value) } else { indicator.idle };
-            sink.indicator(indicator, value, uncapped, points);
-            score = score.plus(points);
-        }
+    fn score<S: Sink>(&self, records: &Records<'_, '_>, sink: &mut S) -> Decimal {
+        let score = if S::TELLS { self.told(records, sink) } else { self.summed(records) };
         let score = score.max(self.min.into());
         self.max.map_or(score, |max| score.min(max.into())).round_half_away()
+    }
+
+    /// The sum, indicator by indicator.
+    fn told(&self, records: &Records<'_, '_>, sink: &mut impl Sink) -> Exact {
+        sink.base(self.base);
+        let mut sum = Exact::from(self.base);
+        for indicator in &self.indicators {
+            let value = records.measure(&indicator.selector, indicator.measure, sink);
+            let of_value = value.map(|value| (value, indicator.points(value)));
+            let (value, (uncapped, points)) = of_value.unwrap_or(indicator.idle);
+            sink.indicator(indicator, value, uncapped, points);
+            sum = sum.plus(points);
+        }
+        sum
+    }
+
+    /// The same sum, item by item, and only of the items of which there are records: most subjects have records
+    /// of few.
+    fn summed(&self, records: &Records<'_, '_>) -> Exact {
+        let mut sum = self.idle;
+        for (item, indicators) in self.alone.iter().enumerate() {
+            if let Some(group) = records.group(item) {
+                for at in indicators {
+                    sum = sum.plus(self.indicators[*at].exceeds(records, &group));
+                }
+            }
+        }
+        for indicator in self.together.iter().map(|at| &self.indicators[*at]) {
+            sum = sum.plus(indicator.above_idle(&records.tally(&indicator.selector, None, &mut ())));
+        }
+        sum
     }
 
     /// §4.1.5: the grade of the score, lowered by each veto that holds.
@@ -152,6 +179,23 @@ impl Model {
     }
 }
 
+impl Indicator {
+    /// By how much the points of the records of a group exceed those of none. A function by itself, so that the
+    /// loop over the rows has the processor's registers.
+    #[inline(never)]
+    fn exceeds<'a>(&self, records: &Records<'a, '_>, group: &Covered<'a>) -> Exact {
+        let mut tally = Tally::default();
+        records.take(&self.selector, group, &mut tally, |_| ());
+        self.above_idle(&tally)
+    }
+}
+
+/// The records of an item, and on which days they count.
+struct Covered<'a> {
+    group: Group<'a>,
+    cover: Cover<'a>,
+}
+
 /// A sheet seen from a date.
 struct Records<'a, 'w> {
     scheme: &'a Compiled,
@@ -166,53 +210,72 @@ struct Records<'a, 'w> {
 }
 
 impl<'a> Records<'a, '_> {
-    /// The value of the records that count, and whether any does.
+    /// The value of the records that count; none if none does.
     #[inline]
     fn measure(
         &self,
         selector: &Selector,
         measure: &dyn Measure,
         sink: &mut impl Sink,
-    ) -> (Measured<'a>, bool) {
-        let (mut tally, mut any) = (Tally::default(), false);
-        self.each(selector, |counted| {
-            sink.counted(selector, Some(measure), counted);
-            measure.take(&mut tally, counted);
-            any = true;
-        });
-        (measure.value(&tally), any)
+    ) -> Option<Measured<'a>> {
+        let tally = self.tally(selector, Some(measure), sink);
+        tally.any().then(|| measure.value(&tally))
     }
 
     fn exist(&self, selector: &Selector, sink: &mut impl Sink) -> bool {
-        let mut any = false;
-        self.each(selector, |counted| {
-            sink.counted(selector, None, counted);
-            any = true;
-        });
-        any
+        self.tally(selector, None, sink).any()
     }
 
-    /// Gives the records that count (§4.1.1). All are looked at: those that do not count yet decide what changes
-    /// next.
-    #[inline]
-    fn each(&self, selector: &Selector, mut take: impl FnMut(&Counted<'a>)) {
+    fn tally(&self, selector: &Selector, measure: Option<&dyn Measure>, sink: &mut impl Sink) -> Tally<'a> {
+        let mut tally = Tally::default();
         for item in &selector.items {
-            let place = self.places[*item];
-            if place == ABSENT {
-                continue;
-            }
-            let Some(group) = self.sheet.group(place as usize) else { continue };
-            let condition = selector.condition.bind(&group);
-            let cover = self.cover(*item);
-            for row in group.rows() {
-                if !self.without.is_empty() && self.without.contains(&row.record()) {
-                    continue;
-                }
-                if let Some(percent) = self.percent(selector, &condition, cover, &row) {
-                    take(&Counted { row, group, percent, cover });
-                }
+            if let Some(group) = self.group(*item) {
+                self.take(selector, &group, &mut tally, |counted| sink.counted(selector, measure, counted));
             }
         }
+        tally
+    }
+
+    /// The records of an item, and on which days they count.
+    #[inline]
+    fn group(&self, item: usize) -> Option<Covered<'a>> {
+        let place = self.places[item];
+        if place == ABSENT {
+            return None;
+        }
+        Some(Covered { group: self.sheet.group(place as usize)?, cover: self.cover(item) })
+    }
+
+    /// Takes the records that count (§4.1.1). All are looked at: those that do not count yet decide what changes
+    /// next.
+    #[inline]
+    fn take(
+        &self,
+        selector: &Selector,
+        Covered { group, cover }: &Covered<'a>,
+        tally: &mut Tally<'a>,
+        mut tell: impl FnMut(&Counted<'a>),
+    ) {
+        let mut latest = None;
+        for row in group.rows() {
+            if self.is_gone(&row) {
+                continue;
+            }
+            if let Some(percent) = self.percent(selector, *cover, &row) {
+                let counted = Counted { row, percent, cover: *cover };
+                tell(&counted);
+                tally.take(&counted);
+                latest = Some(row);
+            }
+        }
+        if let Some(row) = latest {
+            tally.take_latest(row);
+        }
+    }
+
+    #[inline]
+    fn is_gone(&self, row: &Row<'_>) -> bool {
+        !self.without.is_empty() && self.without.contains(&row.record())
     }
 
     fn cover(&self, item: usize) -> Cover<'a> {
@@ -225,27 +288,22 @@ impl<'a> Records<'a, '_> {
 
     /// By how much a record counts, if it does; notes the day on which that ends, or begins.
     #[inline]
-    fn percent(
-        &self,
-        selector: &Selector,
-        condition: &Bound<'_>,
-        cover: Cover<'_>,
-        row: &Row<'_>,
-    ) -> Option<Decimal> {
+    fn percent(&self, selector: &Selector, cover: Cover<'_>, row: &Row<'_>) -> Option<Decimal> {
         let begins = cover.first_from(row.occurred().max(row.from()).max(self.as_of));
         if begins >= row.until() {
             return None;
         }
-        let steps = selector.steps.iter().map(|step| (step, step.left_on(row.occurred())));
-        let (step, left_on) = steps.into_iter().find(|(_, left_on)| *left_on > begins)?;
-        if !condition.holds(row) {
+        // Counted rather than searched for: which step it is, no processor foresees.
+        let left = |step: &Step| usize::from(step.edge(row.occurred()) <= begins);
+        let step = selector.steps.get(selector.steps.iter().map(left).sum::<usize>())?;
+        if !selector.condition.holds(row) {
             return None;
         }
         if begins > self.as_of {
             self.changes_on(begins);
             return None;
         }
-        self.changes_on(left_on.min(row.until()).min(cover.ends_after(begins)));
+        self.changes_on(step.edge(row.occurred()).min(row.until()).min(cover.ends_after(begins)));
         Some(step.percent)
     }
 
@@ -256,6 +314,9 @@ impl<'a> Records<'a, '_> {
 
 /// What is told on the way of an evaluation; by default nothing is kept.
 pub(crate) trait Sink {
+    /// Whether anything is kept: if so, indicators come one by one, those without records among them.
+    const TELLS: bool = true;
+
     fn base(&mut self, _base: Decimal) {}
     /// A record counts, for a measure's value or, with none, for a veto.
     fn counted(&mut self, _selector: &Selector, _measure: Option<&dyn Measure>, _counted: &Counted<'_>) {}
@@ -265,7 +326,9 @@ pub(crate) trait Sink {
     fn veto(&mut self, _veto: &Veto, _grade: &str) {}
 }
 
-impl Sink for () {}
+impl Sink for () {
+    const TELLS: bool = false;
+}
 
 /// An explanation in the making, with the records that counted since its last entry.
 #[derive(Default)]

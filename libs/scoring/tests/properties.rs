@@ -27,6 +27,7 @@ proptest! {
         let explained = compiled.explain(&sheet, as_of);
         prop_assert_eq!(explained.grade.as_str(), quick.grade);
         prop_assert_eq!(explained.score, quick.score.map(Decimal::to_f64));
+        prop_assert_eq!(&explained.next_change_on, &quick.next_change_on.map(|day| day.to_string()).unwrap_or_default());
         let named = |records: &[String]| { let mut records = records.to_vec(); records.sort(); records };
         let inputs = |inputs: &[(&str, i128)]| named(&inputs.iter().map(|(record, _)| (*record).to_owned()).collect::<Vec<_>>());
         for (indicator, expected) in explained.indicators.iter().zip(&expected.inputs) {

@@ -241,7 +241,7 @@ fn record(selector: &Selector, counted: &Counted<'_>, as_of: Date) -> Option<Rec
     Some(RecordAccount {
         record: row.record().to_owned(),
         version: row.version(),
-        item: counted.group.item().to_owned(),
+        item: row.item().to_owned(),
         occurred_on: row.occurred().date()?,
         percent: counted.percent,
         since: since.date()?,

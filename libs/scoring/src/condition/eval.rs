@@ -1,38 +1,17 @@
 //! Judges a row by a condition.
 use std::cmp::Ordering;
 
-use super::{Comparison, Condition, Literal, MAX_FIELDS, Node, Operand, TextTest};
-use crate::facts::{Group, Row, Scalar};
-
-const ABSENT: u16 = u16::MAX;
-
-/// A condition with the places where the rows of one group have its fields.
-#[derive(Clone, Copy)]
-pub(crate) struct Bound<'c> {
-    condition: &'c Condition,
-    slots: [u16; MAX_FIELDS],
-}
+use super::{Comparison, Condition, Literal, Node, Operand, TextTest};
+use crate::facts::{Row, Scalar};
 
 impl Condition {
-    /// Looks the fields up in a group, once for all its rows.
-    #[inline]
-    pub(crate) fn bind(&self, group: &Group<'_>) -> Bound<'_> {
-        let mut slots = [ABSENT; MAX_FIELDS];
-        for (slot, key) in slots.iter_mut().zip(&self.fields) {
-            *slot = group.slot(key).and_then(|slot| u16::try_from(slot).ok()).unwrap_or(ABSENT);
-        }
-        Bound { condition: self, slots }
-    }
-}
-
-impl Bound<'_> {
     /// Whether the condition is true of the row.
     #[inline]
     pub(crate) fn holds(&self, row: &Row<'_>) -> bool {
-        self.judge(&self.condition.root, row)
+        self.tests.iter().all(|test| test.holds(self, row))
     }
 
-    fn judge(&self, node: &Node, row: &Row<'_>) -> bool {
+    pub(super) fn judge(&self, node: &Node, row: &Row<'_>) -> bool {
         match node {
             Node::All(nodes) => nodes.is_empty() || nodes.iter().all(|node| self.judge(node, row)),
             Node::Any(nodes) => nodes.iter().any(|node| self.judge(node, row)),
@@ -60,7 +39,7 @@ impl Bound<'_> {
             Operand::Severity => Some(Scalar::Number(row.severity())),
             Operand::Amount => row.amount().map(Scalar::Number),
             Operand::OccurredOn => Some(Scalar::Date(row.occurred())),
-            Operand::Field(index) => row.field(usize::from(self.slots[*index])),
+            Operand::Field(index) => row.field(&self.fields[*index]),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Conditions over a record (CONDITIONS.md): a subset of CEL, type-checked when a draft is saved, so that a
 //! published scheme cannot fail on a record.
 mod eval;
+mod flat;
 #[cfg(test)]
 mod fuzz;
 mod lexer;
@@ -9,7 +10,7 @@ mod reach;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use eval::Bound;
+use flat::Test;
 pub(crate) use reach::{Question, spells};
 
 use jiff::civil::Date;
@@ -42,6 +43,8 @@ impl ConditionFault {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Condition {
     root: Node,
+    /// The same as the tree says: all of these hold.
+    tests: Vec<Test>,
     /// The keys that [`Operand::Field`] counts into.
     fields: Vec<String>,
 }
@@ -82,12 +85,12 @@ impl Condition {
     }
 
     fn only(root: Node, fields: Vec<String>) -> Self {
-        Self { root, fields }
+        Self { tests: Test::all(&root), root, fields }
     }
 
     /// What is true of every record.
     pub(crate) fn always() -> Self {
-        Self { root: Node::All(Vec::new()), fields: Vec::new() }
+        Self::only(Node::All(Vec::new()), Vec::new())
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn parse(source: &str, schema: &Schema<'_>) -> Parsed<Condition> {
     if *parser.peek() != Token::End {
         return Err(parser.unexpected("an operator like && or == or the end", "运算符（如 &&、==）或结尾"));
     }
-    Ok(Condition { root, fields: parser.fields })
+    Ok(Condition::only(root, parser.fields))
 }
 
 struct Parser<'s> {

@@ -61,7 +61,10 @@ fn judge(condition: &Condition, fact: Fact) -> bool {
 
 pub(super) fn first_row_holds(condition: &Condition, sheet: &FactSheet) -> bool {
     let group = sheet.group(0).unwrap();
-    condition.bind(&group).holds(&group.rows().next().unwrap())
+    let row = group.rows().next().unwrap();
+    let holds = condition.holds(&row);
+    assert_eq!(holds, condition.judge(&condition.root, &row), "what is judged is the tree: {condition:?}");
+    holds
 }
 
 fn holds(source: &str) -> bool {

@@ -188,10 +188,7 @@ impl Cover<'_> {
     pub(crate) fn first_from(self, day: Day) -> Day {
         match self {
             Self::Always => day,
-            Self::Granted(lines) => {
-                let open = lines.iter().filter(|line| day < end(line));
-                open.map(|line| first(line).max(day)).min().unwrap_or(Day::NEVER)
-            }
+            Self::Granted(lines) => first_in(lines, day),
         }
     }
 
@@ -211,14 +208,23 @@ impl Cover<'_> {
     pub(crate) fn ends_after(self, day: Day) -> Day {
         match self {
             Self::Always => Day::NEVER,
-            Self::Granted(lines) => {
-                lines.iter().fold(
-                    day,
-                    |covered, line| if first(line) <= covered { covered.max(end(line)) } else { covered },
-                )
-            }
+            Self::Granted(lines) => end_in(lines, day),
         }
     }
+}
+
+// Few items need a grant: kept out of the way of the many that need none.
+#[cold]
+fn first_in(lines: &[Words], day: Day) -> Day {
+    let open = lines.iter().filter(|line| day < end(line));
+    open.map(|line| first(line).max(day)).min().unwrap_or(Day::NEVER)
+}
+
+#[cold]
+fn end_in(lines: &[Words], day: Day) -> Day {
+    lines
+        .iter()
+        .fold(day, |covered, line| if first(line) <= covered { covered.max(end(line)) } else { covered })
 }
 
 #[cfg(test)]

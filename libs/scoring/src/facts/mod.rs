@@ -12,7 +12,7 @@ use prost::Message;
 pub(crate) use grants::Cover;
 pub use grants::{Grant, MAX_GRANTS};
 use packed::Packed;
-pub(crate) use packed::{Group, Row, Scalar};
+pub(crate) use packed::{Group, Row, Scalar, is_same};
 use stored::Sheet;
 
 use crate::{decimal::Decimal, text::Bilingual};
@@ -166,16 +166,23 @@ impl FactSheet {
         Ok(())
     }
 
+    /// The groups, ordered by item.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = Group<'_>> {
+        self.0.groups()
+    }
+
     /// Has the memory come that an evaluation will read.
+    #[inline]
     pub(crate) fn look(&self) -> u32 {
         self.0.look()
     }
 
-    /// The groups, ordered by item.
-    pub(crate) fn groups(&self) -> impl ExactSizeIterator<Item = Group<'_>> {
-        self.0.groups()
+    /// The items of the groups, as bytes.
+    pub(crate) fn items(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.0.items()
     }
 
+    #[inline]
     pub(crate) fn group(&self, index: usize) -> Option<Group<'_>> {
         self.0.group(index)
     }

@@ -39,16 +39,17 @@ pub(crate) struct Packed {
 #[derive(Clone, Copy)]
 pub(crate) struct Group<'a> {
     sheet: &'a Packed,
-    index: usize,
     head: &'a [u32; GROUP],
+    rows: &'a [[u32; ROW]],
 }
 
 /// One fact.
 #[derive(Clone, Copy)]
 pub(crate) struct Row<'a> {
     sheet: &'a Packed,
+    head: &'a [u32; GROUP],
+    index: usize,
     words: &'a [u32; ROW],
-    values: &'a [[u32; VALUE]],
 }
 
 /// A value as conditions compare it.
@@ -109,13 +110,25 @@ impl Packed {
         &self.heap[at as usize..at as usize + length as usize]
     }
 
-    /// Reads a little of everything, so that the memory has come when it is evaluated; the answer means nothing.
+    /// Reads a word of each line of memory, so that it has come when the sheet is evaluated; the answer means
+    /// nothing.
     #[inline]
     pub(super) fn look(&self) -> u32 {
-        // One word of each cache line.
-        let words = self.words.iter().step_by(16).fold(0, |seen, word| seen ^ word);
-        // Items and short texts stand at the beginning.
-        self.heap.as_bytes().iter().take(192).step_by(64).fold(words, |seen, byte| seen ^ u32::from(*byte))
+        let words = self.words.chunks(16).fold(0, |seen, line| seen ^ line[0]);
+        // Items and short texts stand at the heap's beginning.
+        self.heap.as_bytes().chunks(64).take(3).fold(words, |seen, line| seen ^ u32::from(line[0]))
+    }
+
+    /// The keys of the fields of a group.
+    #[inline]
+    fn keys_of(&self, head: &[u32; GROUP]) -> &[[u32; KEY]] {
+        &self.keys()[head[2] as usize..head[2] as usize + head[3] as usize]
+    }
+
+    /// The text's bytes, which are compared at less cost.
+    #[inline]
+    fn bytes_of(&self, at: u32, length: u32) -> &[u8] {
+        &self.heap.as_bytes()[at as usize..at as usize + length as usize]
     }
 
     /// How many facts there are.
@@ -124,15 +137,22 @@ impl Packed {
     }
 
     #[inline]
-    pub(crate) fn groups(&self) -> impl ExactSizeIterator<Item = Group<'_>> {
-        let heads = self.heads().iter().enumerate();
-        heads.map(|(index, head)| Group { sheet: self, index, head })
+    pub(crate) fn groups(&self) -> impl Iterator<Item = Group<'_>> {
+        (0..self.count(1)).filter_map(|index| self.group(index))
+    }
+
+    /// The items of the groups, as bytes: they order as texts do.
+    #[inline]
+    pub(super) fn items(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.heads().iter().map(|head| self.bytes_of(head[0], head[1]))
     }
 
     #[inline]
     pub(crate) fn group(&self, index: usize) -> Option<Group<'_>> {
-        let head = self.heads().get(index)?;
-        Some(Group { sheet: self, index, head })
+        let heads = self.heads();
+        let head = heads.get(index)?;
+        let end = heads.get(index + 1).map_or(self.len(), |next| next[4] as usize);
+        Some(Group { sheet: self, head, rows: &self.all_rows()[head[4] as usize..end] })
     }
 
     /// Reads what [`Self::bytes`] wrote; none if it is anything else.
@@ -236,7 +256,11 @@ impl Packed {
     pub(super) fn open(&self) -> Sheet {
         let group = |group: Group<'_>| OpenGroup {
             item: group.item().to_owned(),
-            keys: group.keys().map(str::to_owned).collect(),
+            keys: self
+                .keys_of(group.head)
+                .iter()
+                .map(|[at, length]| self.text(*at, *length).to_owned())
+                .collect(),
             rows: group.rows().map(|row| row.open()).collect(),
         };
         let line = |line: &[u32; GRANT]| {
@@ -253,36 +277,11 @@ impl<'a> Group<'a> {
         self.sheet.text(self.head[0], self.head[1])
     }
 
-    /// How the item's name orders beside another; by bytes, which is the order of texts.
-    #[inline]
-    pub(crate) fn compare_item(&self, item: &str) -> std::cmp::Ordering {
-        let at = self.head[0] as usize;
-        self.sheet.heap.as_bytes()[at..at + self.head[1] as usize].cmp(item.as_bytes())
-    }
-
-    #[inline]
-    fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let sheet = self.sheet;
-        let from = self.head[2] as usize;
-        sheet.keys()[from..from + self.head[3] as usize].iter().map(|[at, length]| sheet.text(*at, *length))
-    }
-
-    /// Where the rows of this group have the field of this key.
-    #[inline]
-    pub(crate) fn slot(&self, key: &str) -> Option<usize> {
-        self.keys().position(|known| known == key)
-    }
-
     /// In the order of occurrence.
     #[inline]
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'a>> + use<'a> {
-        let (sheet, width, from) = (self.sheet, self.head[3] as usize, self.head[4] as usize);
-        let next = sheet.heads().get(self.index + 1);
-        let rows = &sheet.all_rows()[from..next.map_or(sheet.len(), |next| next[4] as usize)];
-        let values = &sheet.values()[self.head[5] as usize..];
-        let row =
-            move |(index, words)| Row { sheet, words, values: &values[index * width..(index + 1) * width] };
-        rows.iter().enumerate().map(row)
+        let Self { sheet, head, rows } = *self;
+        rows.iter().enumerate().map(move |(index, words)| Row { sheet, head, index, words })
     }
 
     fn is_sound(&self) -> bool {
@@ -290,7 +289,18 @@ impl<'a> Group<'a> {
     }
 }
 
+/// Whether two texts are the same: codes of a few bytes, which a loop compares sooner than a call would.
+#[inline]
+pub(crate) fn is_same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b)
+}
+
 impl<'a> Row<'a> {
+    /// The item that the fact is of.
+    pub(crate) fn item(&self) -> &'a str {
+        self.sheet.text(self.head[0], self.head[1])
+    }
+
     pub(crate) fn record(&self) -> &'a str {
         self.sheet.text(self.words[9], self.words[10])
     }
@@ -326,7 +336,9 @@ impl<'a> Row<'a> {
         Decimal::from_scaled(self.amount_scaled())
     }
 
-    fn amount_scaled(&self) -> i64 {
+    /// In ten-thousandths; `i64::MIN` if there is none.
+    #[inline]
+    pub(crate) fn amount_scaled(&self) -> i64 {
         signed(self.words[4], self.words[5])
     }
 
@@ -342,8 +354,12 @@ impl<'a> Row<'a> {
 
     /// The field's value.
     #[inline]
-    pub(crate) fn field(&self, slot: usize) -> Option<Scalar<'a>> {
-        let [kind, low, high] = *self.values.get(slot)?;
+    pub(crate) fn field(&self, key: &str) -> Option<Scalar<'a>> {
+        self.scalar(self.slot(key)?)
+    }
+
+    fn scalar(&self, slot: usize) -> Option<Scalar<'a>> {
+        let [kind, low, high] = self.value(slot)?;
         match kind {
             NUMBER => Decimal::from_scaled(signed(low, high)).map(Scalar::Number),
             TEXT => Some(Scalar::Text(self.sheet.text(low, high))),
@@ -353,6 +369,26 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// The field's bytes, if it is a text.
+    #[inline]
+    pub(crate) fn text(&self, key: &str) -> Option<&'a [u8]> {
+        let [kind, at, length] = self.value(self.slot(key)?)?;
+        (kind == TEXT).then(|| self.sheet.bytes_of(at, length))
+    }
+
+    #[inline]
+    fn slot(&self, key: &str) -> Option<usize> {
+        let keys = self.sheet.keys_of(self.head).iter();
+        keys.map(|[at, length]| self.sheet.bytes_of(*at, *length))
+            .position(|own| is_same(own, key.as_bytes()))
+    }
+
+    #[inline]
+    fn value(&self, slot: usize) -> Option<[u32; VALUE]> {
+        let at = self.head[5] as usize + self.index * self.head[3] as usize + slot;
+        self.sheet.words[self.sheet.starts[2] as usize + at * VALUE..].first_chunk().copied()
+    }
+
     fn is_sound(&self) -> bool {
         self.occurred().date().is_some()
             && (self.amount_scaled() == NO_AMOUNT || self.amount().is_some())
@@ -360,12 +396,12 @@ impl<'a> Row<'a> {
     }
 
     fn open(&self) -> OpenRow {
-        let slot = |slot: usize| Slot { value: self.field(slot).map(Stored::from_scalar) };
+        let slot = |slot: usize| Slot { value: self.scalar(slot).map(Stored::from_scalar) };
         let amount = self.amount().map(Decimal::scaled);
         let end = |day: Day, none: Day| (day != none).then(|| day.packed());
         let ends = (end(self.from(), Day::ALWAYS), end(self.until(), Day::NEVER));
         let severity = self.words[3].cast_signed();
-        let slots = (0..self.values.len()).map(slot).collect();
+        let slots = (0..self.head[3] as usize).map(slot).collect();
         let numbers = (self.version(), self.order(), self.occurred().packed(), severity);
         OpenRow::from_parts(self.record().to_owned(), numbers, amount, ends, slots)
     }

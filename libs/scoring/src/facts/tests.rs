@@ -87,11 +87,13 @@ fn a_row_without_a_field_has_none_whatever_came_before() {
     let sheet = put([fact("a", 1, "x", None), other]);
     let group = sheet.group(0).unwrap();
     let rows: Vec<_> = group.rows().collect();
-    let (level, paid) = (group.slot("level").unwrap(), group.slot("paid").unwrap());
-    assert_eq!(rows[0].field(level), Some(Scalar::Text("a1")));
-    assert_eq!(rows[0].field(paid), None);
-    assert_eq!(rows[1].field(level), None);
-    assert_eq!(rows[1].field(paid), Some(Scalar::Bool(true)));
+    assert_eq!(rows[0].field("level"), Some(Scalar::Text("a1")));
+    assert_eq!(rows[0].text("level"), Some(&b"a1"[..]));
+    assert_eq!(rows[0].field("paid"), None);
+    assert_eq!(rows[1].field("level"), None);
+    assert_eq!(rows[1].field("paid"), Some(Scalar::Bool(true)));
+    assert_eq!(rows[1].text("paid"), None);
+    assert_eq!(rows[1].field("unknown"), None);
 }
 
 #[test]

@@ -18,16 +18,12 @@ impl Measure for Count {
         Yields::Number
     }
 
-    fn take<'s>(&self, tally: &mut Tally<'s>, counted: &Counted<'s>) {
-        tally.sum = tally.sum.plus(share(counted));
-    }
-
     fn value<'s>(&self, tally: &Tally<'s>) -> Measured<'s> {
-        Measured::Number(tally.sum)
+        Measured::Number(Sum::share(Decimal::whole(1), tally.percent))
     }
 
     fn share(&self, counted: &Counted<'_>) -> Option<Sum> {
-        Some(share(counted))
+        Some(Sum::share(Decimal::whole(1), counted.percent))
     }
 
     /// Multiples of what divides all percents, up to every record by the greatest of them.
@@ -43,10 +39,6 @@ impl Measure for Count {
             _ => Range::one(Exact::ZERO),
         }
     }
-}
-
-fn share(counted: &Counted<'_>) -> Sum {
-    Sum::share(Decimal::whole(1), counted.percent)
 }
 
 fn gcd(a: i64, b: i64) -> i64 {

@@ -1,5 +1,5 @@
 //! EXISTS 有无: 1 if any record counts, by whatever percent, else 0.
-use super::{Counted, Measure, Measured, Tally, Wire, Yields};
+use super::{Measure, Measured, Tally, Wire, Yields};
 use crate::{
     condition::Condition,
     decimal::{Decimal, Exact, Sum},
@@ -17,12 +17,8 @@ impl Measure for Exists {
         Yields::Number
     }
 
-    fn take<'s>(&self, tally: &mut Tally<'s>, _counted: &Counted<'s>) {
-        tally.any = true;
-    }
-
     fn value<'s>(&self, tally: &Tally<'s>) -> Measured<'s> {
-        Measured::Number(if tally.any { Sum::ONE } else { Sum::ZERO })
+        Measured::Number(if tally.any() { Sum::ONE } else { Sum::ZERO })
     }
 
     fn range(&self, _percents: &[Decimal], _can: &dyn Fn(&Condition) -> bool) -> Range {

@@ -1,6 +1,6 @@
 //! LATEST_GRADE 最近等级: the field `grade` of the latest record by `occurredOn`, then by recording order. Where
 //! that record carries no grade there is none: an older one is not taken for it.
-use super::{Counted, Measure, Measured, Tally, Wire, Yields};
+use super::{Measure, Measured, Tally, Wire, Yields};
 use crate::{
     condition::Condition,
     decimal::{Decimal, Exact},
@@ -22,18 +22,9 @@ impl Measure for LatestGrade {
         Yields::Grade
     }
 
-    fn take<'s>(&self, tally: &mut Tally<'s>, counted: &Counted<'s>) {
-        let place = counted.row.place();
-        if tally.latest.is_some_and(|(latest, _)| place < latest) {
-            return;
-        }
-        let grade = counted.group.slot(FIELD).and_then(|slot| counted.row.field(slot));
-        let grade = if let Some(Scalar::Text(grade)) = grade { Some(grade) } else { None };
-        tally.latest = Some((place, grade));
-    }
-
     fn value<'s>(&self, tally: &Tally<'s>) -> Measured<'s> {
-        Measured::Grade(tally.latest.and_then(|(_, grade)| grade))
+        let grade = tally.latest.and_then(|row| row.field(FIELD));
+        Measured::Grade(if let Some(Scalar::Text(grade)) = grade { Some(grade) } else { None })
     }
 
     /// A grade is no number; its points are looked at grade by grade.

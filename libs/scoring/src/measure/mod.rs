@@ -10,7 +10,7 @@ use contract::grading::v1::indicator::Measure as Wire;
 use crate::{
     condition::Condition,
     decimal::{Decimal, Sum},
-    facts::{Cover, Group, Row},
+    facts::{Cover, Row},
     warnings::Range,
 };
 
@@ -26,10 +26,7 @@ pub(crate) trait Measure: Sync {
     /// What its value is, and so how points follow from it.
     fn yields(&self) -> Yields;
 
-    /// Takes a record that counts into the tally.
-    fn take<'s>(&self, tally: &mut Tally<'s>, counted: &Counted<'s>);
-
-    /// The value of the records that were taken.
+    /// The value of the records of a tally.
     fn value<'s>(&self, tally: &Tally<'s>) -> Measured<'s>;
 
     /// What a record adds to the value, where the value is a sum over the records.
@@ -42,26 +39,54 @@ pub(crate) trait Measure: Sync {
     fn range(&self, percents: &[Decimal], can: &dyn Fn(&Condition) -> bool) -> Range;
 }
 
-/// What a measure has seen so far.
+/// What the measures read their values from: kept for all kinds alike, which costs less than to ask at each
+/// record which kind it is for.
 #[derive(Default)]
 pub(crate) struct Tally<'s> {
-    sum: Sum,
-    any: bool,
-    latest: Option<Latest<'s>>,
+    percent: Decimal,
+    /// The amounts, each by its percent.
+    amount: Sum,
+    latest: Option<Row<'s>>,
 }
 
-/// The latest record's place, and its grade if it carries one.
-type Latest<'s> = ((i32, u64, u32), Option<&'s str>);
+impl<'s> Tally<'s> {
+    /// Takes a record that counts.
+    #[inline]
+    pub(crate) fn take(&mut self, counted: &Counted<'s>) {
+        self.percent = self.percent.plus(counted.percent);
+        self.amount = self.amount.plus(counted.amount());
+    }
+
+    /// Takes the latest of the records of a group that were taken.
+    #[inline]
+    pub(crate) fn take_latest(&mut self, row: Row<'s>) {
+        if self.latest.is_none_or(|latest| latest.place() <= row.place()) {
+            self.latest = Some(row);
+        }
+    }
+
+    /// Whether any record was taken.
+    #[inline]
+    pub(crate) fn any(&self) -> bool {
+        self.latest.is_some()
+    }
+}
 
 /// A record that counts.
 #[derive(Clone, Copy)]
 pub(crate) struct Counted<'s> {
     pub(crate) row: Row<'s>,
-    pub(crate) group: Group<'s>,
     /// By how much, from its decay step.
     pub(crate) percent: Decimal,
     /// The days on which its item may be counted.
     pub(crate) cover: Cover<'s>,
+}
+
+impl Counted<'_> {
+    #[inline]
+    fn amount(&self) -> Sum {
+        self.row.amount().map_or(Sum::ZERO, |amount| Sum::share(amount, self.percent))
+    }
 }
 
 /// What a kind of measure yields.

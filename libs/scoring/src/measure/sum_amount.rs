@@ -18,16 +18,12 @@ impl Measure for SumAmount {
         Yields::Number
     }
 
-    fn take<'s>(&self, tally: &mut Tally<'s>, counted: &Counted<'s>) {
-        tally.sum = tally.sum.plus(share(counted));
-    }
-
     fn value<'s>(&self, tally: &Tally<'s>) -> Measured<'s> {
-        Measured::Number(tally.sum)
+        Measured::Number(tally.amount)
     }
 
     fn share(&self, counted: &Counted<'_>) -> Option<Sum> {
-        Some(share(counted))
+        Some(counted.amount())
     }
 
     fn range(&self, percents: &[Decimal], can: &dyn Fn(&Condition) -> bool) -> Range {
@@ -37,8 +33,4 @@ impl Measure for SumAmount {
         let end = |below, end| if can(&Condition::amount_below_zero(below)) { end } else { Exact::ZERO };
         Range::Between(end(true, Exact::LEAST), end(false, Exact::MOST))
     }
-}
-
-fn share(counted: &Counted<'_>) -> Sum {
-    counted.row.amount().map_or(Sum::ZERO, |amount| Sum::share(amount, counted.percent))
 }

@@ -51,7 +51,7 @@ pub(super) fn compile(model: &wire::Model, schemas: &Schemas) -> Result<Compiled
         (Some(min), problems) if problems.is_empty() => Ok(Compiled::of(
             compiler.items.into_iter().map(str::to_owned).collect(),
             schemas,
-            Rule::Model(Model { base, min, max, indicators, vetoes, grades }),
+            Rule::Model(Model::new(base, (min, max), indicators, vetoes, grades)),
         )),
         (_, problems) => Err(problems),
     }
@@ -92,10 +92,10 @@ impl Compiler<'_> {
         };
         let (id, name, dimension) =
             (indicator.id.clone(), indicator.name.clone(), indicator.dimension.clone());
-        let idle = (Exact::ZERO, Exact::ZERO);
+        let idle = (measure.value(&Tally::default()), (Exact::ZERO, Exact::ZERO));
         let mut indicator =
             Indicator { id, name, dimension, selector: selector?, measure, points, min, max, idle };
-        indicator.idle = indicator.points(measure.value(&Tally::default()));
+        indicator.idle.1 = indicator.points(indicator.idle.0);
         Some(indicator)
     }
 

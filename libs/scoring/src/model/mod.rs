@@ -9,7 +9,7 @@ use crate::{
     condition::Condition,
     day::Day,
     decimal::{Decimal, Exact},
-    measure::{Measure, Measured},
+    measure::{Measure, Measured, Tally},
     schema::Schemas,
 };
 
@@ -49,6 +49,12 @@ pub(crate) struct Model {
     pub(crate) min: Decimal,
     pub(crate) max: Option<Decimal>,
     pub(crate) indicators: Vec<Indicator>,
+    /// The places of the indicators that read one item alone, by the item.
+    pub(crate) alone: Vec<Vec<usize>>,
+    /// The places of those that read several.
+    pub(crate) together: Vec<usize>,
+    /// The base and all points where no record counts.
+    pub(crate) idle: Exact,
     pub(crate) vetoes: Vec<Veto>,
     /// Best first, their thresholds descending; the last is reached by every score.
     pub(crate) grades: Vec<Grade>,
@@ -63,8 +69,9 @@ pub(crate) struct Indicator {
     pub(crate) points: Points,
     pub(crate) min: Option<Decimal>,
     pub(crate) max: Option<Decimal>,
-    /// The points where no record counts, before floor and cap and after: most indicators of most subjects.
-    pub(crate) idle: (Exact, Exact),
+    /// The value where no record counts, and its points before floor and cap and after: most indicators of most
+    /// subjects.
+    pub(crate) idle: (Measured<'static>, (Exact, Exact)),
 }
 
 /// Which records count, and by how much.
@@ -153,8 +160,41 @@ impl Compiled {
     }
 }
 
+impl Model {
+    pub(crate) fn new(
+        base: Decimal,
+        (min, max): (Decimal, Option<Decimal>),
+        indicators: Vec<Indicator>,
+        vetoes: Vec<Veto>,
+        grades: Vec<Grade>,
+    ) -> Self {
+        let (mut alone, mut together) = (Vec::new(), Vec::new());
+        for (at, indicator) in indicators.iter().enumerate() {
+            let [item] = indicator.selector.items[..] else {
+                together.push(at);
+                continue;
+            };
+            alone.resize(alone.len().max(item + 1), Vec::new());
+            alone[item].push(at);
+        }
+        let idle = indicators.iter().map(|indicator| indicator.idle.1.1).fold(base.into(), Exact::plus);
+        Self { base, min, max, indicators, alone, together, idle, vetoes, grades }
+    }
+}
+
 impl Indicator {
+    /// By how much the points of these records exceed those of none.
+    #[inline]
+    pub(crate) fn above_idle(&self, tally: &Tally<'_>) -> Exact {
+        if !tally.any() {
+            return Exact::ZERO;
+        }
+        let (_, points) = self.points(self.measure.value(tally));
+        points.minus(self.idle.1.1)
+    }
+
     /// The points of a value before floor and cap, and after (CONTRACT §4.1.3).
+    #[inline]
     pub(crate) fn points(&self, value: Measured<'_>) -> (Exact, Exact) {
         let points = self.points.of(value).clamp(Exact::whole(-MOST_POINTS), Exact::whole(MOST_POINTS));
         let floored = self.min.map_or(points, |min| points.max(min.into()));
@@ -163,6 +203,7 @@ impl Indicator {
 }
 
 impl Points {
+    #[inline]
     fn of(&self, value: Measured<'_>) -> Exact {
         match (self, value) {
             (Self::PerUnit(points), Measured::Number(value)) => value.times(*points),
@@ -186,8 +227,13 @@ impl Step {
     pub(crate) const ALL: Self = Self { within: None, percent: Decimal::HUNDRED };
 
     /// The first day on which a record of that day no longer falls in the step.
-    #[inline]
     pub(crate) fn left_on(&self, occurred: Day) -> Day {
+        self.edge(occurred).settled()
+    }
+
+    /// What orders among days as [`Self::left_on`] does, at less cost: it need not be a day of the calendar.
+    #[inline]
+    pub(crate) fn edge(&self, occurred: Day) -> Day {
         self.within.map_or(Day::NEVER, |months| occurred.leaves_window(months))
     }
 }
