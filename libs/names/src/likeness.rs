@@ -32,8 +32,8 @@ impl Likeness {
 /// None where they have nothing in common that a clerk would look at.
 pub fn compare(asked: &Name, own: &Name, region: &str) -> Option<Likeness> {
     if let Some(reasons) = writing(asked, own) {
-        let score = if reasons.contains(&Reason::Identical) { 100 } else { 99 };
-        return Some(Likeness { score, reasons });
+        let score = if reasons.contains(&Reason::Identical) { 100 } else { WRITING_FROM };
+        return Some(Likeness { score: score.min(most(asked, own)), reasons });
     }
     let (a, b) = (&asked.parts, &own.parts);
     if a.body != b.body || !a.same_branch(b) && !a.branch.is_empty() && !b.branch.is_empty() {
@@ -51,9 +51,12 @@ pub fn compare(asked: &Name, own: &Name, region: &str) -> Option<Likeness> {
     form(a, b, &mut reasons);
     let score = reasons.iter().fold(100, |score, reason| score * weight(reason) / 100);
     let score = u8::try_from(score).unwrap_or_default();
-    // Subjects are looked up by the key: two names of different keys, such as those of nothing but brackets and a region, are left for a person.
-    let most = if asked.key() == own.key() { score } else { LINKS_FROM - 1 };
-    Some(Likeness { score: score.min(most), reasons })
+    Some(Likeness { score: score.min(most(asked, own)), reasons })
+}
+
+// Subjects are looked up by the key: two names of different keys, such as those of nothing but brackets and a region, are left for a person.
+fn most(asked: &Name, own: &Name) -> u8 {
+    if asked.key() == own.key() { 100 } else { LINKS_FROM - 1 }
 }
 
 /// What a reason leaves of a score, in percent. Below 90 it keeps a pair from being linked.

@@ -24,6 +24,13 @@ fn name() -> impl Strategy<Value = String> {
     prop_oneof![words.prop_map(|words| words.concat()), "\\PC{0,40}"]
 }
 
+#[test]
+fn a_region_in_brackets_and_nothing_else_is_left_for_a_person() {
+    let (a, b) = (Name::of("宁夏"), Name::of("(宁夏)"));
+    assert!(a.key() != b.key() && !compare(&a, &b, "640302").unwrap().links());
+    assert!(compare(&a, &a, "640302").unwrap().links());
+}
+
 proptest! {
     #[test]
     fn folding_is_done_once(text in "\\PC{0,60}") {

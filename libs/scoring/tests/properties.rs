@@ -1,4 +1,4 @@
-//! What holds of every sheet: explanations are of the same walk as grades, stored sheets are read back, any
+//! What holds of every sheet: explanations judge records as grades do, stored sheets are read back, any
 //! bytes are a sheet or refused, and the order in which the feed brings records does not matter.
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 use jiff::civil::date;
@@ -23,7 +23,7 @@ proptest! {
         prop_assert_eq!(quick.grade, expected.grade);
         prop_assert_eq!(exact(quick.score.unwrap().to_f64()), expected.cents * 10_i128.pow(12));
 
-        // The explanation is of the same walk, and names the very records that count.
+        // The explanation comes to the same, and names the very records that count.
         let explained = compiled.explain(&sheet, as_of);
         prop_assert_eq!(explained.grade.as_str(), quick.grade);
         prop_assert_eq!(explained.score, quick.score.map(Decimal::to_f64));

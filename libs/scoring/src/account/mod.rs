@@ -1,5 +1,5 @@
 //! A grade accounted for in an enterprise's words: what counts, since when and until when, what would raise the
-//! grade. Of the same walk as the grade itself.
+//! grade. Records are judged as for the grade itself.
 mod outlook;
 mod words;
 

@@ -113,7 +113,7 @@ mod tests {
         }
         assert!(!holds(2, 3, "2026-04-30") && !holds(1, 4, "2026-04-30") && !holds(1, 2, "2026-04-30"));
         assert!(!holds(1, 3, "2026-05-01") && !holds(1, 3, "2027-01-01"), "time alone may have changed it");
-        assert!(!holds(1, 3, "1999-12-31"), "a clock that was set back");
+        assert!(!holds(1, 3, "1999-12-31"), "a day before it was reckoned");
         let lasting = Row { next_change_on: None, ..standing() };
         assert!(Stands::from(&lasting).holds(1, 3, "2099-12-31"));
     }
