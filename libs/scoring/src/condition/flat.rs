@@ -29,16 +29,22 @@ impl Test {
     /// The tests of which all hold where the tree does.
     pub(super) fn all(root: &Node) -> Vec<Self> {
         match root {
-            Node::All(nodes) => nodes.iter().map(Self::of).collect(),
+            Node::All(nodes) => Self::each(nodes),
             node => vec![Self::of(node)],
         }
     }
 
+    /// Ranges first: they are judged at less cost than texts, and may settle it.
+    fn each(nodes: &[Node]) -> Vec<Self> {
+        let mut tests: Vec<_> = nodes.iter().map(Self::of).collect();
+        tests.sort_by_key(|test| !matches!(test, Self::Within(..)));
+        tests
+    }
+
     fn of(node: &Node) -> Self {
-        let tests = |nodes: &[Node]| nodes.iter().map(Self::of).collect();
         let test = match node {
-            Node::All(nodes) => Some(Self::All(tests(nodes))),
-            Node::Any(nodes) => Some(Self::Any(tests(nodes))),
+            Node::All(nodes) => Some(Self::All(Self::each(nodes))),
+            Node::Any(nodes) => Some(Self::Any(Self::each(nodes))),
             Node::Compare(Operand::Literal(literal), comparison, operand) => {
                 Self::comparison(operand, comparison.turned(), literal)
             }
@@ -80,7 +86,8 @@ impl Test {
                 let number = quantity.of(row);
                 *least <= number && number <= *greatest
             }
-            _ => self.holds_rarer(condition, row),
+            // Of a copy, so that the row itself may stay in registers.
+            _ => self.holds_rarer(condition, &{ *row }),
         }
     }
 

@@ -173,8 +173,8 @@ impl FactSheet {
 
     /// Has the memory come that an evaluation will read.
     #[inline]
-    pub(crate) fn look(&self) -> u32 {
-        self.0.look()
+    pub(crate) fn fetch(&self) {
+        self.0.fetch();
     }
 
     /// The items of the groups, as bytes.

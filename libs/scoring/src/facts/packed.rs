@@ -2,6 +2,8 @@
 //! stored sheet is to check it; nothing is taken apart.
 use std::collections::HashMap;
 
+use prefetch_index::prefetch_index;
+
 use super::{
     MAX_FACTS, MAX_GRANTS,
     grants::Line,
@@ -110,13 +112,16 @@ impl Packed {
         &self.heap[at as usize..at as usize + length as usize]
     }
 
-    /// Reads a word of each line of memory, so that it has come when the sheet is evaluated; the answer means
-    /// nothing.
+    /// Has the memory come that an evaluation reads, and waits for none of it.
     #[inline]
-    pub(super) fn look(&self) -> u32 {
-        let words = self.words.chunks(16).fold(0, |seen, line| seen ^ line[0]);
+    pub(super) fn fetch(&self) {
+        for word in (0..self.words.len()).step_by(16) {
+            prefetch_index(&self.words, word);
+        }
         // Items and short texts stand at the heap's beginning.
-        self.heap.as_bytes().chunks(64).take(3).fold(words, |seen, line| seen ^ u32::from(line[0]))
+        for byte in (0..self.heap.len()).step_by(64).take(3) {
+            prefetch_index(self.heap.as_bytes(), byte);
+        }
     }
 
     /// The keys of the fields of a group.

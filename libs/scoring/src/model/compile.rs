@@ -93,8 +93,9 @@ impl Compiler<'_> {
         let (id, name, dimension) =
             (indicator.id.clone(), indicator.name.clone(), indicator.dimension.clone());
         let idle = (measure.value(&Tally::default()), (Exact::ZERO, Exact::ZERO));
+        let bounds = Indicator::bounds(min, max);
         let mut indicator =
-            Indicator { id, name, dimension, selector: selector?, measure, points, min, max, idle };
+            Indicator { id, name, dimension, selector: selector?, measure, points, min, max, bounds, idle };
         indicator.idle.1 = indicator.points(indicator.idle.0);
         Some(indicator)
     }

@@ -9,6 +9,7 @@ use crate::{
     condition::Condition,
     day::Day,
     decimal::{Decimal, Exact},
+    facts::is_same,
     measure::{Measure, Measured, Tally},
     schema::Schemas,
 };
@@ -25,7 +26,8 @@ pub const MAX_INDICATORS: usize = 200;
 
 /// The points that one indicator gives or takes at most, whatever its value: far above what any scheme means,
 /// and so small that the sum of all indicators stays exact.
-const MOST_POINTS: i64 = 100_000_000_000;
+const MOST_POINTS: Exact = Exact::whole(100_000_000_000);
+const LEAST_POINTS: Exact = Exact::whole(-100_000_000_000);
 
 /// A scheme that is known to work on every sheet.
 pub struct Compiled {
@@ -69,6 +71,8 @@ pub(crate) struct Indicator {
     pub(crate) points: Points,
     pub(crate) min: Option<Decimal>,
     pub(crate) max: Option<Decimal>,
+    /// The points that it gives at least and at most.
+    pub(crate) bounds: (Exact, Exact),
     /// The value where no record counts, and its points before floor and cap and after: most indicators of most
     /// subjects.
     pub(crate) idle: (Measured<'static>, (Exact, Exact)),
@@ -183,22 +187,26 @@ impl Model {
 }
 
 impl Indicator {
+    /// What floor and cap, where they are given, leave of the points.
+    pub(crate) fn bounds(min: Option<Decimal>, max: Option<Decimal>) -> (Exact, Exact) {
+        (min.map_or(LEAST_POINTS, Exact::from), max.map_or(MOST_POINTS, Exact::from))
+    }
+
     /// By how much the points of these records exceed those of none.
     #[inline]
     pub(crate) fn above_idle(&self, tally: &Tally<'_>) -> Exact {
         if !tally.any() {
             return Exact::ZERO;
         }
-        let (_, points) = self.points(self.measure.value(tally));
-        points.minus(self.idle.1.1)
+        let (least, most) = self.bounds;
+        self.points.of(self.measure.value(tally)).max(least).min(most).minus(self.idle.1.1)
     }
 
     /// The points of a value before floor and cap, and after (CONTRACT §4.1.3).
     #[inline]
     pub(crate) fn points(&self, value: Measured<'_>) -> (Exact, Exact) {
-        let points = self.points.of(value).clamp(Exact::whole(-MOST_POINTS), Exact::whole(MOST_POINTS));
-        let floored = self.min.map_or(points, |min| points.max(min.into()));
-        (points, self.max.map_or(floored, |max| floored.min(max.into())))
+        let points = self.points.of(value).clamp(LEAST_POINTS, MOST_POINTS);
+        (points, points.max(self.bounds.0).min(self.bounds.1))
     }
 }
 
@@ -212,7 +220,7 @@ impl Points {
                 band.map_or(Exact::ZERO, |(_, points)| (*points).into())
             }
             (Self::Grades(points), Measured::Grade(Some(grade))) => {
-                let given = points.iter().find(|(own, _)| own == grade);
+                let given = points.iter().find(|(own, _)| is_same(own.as_bytes(), grade.as_bytes()));
                 given.map_or(Exact::ZERO, |(_, points)| (*points).into())
             }
             // Compiling pairs each measure with the points of what it yields; what is left is a value that is
