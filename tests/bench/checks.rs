@@ -193,9 +193,10 @@ async fn served(discipline: &Suite) -> anyhow::Result<(f64, f64)> {
     Ok((seconds, count))
 }
 
-// From the first question until the last answer; the questions are made before.
+// From the first question until the last answer; the questions are made before, of as many codes as a call of Redis has.
 async fn stream(upstream: &Upstream, one_of: u32) -> anyhow::Result<Duration> {
-    let questions: Vec<_> = (0..BATCHES).map(|batch| question(asked(batch * BATCH, BATCH, one_of))).collect();
+    let codes = asked(0, BATCH * BATCHES, one_of);
+    let questions: Vec<_> = codes.chunks(A_CALL).map(|part| question(part.to_vec())).collect();
     let mut client = ChecksClient::new(upstream.clone())
         .max_encoding_message_size(MESSAGE_MAX)
         .max_decoding_message_size(MESSAGE_MAX);
