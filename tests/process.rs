@@ -10,19 +10,21 @@ use std::{
 
 use xinheng::client::Client;
 
-/// Where a process runs: its address, and the words of a command through which it is started there.
+/// Where a process runs: its address, the words of a command through which it is started there, and which release it is.
 #[derive(Clone)]
 pub struct Machine {
     /// How the others reach it.
     pub address: String,
     /// For example `ip netns exec NAME`; none on this machine.
     pub through: Vec<String>,
+    /// Another release's binary; none: this one's.
+    pub release: Option<PathBuf>,
 }
 
 impl Machine {
     /// This one.
     pub fn here() -> Self {
-        Self { address: String::from("127.0.0.1"), through: Vec::new() }
+        Self { address: String::from("127.0.0.1"), through: Vec::new(), release: None }
     }
 }
 
@@ -104,8 +106,8 @@ impl Suite {
             "warn",
         ];
         let words = action.iter().chain(&flags).chain(more).map(|&word| word.to_owned());
-        let command: Vec<String> =
-            at.through.iter().cloned().chain([binary().display().to_string()]).chain(words).collect();
+        let program = at.release.clone().unwrap_or_else(binary).display().to_string();
+        let command: Vec<String> = at.through.iter().cloned().chain([program]).chain(words).collect();
         let admin = format!("http://{host}:{admin}");
         let (child, started_in) = start(&command, &admin).await;
         Self {

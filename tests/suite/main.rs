@@ -8,6 +8,7 @@ mod contract_style;
 mod crash;
 mod crash_stream;
 mod exactly_once;
+mod failover;
 mod feed_order;
 mod manifests;
 mod operator;

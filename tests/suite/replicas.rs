@@ -23,7 +23,7 @@ use tokio::{
 };
 use xinheng::client::Client;
 
-const SERVICES: [&str; 6] = ["credit", "grading", "sampling", "discipline", "reporting", "gateway"];
+pub const SERVICES: [&str; 6] = ["credit", "grading", "sampling", "discipline", "reporting", "gateway"];
 const CLIENTS: u32 = 4;
 const SUBJECTS: u32 = 400;
 
@@ -64,10 +64,10 @@ impl Service {
 }
 
 /// All of them, and how each is started.
-struct Cluster {
+pub struct Cluster {
     services: Vec<Service>,
-    replicas: Vec<[Option<Suite>; 2]>,
-    machines: [Machine; 2],
+    pub replicas: Vec<[Option<Suite>; 2]>,
+    pub machines: [Machine; 2],
     folder: tempfile::TempDir,
     url: String,
 }
@@ -79,7 +79,7 @@ fn secret(client: &str) -> String {
 impl Cluster {
     // Each service's first replica on the first machine, the second on the second, all of them by one database; what stands before them is
     // at an address of this machine.
-    async fn start(url: String, at: &str, machines: [Machine; 2]) -> Self {
+    pub async fn start(url: String, at: &str, machines: [Machine; 2]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clients = SERVICES.iter().map(|service| format!("svc-{service}")).chain([String::from("admin")]);
         let secrets: serde_json::Map<String, Value> = clients
@@ -102,7 +102,7 @@ impl Cluster {
         cluster
     }
 
-    async fn begin(&mut self, service: usize, replica: usize) {
+    pub async fn begin(&mut self, service: usize, replica: usize) {
         let name = SERVICES[service];
         let mut flags = vec![String::from("--database"), self.url.clone()];
         for (other, at) in SERVICES.iter().zip(&self.services) {
@@ -128,7 +128,7 @@ impl Cluster {
     }
 
     // As a power cut.
-    fn kill(&mut self, service: usize, replica: usize) {
+    pub fn kill(&mut self, service: usize, replica: usize) {
         drop(self.replicas[service][replica].take());
     }
 
@@ -142,7 +142,7 @@ impl Cluster {
     }
 
     // As a roll-out: the old one is asked to stop, and another takes its place.
-    async fn replace(&mut self, service: usize, replica: usize) {
+    pub async fn replace(&mut self, service: usize, replica: usize) {
         let old = self.replicas[service][replica].take().unwrap();
         let ended = tokio::task::spawn_blocking(|| old.terminate()).await.unwrap();
         assert_eq!(ended.code(), Some(0), "{} does not stop in good order", SERVICES[service]);
@@ -179,14 +179,14 @@ async fn department(client: Client, number: u32, enough: Arc<AtomicBool>) -> (u3
 }
 
 /// Departments at work, and what they have to find at the end.
-struct Load {
+pub struct Load {
     office: Client,
     enough: Arc<AtomicBool>,
     departments: Vec<tokio::task::JoinHandle<(u32, String)>>,
 }
 
 impl Load {
-    async fn begin(cluster: &Cluster) -> Self {
+    pub async fn begin(cluster: &Cluster) -> Self {
         let office = Client::new(cluster.door()).patient(Duration::from_secs(60));
         let office = office.sign_in("admin", &secret("admin")).await.unwrap();
         office.post("/credit/v1/subjects:batchUpsert", world::subjects(1..SUBJECTS + 1)).await.unwrap();
@@ -199,7 +199,7 @@ impl Load {
     }
 
     // No request failed, no acknowledged write is lost, none is there twice, and every grade has followed; how many were acknowledged.
-    async fn end(self) -> u32 {
+    pub async fn end(self) -> u32 {
         let Self { office, enough, departments } = self;
         enough.store(true, Ordering::Relaxed);
         let mut acknowledged = 0;

@@ -326,7 +326,9 @@ fn is_away(error: &sea_orm::DbErr) -> bool {
         _ => return false,
     };
     match &**error {
-        Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => true,
+        Error::Io(_) | Error::Tls(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => true,
+        // A server that ends before it has greeted: the driver takes the end of the connection for an answer.
+        Error::Protocol(said) => said.contains("SSLRequest"),
         // 57P01 to 57P03: it goes down, or is not up yet. 25006: it has become a standby. Class 08: the connection broke. 57014, 55P03 and
         // 25P03: it took longer than a statement, a wait or a transaction may.
         Error::Database(said) => said.code().is_some_and(|code| {
@@ -348,8 +350,10 @@ fn is_conflict(error: &sea_orm::DbErr) -> bool {
 impl From<Status> for Fault {
     /// A refusal of another service is passed on as it is; a service that does not answer is named as such.
     fn from(status: Status) -> Self {
+        // What another service says has no source; where the connection to it broke, that is the source, whatever the code.
+        let broke = std::error::Error::source(&status).is_some();
         let (kind, reason) = match status.code() {
-            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
+            code if broke || matches!(code, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled) => {
                 let mut fault = Fault::unavailable(
                     Common::UpstreamUnavailable.as_str_name(),
                     "a service that this call needs does not answer; try again shortly",
@@ -380,3 +384,36 @@ impl From<Status> for Fault {
 
 /// What a handler answers.
 pub type Answer<T> = Result<T, Fault>;
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{DbErr, RuntimeErr, sqlx::Error};
+
+    use super::*;
+
+    #[test]
+    fn a_database_that_went_away_may_be_tried_again() {
+        let greeted = "unexpected response from SSLRequest: 0x00";
+        let told = |error: Error| Fault::from(DbErr::Conn(RuntimeErr::SqlxError(error.into()))).kind();
+        let broken = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        for away in [
+            Error::Io(broken()),
+            Error::Tls(broken().into()),
+            Error::Protocol(greeted.into()),
+            Error::PoolTimedOut,
+        ] {
+            let text = away.to_string();
+            assert_eq!(told(away), Kind::Unavailable, "{text}");
+        }
+        assert_eq!(told(Error::Protocol("an answer that nobody asked for".into())), Kind::Internal);
+    }
+
+    #[test]
+    fn a_broken_connection_is_no_fault_of_the_service_behind_it() {
+        let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        let broken = Status::from_error(broken.into());
+        assert_eq!(Fault::from(broken).kind(), Kind::Unavailable);
+        assert_eq!(Fault::from(Status::unknown("its own words")).kind(), Kind::Internal);
+        assert_eq!(Fault::from(Status::not_found("its own words")).kind(), Kind::NotFound);
+    }
+}

@@ -63,13 +63,14 @@ const HEAD: usize = 9;
 /// A connection that ends where its peer floods it: pings, settings, resets, priorities, empty and continued frames beyond a rate.
 pub struct Watched<S> {
     stream: S,
-    flow: Flow,
+    // None: whatever comes is borne.
+    flow: Option<Flow>,
 }
 
 impl<S> Watched<S> {
-    /// Wraps a connection, whose peer may send so many such frames a second.
-    pub fn within(stream: S, per_s: u32) -> Self {
-        Self { stream, flow: Flow::new(per_s.into()) }
+    /// Wraps a connection, whose peer may send so many such frames a second, or as many as it likes.
+    pub fn within(stream: S, per_s: Option<u32>) -> Self {
+        Self { stream, flow: per_s.map(|per_s| Flow::new(per_s.into())) }
     }
 }
 
@@ -184,7 +185,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = into.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, into);
         if let Poll::Ready(Ok(())) = &polled
-            && !self.flow.take(into.filled().get(before..).unwrap_or_default())
+            && let Some(flow) = &mut self.flow
+            && !flow.take(into.filled().get(before..).unwrap_or_default())
         {
             tracing::info!("a connection is cut that floods us with HTTP/2 frames");
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));

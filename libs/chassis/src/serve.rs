@@ -4,6 +4,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     panic::AssertUnwindSafe,
     path::PathBuf,
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -21,16 +22,13 @@ use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
+    server::conn::auto,
     service::TowerToHyperService,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
-    sync::Semaphore,
+    sync::{Semaphore, watch},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +39,7 @@ use tracing::Instrument;
 
 use crate::{
     access::{Denials, Foreign, Rules, Verifier, authorization},
+    age::Age,
     call::Context,
     clock::Clock,
     fault::{Answer, Fault},
@@ -307,6 +306,8 @@ pub struct Limits {
     pub write: Duration,
     /// How often a quiet HTTP/2 peer is asked whether it is there; it has half that time to answer.
     pub asked_every: Duration,
+    /// The age at which a connection is ended in good order, a tenth more or less; zero: never.
+    pub age: Duration,
     /// Whether anybody may connect: then a flood of frames, or an answer that is left lying, ends the connection.
     pub guarded: bool,
 }
@@ -320,6 +321,7 @@ impl Limits {
             headers: Duration::from_secs(settings.header_timeout_s.into()),
             write: Duration::from_secs(settings.write_timeout_s.into()),
             asked_every: Duration::from_secs(20),
+            age: Duration::from_secs(settings.connection_age_s.into()),
             guarded: true,
         }
     }
@@ -365,7 +367,8 @@ impl Port {
 pub async fn serve(port: Port, router: Router, limits: Limits, stopping: CancellationToken) {
     let Port { listener, shown, proxies } = port;
     let builder = builder(limits);
-    let open = GracefulShutdown::new();
+    // Each connection holds a receiver.
+    let (open, _) = watch::channel(());
     let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let addresses = Addresses::default();
     loop {
@@ -394,15 +397,15 @@ pub async fn serve(port: Port, router: Router, limits: Limits, stopping: Cancell
         let stream = Taken::within(stream, limits.write);
         let acceptor = shown.as_ref().map(|shown| TlsAcceptor::from(shown.current()));
         let connection = Connection { builder: builder.clone(), router: router.clone(), peer, limits };
-        let watcher = open.watcher();
+        let (held, stopping) = (open.subscribe(), stopping.clone());
         tokio::spawn(async move {
             let begun = Begun::default();
             let missed = begun.clone().missed(limits.headers);
             let served = async {
                 match acceptor {
-                    None => connection.served(stream, begun, watcher).await,
+                    None => connection.served(stream, begun, stopping).await,
                     Some(acceptor) => match acceptor.accept(stream).await {
-                        Ok(stream) => connection.served(stream, begun, watcher).await,
+                        Ok(stream) => connection.served(stream, begun, stopping).await,
                         Err(error) => tracing::debug!(%error, "a handshake failed"),
                     },
                 }
@@ -411,12 +414,12 @@ pub async fn serve(port: Port, router: Router, limits: Limits, stopping: Cancell
                 () = served => {}
                 () = missed => {}
             }
-            drop((place, entered));
+            drop((place, entered, held));
         });
     }
     drop(listener);
     tokio::select! {
-        () = open.shutdown() => {}
+        () = open.closed() => {}
         () = tokio::time::sleep(Duration::from_secs(10)) => tracing::warn!("connections are cut after ten seconds"),
     }
 }
@@ -450,35 +453,49 @@ struct Connection {
 }
 
 impl Connection {
-    async fn served<S>(self, stream: S, begun: Begun, watcher: Watcher)
+    async fn served<S>(self, stream: S, begun: Begun, stopping: CancellationToken)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { builder, router, peer, limits } = self;
-        let answers = Answers::new();
+        let (answers, age) = (Answers::new(), Age::default());
         let watched = limits.guarded.then(|| answers.clone());
+        let (spoken, told) = (age.clone(), age.clone());
         let service = router
             .map_request(move |mut request: http::Request<hyper::body::Incoming>| {
                 begun.mark();
+                spoken.spoken(request.version());
                 request.extensions_mut().insert(peer);
                 request
             })
-            .map_response(move |response: Response| match &watched {
-                Some(watched) => response.map(|body| watched.watched(body)),
-                None => response,
+            .map_response(move |response: Response| {
+                let response = told.told(response);
+                match &watched {
+                    Some(watched) => response.map(|body| watched.watched(body)),
+                    None => response,
+                }
             });
         let service = TowerToHyperService::new(service);
+        let frames = limits.guarded.then_some(CONTROL_FRAMES_PER_S);
+        let stream = TokioIo::new(Watched::within(stream, frames));
+        let mut connection = pin!(builder.serve_connection_with_upgrades(stream, service));
         // A peer that breaks off is its own affair.
-        if !limits.guarded {
-            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-            let _ = watcher.watch(connection.into_owned()).await;
-            return;
-        }
-        let stream = TokioIo::new(Watched::within(stream, CONTROL_FRAMES_PER_S));
-        let connection = builder.serve_connection_with_upgrades(stream, service);
+        let served = async {
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                () = stopping.cancelled() => {}
+                () = age.reached(limits.age) => {}
+            }
+            // What has come is answered, however long that takes; what comes no more finds another connection.
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        };
+        let stalled = async {
+            if limits.guarded { answers.stalled(limits.write).await } else { std::future::pending().await }
+        };
         tokio::select! {
-            _ = watcher.watch(connection.into_owned()) => {}
-            () = answers.stalled(limits.write) => {
+            () = served => {}
+            () = stalled => {
                 tracing::debug!(address = %peer.0, "an answer is not taken, and its connection ends");
             }
         }

@@ -69,6 +69,7 @@ pub struct Settings {
     pub header_timeout_s: u32,
     pub body_timeout_s: u32,
     pub write_timeout_s: u32,
+    pub connection_age_s: u32,
     pub gateway_url: String,
     pub credit_url: String,
     pub grading_url: String,

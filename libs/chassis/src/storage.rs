@@ -1,5 +1,6 @@
 //! Storage on sea-orm: SQLite files by default, PostgreSQL by a URL, the same statements on both.
 mod migration;
+mod pool;
 mod scan;
 mod transaction;
 
@@ -11,20 +12,19 @@ use sea_orm::{
     SqlxPostgresConnector, SqlxSqliteConnector, Statement, TransactionTrait, Value,
     sea_query::ArrayType,
     sqlx::{
-        self, ConnectOptions as _, Connection as _,
-        postgres::{PgConnectOptions, PgPoolOptions},
+        self, ConnectOptions as _,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
     },
 };
 use sea_orm_migration::MigratorTrait;
 use tokio::sync::watch;
 
-pub(crate) use self::transaction::told;
 pub use self::{
     migration::migrations,
     scan::Line,
     transaction::{Connection, Mark, Tx},
 };
+pub(crate) use self::{pool::create_database, transaction::told};
 use crate::{
     fault::{Answer, Fault},
     feed::Position,
@@ -56,23 +56,6 @@ impl Committed {
         }
     }
 }
-
-// What runs longer is a fault, and is ended before it holds everybody up. Who needs others says so in the URL:
-// `?options=-c%20statement_timeout%3D1h`.
-//
-// A replica that is cut off closes nothing: without the last four its transactions would hold their locks for minutes, the others waiting.
-const LIMITS: [(&str, &str); 7] = [
-    ("statement_timeout", "5min"),
-    ("lock_timeout", "1min"),
-    ("idle_in_transaction_session_timeout", "5min"),
-    ("tcp_keepalives_idle", "10"),
-    ("tcp_keepalives_interval", "5"),
-    ("tcp_keepalives_count", "3"),
-    ("tcp_user_timeout", "25s"),
-];
-
-// A connection that was idle for longer may have been cut meanwhile.
-const RESTED: Duration = Duration::from_secs(1);
 
 /// Where a service's data lives.
 pub struct Place<'a> {
@@ -139,27 +122,7 @@ impl Store {
     }
 
     async fn open_postgres(url: &str) -> anyhow::Result<Self> {
-        let options: PgConnectOptions = url.parse().context("the database URL can't be read")?;
-        let options = options.disable_statement_logging();
-        create_database(&options).await?;
-        let given = options.get_options().unwrap_or_default().to_owned();
-        let options = options.options(LIMITS.into_iter().filter(|(name, _)| !given.contains(name)));
-        let pool = PgPoolOptions::new()
-            .max_connections(16)
-            .acquire_timeout(Duration::from_secs(10))
-            // A connection that was in use a moment ago is there still; only one that rested is asked before it is given out.
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move {
-                    if meta.idle_for > RESTED {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_with(options)
-            .await
-            .context("PostgreSQL does not answer")?;
+        let pool = pool::open(url).await?;
         let both = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
         Ok(Self { read: both.clone(), write: both, swift: None, committed: Arc::default() })
     }
@@ -170,10 +133,8 @@ impl Store {
             return migration::bring_up::<M>(&self.write).await;
         }
         // An index over all records takes longer than any call may.
-        let patient = self.write.get_postgres_connection_pool().connect_options().as_ref().clone();
-        let patient = patient.options(LIMITS.map(|(name, _)| (name, "0")));
-        let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(patient);
-        let patient = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
+        let patient = pool::patient(self.write.get_postgres_connection_pool());
+        let patient = SqlxPostgresConnector::from_sqlx_postgres_pool(patient);
         let lock = patient.begin().await?;
         lock.execute_unprepared("SELECT pg_advisory_xact_lock(640300)").await?;
         migration::bring_up::<M>(&patient).await?;
@@ -243,32 +204,6 @@ pub(crate) async fn undisturbed<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Answer<T> {
     tokio::spawn(work).await.map_err(Fault::internal)
-}
-
-pub(crate) async fn create_database(options: &PgConnectOptions) -> anyhow::Result<()> {
-    let Some(name) = options.get_database().map(str::to_owned) else { return Ok(()) };
-    let maintenance = options.clone().database("postgres");
-    // A role that may not look there simply expects its database to exist.
-    let Ok(pool) = PgPoolOptions::new().max_connections(1).connect_with(maintenance).await else {
-        return Ok(());
-    };
-    let exists: Option<i32> = sqlx::query_scalar("SELECT 1 FROM pg_database WHERE datname = $1")
-        .bind(&name)
-        .fetch_optional(&pool)
-        .await?;
-    if exists.is_none() {
-        let quoted = name.replace('"', "\"\"");
-        let made =
-            sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE \"{quoted}\""))).execute(&pool).await;
-        // 42P04: another replica made it in the same moment.
-        let beaten =
-            made.as_ref().err().and_then(sqlx::Error::as_database_error).and_then(|error| error.code());
-        if beaten.as_deref() != Some("42P04") && beaten.as_deref() != Some("23505") {
-            made.with_context(|| format!("the database {name}"))?;
-        }
-    }
-    pool.close().await;
-    Ok(())
 }
 
 /// Where the columns of a row are put, in their order: values of a statement, or bytes of a COPY.

@@ -184,34 +184,56 @@ impl Postgres {
 
     /// The same with settings that let it listen on the network, at a port of its own.
     pub fn start_on(port: u16, settings: &[&str]) -> Self {
+        let made = |bin: &Path, data: &Path| {
+            let mut initdb = as_server(&bin.join("initdb"));
+            initdb.args([
+                "--auth=trust",
+                "--username=xinheng",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-sync",
+                "-D",
+            ]);
+            initdb.arg(data);
+            initdb
+        };
+        Self::made(made, port, settings)
+    }
+
+    /// A standby that streams what a server on this machine's network commits, at a port of its own.
+    pub fn standby_of(primary: u16, port: u16, settings: &[&str]) -> Self {
+        let made = |bin: &Path, data: &Path| {
+            let mut copy = as_server(&bin.join("pg_basebackup"));
+            copy.args(["-h", "127.0.0.1", "-U", "xinheng", "-p", &primary.to_string()]);
+            copy.args([
+                "--checkpoint=fast",
+                "--wal-method=stream",
+                "--write-recovery-conf",
+                "--no-sync",
+                "-D",
+            ]);
+            copy.arg(data);
+            copy
+        };
+        Self::made(made, port, settings)
+    }
+
+    fn made(made: impl FnOnce(&Path, &Path) -> Command, port: u16, settings: &[&str]) -> Self {
         let bin = Self::bin().expect("PostgreSQL is not installed: apt-get install postgresql");
         let folder = tempfile::tempdir().unwrap().keep();
         let data = folder.join("data");
-        // PostgreSQL refuses to run as root.
-        let user: &[&str] = if is_root() {
-            &["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-        } else {
-            &[]
-        };
         if is_root() {
             assert!(Command::new("chown").arg("postgres").arg(&folder).status().unwrap().success());
         }
-        let made = Command::new("env")
-            .args(user)
-            .arg(bin.join("initdb"))
-            .args(["--auth=trust", "--username=xinheng", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
-            .arg(&data)
-            .stdout(Stdio::null())
-            .status()
-            .expect("initdb runs");
-        assert!(made.success(), "initdb failed");
+        let made = made(&bin, &data).stdout(Stdio::null()).status().expect("PostgreSQL's programs run");
+        assert!(made.success(), "{} was not made", data.display());
         let settings = settings.iter().flat_map(|setting| ["-c", setting]);
+        let server = as_server(&bin.join("postgres"));
         let keeper = Command::new("sh")
             .args(["-c", KEEPER, "sh"])
             .arg(&folder)
-            .arg("env")
-            .args(user)
-            .arg(bin.join("postgres"))
+            .arg(server.get_program())
+            .args(server.get_args())
             .arg("-D")
             .arg(&data)
             .args(["-c", "listen_addresses=", "-c", "max_connections=500"])
@@ -227,6 +249,19 @@ impl Postgres {
         let postgres = Self { folder, keeper };
         postgres.wait(&bin, port);
         postgres
+    }
+
+    /// Ends it as the loss of its machine would: at once, with everything that works for it.
+    pub fn kill(&self) {
+        let file = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
+        let server = file.lines().next().unwrap().to_owned();
+        let signal = |name: &str, to: &[String]| Command::new("kill").arg(name).args(to).status().unwrap();
+        // Held first, so that it neither cleans up after its children nor has others.
+        assert!(signal("-STOP", std::slice::from_ref(&server)).success());
+        let mut all = children_of(&server);
+        assert!(!all.is_empty(), "{server} is no running server");
+        all.push(server);
+        assert!(signal("-KILL", &all).success());
     }
 
     // The folder of its programs, where it is installed.
@@ -267,6 +302,28 @@ impl Drop for Postgres {
         drop(self.keeper.stdin.take());
         let _ = self.keeper.wait();
     }
+}
+
+// A program of PostgreSQL, which refuses to run as root.
+fn as_server(program: &Path) -> Command {
+    let mut command = Command::new("env");
+    if is_root() {
+        command.args(["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+    }
+    command.arg(program);
+    command
+}
+
+fn children_of(process: &str) -> Vec<String> {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let parent = |id: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        // Behind the name, which may hold anything, stand the state and the parent.
+        stat.rsplit_once(") ")?.1.split(' ').nth(1).map(str::to_owned)
+    };
+    all.filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|id| parent(id).as_deref() == Some(process))
+        .collect()
 }
 
 fn is_root() -> bool {

@@ -1,4 +1,6 @@
 //! The one client of other services: in the same process or over the network, always with identity, trace and deadline.
+mod again;
+
 use std::{
     future::Future,
     pin::Pin,
@@ -56,7 +58,8 @@ impl Upstream {
             }
             (false, _) => endpoint.connect_lazy(),
         };
-        Ok(Self { inner: BoxCloneSyncService::new(channel.map_err(BoxError::from)), identity: None })
+        let made = tower::service_fn(move |request| again::call(channel.clone(), request));
+        Ok(Self { inner: BoxCloneSyncService::new(made), identity: None })
     }
 
     /// The same service, called under an identity of our own.

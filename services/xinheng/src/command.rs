@@ -307,6 +307,10 @@ struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     write_timeout_s: Option<u32>,
+    /// Seconds after which a connection is ended in good order, so that its caller connects anew; 0 never [default: 300]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_age_s: Option<u32>,
     /// Where the gateway answers, for `serve` [default: http://gateway:8080]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]

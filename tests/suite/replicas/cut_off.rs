@@ -48,7 +48,7 @@ impl Island {
 
     fn machine(&self) -> Machine {
         let through = ["ip", "netns", "exec", &self.name].map(str::to_owned);
-        Machine { address: self.addresses[1].clone(), through: through.into() }
+        Machine { address: self.addresses[1].clone(), through: through.into(), release: None }
     }
 
     // Each side sends to where nobody is: nobody answers, and nobody is told so.

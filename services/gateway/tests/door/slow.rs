@@ -18,6 +18,7 @@ const LIMITS: Limits = Limits {
     headers: Duration::from_millis(600),
     write: Duration::from_millis(800),
     asked_every: Duration::from_millis(600),
+    age: Duration::ZERO,
     guarded: true,
 };
 const HONEST: &str = "GET /.well-known/jwks.json HTTP/1.1\r\nhost: x\r\n\r\n";
