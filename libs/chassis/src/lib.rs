@@ -1,6 +1,7 @@
 //! What every service is built on: settings, serving, access, faults, storage, the feed, operations, telemetry. No domain knowledge.
 
 pub mod access;
+mod answers;
 pub mod bulk;
 pub mod call;
 pub mod clock;
