@@ -9,6 +9,7 @@ pub mod decisions;
 pub mod fault;
 pub mod feed;
 pub mod figures;
+pub mod file;
 mod floods;
 pub mod health;
 pub mod ids;
