@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use chassis::{call::REQUEST_ID, validation::POOL};
 use contract::DESCRIPTOR_SET;
 use prost::Message;
-use prost_reflect::{DescriptorPool, Kind, MessageDescriptor, MethodDescriptor, Value};
+use prost_reflect::{
+    DescriptorPool, Kind, MessageDescriptor, MethodDescriptor, Value,
+    prost_types::method_options::IdempotencyLevel,
+};
 
 fn pool() -> &'static DescriptorPool {
     &POOL
@@ -142,17 +145,20 @@ fn has_field(message: &MessageDescriptor, path: &str) -> bool {
     })
 }
 
+// The gateway asks again for what is marked so, and only for that.
+fn has_no_side_effects(method: &MethodDescriptor) -> bool {
+    let options = method.method_descriptor_proto().options.as_ref();
+    options.is_some_and(|options| options.idempotency_level() == IdempotencyLevel::NoSideEffects)
+}
+
 #[test]
 fn mutations_carry_a_request_id_and_lists_page() {
     let mut faults = Vec::new();
     for method in methods() {
         let Some((verb, _, _)) = http(&method) else { continue };
         let input = method.input();
-        let reads = verb == "get"
-            || ["Batch", "Check", "Match", "Issue", "Validate", "WhatIf"]
-                .iter()
-                .any(|prefix| method.name().starts_with(prefix))
-                && !method.name().contains("Upsert");
+        // A token is given to who asks, again and again, and nothing is kept of it.
+        let reads = verb == "get" || has_no_side_effects(&method) || method.name() == "IssueToken";
         let id = input.get_field(REQUEST_ID);
         if !reads
             && !method.is_client_streaming()
