@@ -1,11 +1,7 @@
 //! One line a call: the context made by the tower stack, validation, the handler, the answer; and mutations that are done once.
 use std::{net::IpAddr, sync::Arc};
 
-use contract::{google::api::HttpBody, r#type::v1::ErrorReason as Common};
-use futures::{
-    StreamExt as _, TryStreamExt as _,
-    stream::{self, BoxStream},
-};
+use contract::r#type::v1::ErrorReason as Common;
 use jiff::{Timestamp, civil::Date};
 use prost::{Message, Name};
 use sea_orm::ConnectionTrait;
@@ -271,24 +267,4 @@ pub fn open_stream<Req>(
 /// Answers what a handler that opened its own stream found.
 pub fn answer<Res>(context: &Context, outcome: Answer<Res>) -> Result<Response<Res>, Status> {
     close(context, outcome)
-}
-
-/// A file that is kept in parts: a message each, read when the one before is taken. `read` gives a part by its number, none after the last.
-pub fn file_in_parts<F>(
-    context: &Context,
-    content_type: String,
-    mut read: impl FnMut(i32) -> F + Send + 'static,
-) -> BoxStream<'static, Result<HttpBody, Status>>
-where
-    F: Future<Output = Answer<Option<Vec<u8>>>> + Send + 'static,
-{
-    let language = context.language;
-    let parts = stream::try_unfold(0, move |part| {
-        let (next, content_type) = (read(part), content_type.clone());
-        async move {
-            let Some(data) = next.await? else { return Ok(None) };
-            Ok(Some((HttpBody { content_type, data, extensions: Vec::new() }, part + 1)))
-        }
-    });
-    parts.map_err(move |fault: Fault| fault.into_status(language)).boxed()
 }

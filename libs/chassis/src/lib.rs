@@ -2,6 +2,7 @@
 
 pub mod access;
 mod age;
+mod answers;
 pub mod bulk;
 pub mod call;
 pub mod clock;
@@ -9,6 +10,7 @@ pub mod decisions;
 pub mod fault;
 pub mod feed;
 pub mod figures;
+pub mod file;
 mod floods;
 pub mod health;
 pub mod ids;

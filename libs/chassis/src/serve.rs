@@ -21,7 +21,7 @@ use futures::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
     service::TowerToHyperService,
 };
@@ -40,6 +40,7 @@ use tracing::Instrument;
 use crate::{
     access::{Denials, Foreign, Rules, Verifier, authorization},
     age::Age,
+    answers::{Answers, Streams},
     call::Context,
     clock::Clock,
     fault::{Answer, Fault},
@@ -54,7 +55,7 @@ use crate::{
     telemetry::{self, Metrics},
     tls::{self, Dialer, Renewed, Shown},
     validation::POOL,
-    wire::{Answers, Begun, Taken},
+    wire::{Begun, Taken},
 };
 
 /// The largest message taken over gRPC: a body of 8 MiB as JSON is smaller as protobuf.
@@ -268,8 +269,8 @@ fn answer(fault: Fault, language: Language) -> Response {
     status.into_http()
 }
 
-// gRPC's own header: digits and a unit.
-fn deadline(headers: &HeaderMap) -> Option<Duration> {
+/// The time that a caller gives, in gRPC's own header: digits and a unit.
+pub fn deadline(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let count: u64 = digits.parse().ok()?;
@@ -302,7 +303,7 @@ pub struct Limits {
     pub from_one_address: usize,
     /// The time for a connection's first request, and for the headers of each.
     pub headers: Duration,
-    /// The time in which the peer must take something of an answer.
+    /// The time in which the peer must take something of an answer; else that answer's stream ends, or the connection where nothing of it is taken.
     pub write: Duration,
     /// How often a quiet HTTP/2 peer is asked whether it is there; it has half that time to answer.
     pub asked_every: Duration,
@@ -366,7 +367,6 @@ impl Port {
 /// Serves a router on a port until the token is cancelled, then lets what runs finish, at most ten seconds.
 pub async fn serve(port: Port, router: Router, limits: Limits, stopping: CancellationToken) {
     let Port { listener, shown, proxies } = port;
-    let builder = builder(limits);
     // Each connection holds a receiver.
     let (open, _) = watch::channel(());
     let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
@@ -396,7 +396,7 @@ pub async fn serve(port: Port, router: Router, limits: Limits, stopping: Cancell
         let _ = stream.set_nodelay(true);
         let stream = Taken::within(stream, limits.write);
         let acceptor = shown.as_ref().map(|shown| TlsAcceptor::from(shown.current()));
-        let connection = Connection { builder: builder.clone(), router: router.clone(), peer, limits };
+        let connection = Connection { router: router.clone(), peer, limits };
         let (held, stopping) = (open.subscribe(), stopping.clone());
         tokio::spawn(async move {
             let begun = Begun::default();
@@ -424,8 +424,8 @@ pub async fn serve(port: Port, router: Router, limits: Limits, stopping: Cancell
     }
 }
 
-fn builder(limits: Limits) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder(limits: Limits, streams: Streams) -> auto::Builder<Streams> {
+    let mut builder = auto::Builder::new(streams);
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -446,7 +446,6 @@ fn builder(limits: Limits) -> auto::Builder<TokioExecutor> {
 
 // One connection and who serves it.
 struct Connection {
-    builder: auto::Builder<TokioExecutor>,
     router: Router,
     peer: Peer,
     limits: Limits,
@@ -457,21 +456,27 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { builder, router, peer, limits } = self;
-        let (answers, age) = (Answers::new(), Age::default());
-        let watched = limits.guarded.then(|| answers.clone());
+        let Self { router, peer, limits } = self;
+        let age = Age::default();
+        let answers = limits.guarded.then(|| Answers::within(limits.write));
+        let builder = builder(limits, Streams::of(answers.as_ref()));
+        let (asked, watched) = (answers.clone(), answers.clone());
         let (spoken, told) = (age.clone(), age.clone());
         let service = router
-            .map_request(move |mut request: http::Request<hyper::body::Incoming>| {
+            .map_request(move |request: http::Request<hyper::body::Incoming>| {
                 begun.mark();
                 spoken.spoken(request.version());
+                let mut request = request.map(|body| match &asked {
+                    Some(answers) => answers.asked(Body::new(body)),
+                    None => Body::new(body),
+                });
                 request.extensions_mut().insert(peer);
                 request
             })
             .map_response(move |response: Response| {
                 let response = told.told(response);
                 match &watched {
-                    Some(watched) => response.map(|body| watched.watched(body)),
+                    Some(answers) => response.map(|body| answers.watched(body)),
                     None => response,
                 }
             });
@@ -491,12 +496,15 @@ impl Connection {
             let _ = connection.await;
         };
         let stalled = async {
-            if limits.guarded { answers.stalled(limits.write).await } else { std::future::pending().await }
+            match &answers {
+                Some(answers) => answers.stalled().await,
+                None => std::future::pending().await,
+            }
         };
         tokio::select! {
             () = served => {}
             () = stalled => {
-                tracing::debug!(address = %peer.0, "an answer is not taken, and its connection ends");
+                tracing::debug!(address = %peer.0, "nothing is taken of a connection's answers, and it ends");
             }
         }
     }

@@ -1,9 +1,8 @@
 //! Files on their way out: CSV for spreadsheets, workbooks, lines of JSON, sent in parts.
-use chassis::{Answer, Fault, validation::is_decimal};
-use contract::google::api::HttpBody;
-use futures::{Stream, StreamExt, stream, stream::BoxStream};
+use chassis::{Answer, Fault, file::File, validation::is_decimal};
+use futures::Stream;
 use tables::Spreadsheet;
-use tonic::{Response, Status, metadata::MetadataValue};
+use tonic::Status;
 
 /// The form of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,41 +44,13 @@ impl Format {
     }
 }
 
-/// A file to download.
-pub struct File {
-    name: String,
-    parts: BoxStream<'static, Result<HttpBody, Status>>,
-}
-
-// A message that every client takes.
-const PART: usize = 512 * 1024;
-
 /// A file of a name, its bytes as they come.
 pub fn file(
     name: String,
     format: Format,
     parts: impl Stream<Item = Result<Vec<u8>, Status>> + Send + 'static,
 ) -> File {
-    let message = move |data: &[u8]| HttpBody {
-        content_type: format.content_type().to_owned(),
-        data: data.to_vec(),
-        extensions: Vec::new(),
-    };
-    let cut = move |part: Result<Vec<u8>, Status>| match part {
-        Ok(data) => data.chunks(PART).map(|data| Ok(message(data))).collect::<Vec<_>>(),
-        Err(status) => vec![Err(status)],
-    };
-    File { name, parts: parts.flat_map(move |part| stream::iter(cut(part))).boxed() }
-}
-
-/// The answer of a call that gives a file: its name stands in the metadata, from where the gateway takes it.
-pub fn answer(given: Response<File>) -> Response<BoxStream<'static, Result<HttpBody, Status>>> {
-    let (metadata, File { name, parts }, extensions) = given.into_parts();
-    let mut response = Response::from_parts(metadata, parts, extensions);
-    if let Ok(disposition) = MetadataValue::try_from(format!("attachment; filename=\"{name}\"")) {
-        response.metadata_mut().insert("content-disposition", disposition);
-    }
-    response
+    File::streamed(format.content_type(), parts).named(name)
 }
 
 /// Writes rows of texts as CSV or as a workbook.

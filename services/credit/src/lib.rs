@@ -5,6 +5,7 @@ use chassis::{
     App, Store,
     call::{self, call, mutate, mutate_prepared},
     clock::Clock,
+    file::{self, File},
     operations,
     serve::{Boot, MESSAGE_MAX, Role, stack},
 };
@@ -305,7 +306,7 @@ impl Usage for Calls {
 
 #[async_trait]
 impl Imports for Calls {
-    type DownloadRejectsStream = BoxStream<'static, Result<HttpBody, Status>>;
+    type DownloadRejectsStream = file::Parts;
 
     async fn create_import(&self, r: Request<Streaming<api::CreateImportRequest>>) -> Answered<Operation> {
         let (context, parts) = call::open_stream(r)?;
@@ -315,7 +316,7 @@ impl Imports for Calls {
         &self,
         r: Request<api::DownloadRejectsRequest>,
     ) -> Answered<Self::DownloadRejectsStream> {
-        call(&self.0, r, imports::download_rejects).await
+        call(&self.0, r, imports::download_rejects).await.map(File::answer)
     }
     async fn withdraw_import(&self, r: Request<api::WithdrawImportRequest>) -> Answered<Operation> {
         mutate(&self.0, r, imports::withdraw).await
@@ -324,7 +325,7 @@ impl Imports for Calls {
 
 #[async_trait]
 impl EvaluationLists for Calls {
-    type ExportEvaluationListStream = BoxStream<'static, Result<HttpBody, Status>>;
+    type ExportEvaluationListStream = file::Parts;
 
     async fn create_evaluation_list(
         &self,
@@ -354,7 +355,7 @@ impl EvaluationLists for Calls {
         &self,
         r: Request<api::ExportEvaluationListRequest>,
     ) -> Answered<Self::ExportEvaluationListStream> {
-        call(&self.0, r, evaluations::export).await.map(files::answer)
+        call(&self.0, r, evaluations::export).await.map(File::answer)
     }
     async fn import_evaluation_results(
         &self,
@@ -389,20 +390,20 @@ impl EvaluationScales for Calls {
 
 #[async_trait]
 impl Exports for Calls {
-    type ExportRecordsStream = BoxStream<'static, Result<HttpBody, Status>>;
-    type ExportSubjectsStream = BoxStream<'static, Result<HttpBody, Status>>;
+    type ExportRecordsStream = file::Parts;
+    type ExportSubjectsStream = file::Parts;
 
     async fn export_records(
         &self,
         r: Request<api::ExportRecordsRequest>,
     ) -> Answered<Self::ExportRecordsStream> {
-        call(&self.0, r, exports::records).await.map(files::answer)
+        call(&self.0, r, exports::records).await.map(File::answer)
     }
     async fn export_subjects(
         &self,
         r: Request<api::ExportSubjectsRequest>,
     ) -> Answered<Self::ExportSubjectsStream> {
-        call(&self.0, r, exports::subjects).await.map(files::answer)
+        call(&self.0, r, exports::subjects).await.map(File::answer)
     }
 }
 

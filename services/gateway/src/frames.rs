@@ -50,7 +50,10 @@ impl Frames {
                     Ok(data) => self.buffer.extend_from_slice(&data),
                     Err(frame) => self.trailers(frame.trailers_ref())?,
                 },
-                Some(Err(status)) => return Err(status),
+                // The connection, not the service: what a service says of itself comes in the headers or trailers.
+                Some(Err(status)) => {
+                    return Err(Status::unavailable(format!("the answer broke off: {status}")));
+                }
                 None if !self.buffer.is_empty() => {
                     return Err(Status::unavailable("the answer broke off in a message"));
                 }

@@ -10,6 +10,7 @@ mod limits;
 mod openapi;
 mod passthrough;
 mod rest;
+mod retries;
 #[cfg(test)]
 mod tests;
 pub mod transcode;
@@ -62,6 +63,7 @@ pub struct Parts {
     gate: Arc<limits::Gate>,
     proxies: Proxies,
     body_timeout: Duration,
+    retries: retries::Retries,
 }
 
 impl std::ops::Deref for Gateway {
@@ -100,6 +102,7 @@ impl Gateway {
             gate: Arc::new(limits::Gate::new(settings)),
             proxies: Proxies::parse(&settings.trusted_proxies).map_err(anyhow::Error::msg)?,
             body_timeout: Duration::from_secs(settings.body_timeout_s.into()),
+            retries: retries::Retries::new(&boot.metrics)?,
             boot: boot.clone(),
             rules,
             transcoder,

@@ -1,5 +1,8 @@
 //! One REST request: found, judged, transcoded, passed on, answered.
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
@@ -16,6 +19,7 @@ use crate::{
     files::{self, Told},
     frames::{self, Frames},
     limits::{Pass, Quota, Running},
+    retries::{self, Attempt},
     transcode::{self, Call, Incoming, Malformed, Refusal, Route, Variables, refusal},
     upload::{self, Pace},
 };
@@ -120,29 +124,47 @@ async fn transcode(
     let message = gateway.transcoder.request(route, incoming)?;
     drop(body);
     let compress = gateway.boot.settings.compress_above_bytes > 0;
-    let ask = || async {
-        send(gateway, &route.call, grpc_request(&route.call, head, frames::unary(&message))?).await
-    };
+    let repeatable = route.call.is_repeatable(&head.method, &message);
+    let until = Instant::now() + retries::given(&head.headers, TIMEOUT.1);
+    let once = |attempt| begin(gateway, &route.call, head, &message, attempt);
     if route.call.server_streaming {
-        let answered = ask().await?;
+        let ask = || gateway.retries.ask(repeatable, until, once);
+        let begun = ask().await?;
         let response = if route.call.raw {
-            let begun = |answered: http::Response<GrpcBody>| {
-                let told = Told::of(answered.headers());
-                Ok((Frames::of(answered)?, told))
-            };
-            files::streamed(head, begun(answered)?, compress, || async { begun(ask().await?) }).await?
+            files::streamed(head, begun, compress, ask).await?
         } else if wants_events(&head.headers) {
-            events(gateway, route, Frames::of(answered)?, language)
+            events(gateway, route, begun.0, language)
         } else {
-            files::compressed(head, lines(gateway, route, Frames::of(answered)?, language), compress)
+            files::compressed(head, lines(gateway, route, begun.0, language), compress)
         };
         return Ok(response.map(|body| Body::new(Running::new(body, pass))));
     }
-    let grpc = grpc_request(&route.call, head, frames::unary(&message))?;
-    let answered = async { Frames::of(send(gateway, &route.call, grpc).await?)?.only().await };
+    // Nothing of an answer leaves before it is here whole.
+    let whole = |attempt| {
+        let begun = once(attempt);
+        async move { begun.await?.0.only().await }
+    };
+    let answered = gateway.retries.ask(repeatable, until, whole);
     let late = || Status::deadline_exceeded("a service that hangs");
     let message = tokio::time::timeout(TIMEOUT.1, answered).await.map_err(|_| late())??;
     unary(gateway, route, head, &message)
+}
+
+// The frames of an answer, of which none was read yet, and what is said before them.
+async fn begin(
+    gateway: &Gateway,
+    call: &Call,
+    head: &Parts,
+    message: &[u8],
+    attempt: Attempt,
+) -> Result<(Frames, Told), Status> {
+    let mut grpc = grpc_request(call, head, frames::unary(message))?;
+    if !call.server_streaming {
+        attempt.mark(grpc.headers_mut());
+    }
+    let answered = send(gateway, call, grpc).await?;
+    let told = Told::of(answered.headers());
+    Ok((Frames::of(answered)?, told))
 }
 
 async fn read(headers: &HeaderMap, mut body: Body, timeout: Duration) -> Result<Bytes, Refusal> {

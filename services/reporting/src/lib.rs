@@ -13,12 +13,13 @@ mod work_plans;
 use std::sync::Arc;
 
 use chassis::{
-    App, Store, call, mutate, mutate_prepared,
+    App, Store, call,
+    file::{self, File},
+    mutate, mutate_prepared,
     serve::{Boot, MESSAGE_MAX, Role, stack},
     storage,
     upstream::Upstream,
 };
-use contract::google::api::HttpBody;
 use contract::reporting::v1::{
     self as api,
     assessments_server::{Assessments, AssessmentsServer},
@@ -30,7 +31,7 @@ use contract::reporting::v1::{
     summaries_server::{Summaries, SummariesServer},
     work_plans_server::{WorkPlans, WorkPlansServer},
 };
-use futures::{FutureExt as _, stream::BoxStream};
+use futures::FutureExt as _;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tonic::{Request, Response, Status, Streaming, service::RoutesBuilder};
 
@@ -136,12 +137,9 @@ impl Summaries for Calls {
     async fn return_summary(&self, r: Request<api::ReturnSummaryRequest>) -> Reply<api::Summary> {
         mutate(&self.0, r, summaries::return_).await
     }
-    type ExportSummaryStream = BoxStream<'static, Result<HttpBody, Status>>;
-    async fn export_summary(
-        &self,
-        r: Request<api::ExportSummaryRequest>,
-    ) -> Reply<BoxStream<'static, Result<HttpBody, Status>>> {
-        call(&self.0, r, summaries::export).await
+    type ExportSummaryStream = file::Parts;
+    async fn export_summary(&self, r: Request<api::ExportSummaryRequest>) -> Reply<file::Parts> {
+        call(&self.0, r, summaries::export).await.map(File::answer)
     }
 }
 
@@ -215,7 +213,7 @@ impl Deadlines for Calls {
 
 #[chassis::async_trait]
 impl Attachments for Calls {
-    type DownloadAttachmentStream = BoxStream<'static, Result<HttpBody, Status>>;
+    type DownloadAttachmentStream = file::Parts;
 
     async fn attach(&self, r: Request<Streaming<api::AttachRequest>>) -> Reply<api::Attachment> {
         let (context, parts) = call::open_stream(r)?;
@@ -227,11 +225,8 @@ impl Attachments for Calls {
     ) -> Reply<api::ListAttachmentsResponse> {
         call(&self.0, r, attachments::list).await
     }
-    async fn download_attachment(
-        &self,
-        r: Request<api::DownloadAttachmentRequest>,
-    ) -> Reply<BoxStream<'static, Result<HttpBody, Status>>> {
-        call(&self.0, r, attachments::download).await
+    async fn download_attachment(&self, r: Request<api::DownloadAttachmentRequest>) -> Reply<file::Parts> {
+        call(&self.0, r, attachments::download).await.map(File::answer)
     }
     async fn remove_attachment(&self, r: Request<api::RemoveAttachmentRequest>) -> Reply<api::Attachment> {
         mutate(&self.0, r, attachments::remove).await

@@ -19,29 +19,28 @@ mod visits;
 use std::sync::Arc;
 
 use chassis::{
-    App, Store, call, mutate, mutate_prepared,
+    App, Store, call,
+    file::{self, File},
+    mutate, mutate_prepared,
     serve::{Boot, MESSAGE_MAX, Role, stack},
     storage,
     upstream::Upstream,
 };
-use contract::{
-    google::api::HttpBody,
-    sampling::v1::{
-        self as api,
-        annual_plans_server::{AnnualPlans, AnnualPlansServer},
-        draws_server::{Draws, DrawsServer},
-        effects_server::{Effects, EffectsServer},
-        fieldwork_server::{Fieldwork, FieldworkServer},
-        figures_server::{Figures, FiguresServer},
-        frequencies_server::{Frequencies, FrequenciesServer},
-        inspection_items_server::{InspectionItems, InspectionItemsServer},
-        inspectors_server::{Inspectors, InspectorsServer},
-        plans_server::{Plans, PlansServer},
-        registers_server::{Registers, RegistersServer},
-        visits_server::{Visits, VisitsServer},
-    },
+use contract::sampling::v1::{
+    self as api,
+    annual_plans_server::{AnnualPlans, AnnualPlansServer},
+    draws_server::{Draws, DrawsServer},
+    effects_server::{Effects, EffectsServer},
+    fieldwork_server::{Fieldwork, FieldworkServer},
+    figures_server::{Figures, FiguresServer},
+    frequencies_server::{Frequencies, FrequenciesServer},
+    inspection_items_server::{InspectionItems, InspectionItemsServer},
+    inspectors_server::{Inspectors, InspectorsServer},
+    plans_server::{Plans, PlansServer},
+    registers_server::{Registers, RegistersServer},
+    visits_server::{Visits, VisitsServer},
 };
-use futures::{FutureExt as _, stream::BoxStream};
+use futures::FutureExt as _;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tonic::{Request, Response, Status, Streaming, service::RoutesBuilder};
 
@@ -140,7 +139,7 @@ impl Plans for Calls {
 
 #[chassis::async_trait]
 impl Registers for Calls {
-    type ExportRegisterStream = BoxStream<'static, Result<HttpBody, Status>>;
+    type ExportRegisterStream = file::Parts;
 
     async fn import_register(
         &self,
@@ -153,7 +152,7 @@ impl Registers for Calls {
         &self,
         r: Request<api::ExportRegisterRequest>,
     ) -> Reply<Self::ExportRegisterStream> {
-        call(&self.0, r, registers::export).await
+        call(&self.0, r, registers::export).await.map(File::answer)
     }
     async fn put_object_library(
         &self,
@@ -177,7 +176,7 @@ impl Registers for Calls {
 
 #[chassis::async_trait]
 impl AnnualPlans for Calls {
-    type ExportAnnualPlanStream = BoxStream<'static, Result<HttpBody, Status>>;
+    type ExportAnnualPlanStream = file::Parts;
 
     async fn put_annual_plan(&self, r: Request<api::PutAnnualPlanRequest>) -> Reply<api::AnnualPlan> {
         mutate(&self.0, r, annual::put).await
@@ -207,13 +206,13 @@ impl AnnualPlans for Calls {
         &self,
         r: Request<api::ExportAnnualPlanRequest>,
     ) -> Reply<Self::ExportAnnualPlanStream> {
-        call(&self.0, r, annual::export).await
+        call(&self.0, r, annual::export).await.map(File::answer)
     }
 }
 
 #[chassis::async_trait]
 impl Draws for Calls {
-    type DownloadBundleStream = BoxStream<'static, Result<HttpBody, Status>>;
+    type DownloadBundleStream = file::Parts;
 
     async fn get_draw(&self, r: Request<api::GetDrawRequest>) -> Reply<api::Draw> {
         call(&self.0, r, draws::get).await
@@ -231,7 +230,7 @@ impl Draws for Calls {
         call(&self.0, r, draws::bundle).await
     }
     async fn download_bundle(&self, r: Request<api::GetBundleRequest>) -> Reply<Self::DownloadBundleStream> {
-        call(&self.0, r, draws::download).await
+        call(&self.0, r, draws::download).await.map(File::answer)
     }
     async fn list_exclusions(
         &self,
@@ -269,7 +268,7 @@ impl Visits for Calls {
 
 #[chassis::async_trait]
 impl Fieldwork for Calls {
-    type DownloadAttachmentStream = BoxStream<'static, Result<HttpBody, Status>>;
+    type DownloadAttachmentStream = file::Parts;
 
     async fn list_assignments(
         &self,
@@ -303,7 +302,7 @@ impl Fieldwork for Calls {
         &self,
         r: Request<api::DownloadAttachmentRequest>,
     ) -> Reply<Self::DownloadAttachmentStream> {
-        call(&self.0, r, fieldwork::attachments::download).await
+        call(&self.0, r, fieldwork::attachments::download).await.map(File::answer)
     }
     async fn get_record_text(&self, r: Request<api::GetRecordTextRequest>) -> Reply<api::RecordText> {
         call(&self.0, r, fieldwork::signatures::record_text).await

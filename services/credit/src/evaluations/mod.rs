@@ -13,6 +13,7 @@ use chassis::{
     Answer, Context, Fault, Tx,
     clock::{business_day, micros},
     decisions::{self, Decision},
+    file::{File, tag_of},
     ids,
     page::Page,
 };
@@ -26,7 +27,7 @@ pub use upload::upload;
 
 use crate::{
     Credit, accesses,
-    files::{self, File, Format, Writer},
+    files::{self, Format, Writer},
     outcomes::{self, Submitter},
     scales, subjects,
 };
@@ -201,6 +202,7 @@ pub async fn export(
     // The exchange's front-end machine receives lists under this name (发改办财金〔2019〕885号).
     let day = business_day(chassis::clock::from_micros(list.created_at)).strftime("%Y%m%d").to_string();
     let name = format!("ggxypj-{day}-{}.csv", list.list_id);
+    let tagged = list.list_id.clone();
     let headings = ["序号", "统一社会信用代码", "主体名称", "所属领域", "报送单位"];
     let mut writer = Writer::begin(Format::Csv, "")?;
     let first = writer.head(&headings.map(str::to_owned))?;
@@ -236,5 +238,7 @@ pub async fn export(
             }
         }
     });
-    Ok(files::file(name, Format::Csv, stream::iter([Ok(first)]).chain(pages)))
+    // Who stands on a list, under which name, does not change any more.
+    let tag = tag_of(&["evaluation-list", &tagged]);
+    Ok(files::file(name, Format::Csv, stream::iter([Ok(first)]).chain(pages)).tagged(&tag))
 }

@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use chassis::{
     Answer, Context, Fault,
     decisions::{self, Decision},
+    file::File,
     page::Page,
 };
 use contract::{credit::v1 as api, r#type::v1::ErrorReason as Common};
@@ -19,7 +20,7 @@ use tonic::Status;
 use crate::{
     Credit, accesses,
     authorizations::{self, Granted},
-    files::{self, File, Format, Writer},
+    files::{self, Format, Writer},
     items::{self, Item},
     outcomes, profiles, subjects,
 };

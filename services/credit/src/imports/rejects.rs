@@ -1,14 +1,15 @@
 //! The list of refused rows 拒收清单: why, and the row as it was sent, to be corrected and sent again.
 use std::sync::Arc;
 
-use chassis::{Answer, Context, Fault, fault::Kind, operations};
-use contract::{
-    credit::v1 as api,
-    google::{api::HttpBody, longrunning::Operation},
+use chassis::{
+    Answer, Context, Fault,
+    fault::Kind,
+    file::{File, tag_of},
+    operations,
 };
-use futures::{StreamExt, stream, stream::BoxStream};
+use contract::{credit::v1 as api, google::longrunning::Operation};
+use futures::{StreamExt, stream};
 use tables::Spreadsheet;
-use tonic::Status;
 
 use super::{
     encoding,
@@ -33,43 +34,43 @@ pub async fn download(
     app: &Arc<Credit>,
     context: &Context,
     request: api::DownloadRejectsRequest,
-) -> Answer<BoxStream<'static, Result<HttpBody, Status>>> {
+) -> Answer<File> {
     let import = request.id.strip_prefix("operations/").unwrap_or(&request.id).to_owned();
-    visible(app, context, &import).await?;
+    let operation = visible(app, context, &import).await?;
     let form = rows::form(&app.store, &import).await?;
     let head: Vec<String> = OWN.map(str::to_owned).into_iter().chain(form.headings.iter().cloned()).collect();
     let width = head.len();
     let mut writer = Writer::of(request.format.trim(), &form)?;
-    if let Writer::Workbook(_) = writer {
-        let refused = rows::count_rejects(&app.store, &import).await?;
-        if refused > ROWS_MAX {
-            return Err(Fault::field(
-                "format",
-                "a workbook has no room for so many rows; take the list as csv",
-                "拒收行过多，超出工作表行数；请以 csv 下载",
-            ));
-        }
+    let refused = rows::count_rejects(&app.store, &import).await?;
+    if matches!(writer, Writer::Workbook(_)) && refused > ROWS_MAX {
+        return Err(Fault::field(
+            "format",
+            "a workbook has no room for so many rows; take the list as csv",
+            "拒收行过多，超出工作表行数；请以 csv 下载",
+        ));
     }
+    let content_type = writer.content_type();
+    let tag = tag_of(&["rejects", &import, request.format.trim(), &refused.to_string()]);
     let first = writer.head(head)?;
     let (app, language) = (app.clone(), context.language);
     let pages = stream::unfold(Some((writer, 0)), move |state| {
         let (app, import) = (app.clone(), import.clone());
         async move {
             let (mut writer, after) = state?;
-            let kind = writer.content_type();
             match page(&app, &import, after, &mut writer, width).await {
-                Ok((bytes, Some(last))) => Some((Ok(body(&kind, bytes)), Some((writer, last)))),
+                Ok((bytes, Some(last))) => Some((Ok(bytes), Some((writer, last)))),
                 Ok((_, None)) => match writer.end() {
                     Ok(bytes) if bytes.is_empty() => None,
-                    Ok(bytes) => Some((Ok(body(&kind, bytes)), None)),
+                    Ok(bytes) => Some((Ok(bytes), None)),
                     Err(fault) => Some((Err(fault.into_status(language)), None)),
                 },
                 Err(fault) => Some((Err(fault.into_status(language)), None)),
             }
         }
     });
-    let kind = first.0;
-    Ok(stream::iter([Ok(body(&kind, first.1))]).chain(pages).boxed())
+    let file = File::streamed(content_type, stream::iter([Ok(first)]).chain(pages));
+    // While the import runs the list grows.
+    Ok(if operation.done { file.tagged(&tag) } else { file })
 }
 
 // A sheet's rows, without the headings.
@@ -133,14 +134,14 @@ impl Writer {
         }
     }
 
-    fn head(&mut self, headings: Vec<String>) -> Answer<(String, Vec<u8>)> {
+    fn head(&mut self, headings: Vec<String>) -> Answer<Vec<u8>> {
         let rows = self.rows(vec![headings])?;
         let mut bytes = match self {
             Self::Text { encoding, .. } => encoding::mark(encoding).to_vec(),
             Self::Workbook(_) => Vec::new(),
         };
         bytes.extend(rows);
-        Ok((self.content_type(), bytes))
+        Ok(bytes)
     }
 
     fn rows(&mut self, rows: Vec<Vec<String>>) -> Answer<Vec<u8>> {
@@ -167,8 +168,4 @@ impl Writer {
             Self::Workbook(sheet) => sheet.end().map_err(Fault::internal),
         }
     }
-}
-
-fn body(content_type: &str, data: Vec<u8>) -> HttpBody {
-    HttpBody { content_type: content_type.to_owned(), data, extensions: Vec::new() }
 }

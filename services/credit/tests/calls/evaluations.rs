@@ -61,6 +61,7 @@ async fn file(world: &World, who: &chassis::trial::Bearer, id: &str) -> Result<(
         api::ExportEvaluationListRequest { evaluation_list_id: id.to_owned(), ..Default::default() };
     let response = world.evaluation_lists(who).export_evaluation_list(request).await?;
     let name = response.metadata().get("content-disposition").unwrap().to_str().unwrap().to_owned();
+    assert_eq!(chassis::trial::told(&response).0.len(), 64, "who stands on a list is settled");
     let (mut stream, mut bytes) = (response.into_inner(), Vec::new());
     while let Some(part) = stream.message().await? {
         assert_eq!(part.content_type, "text/csv; charset=utf-8");

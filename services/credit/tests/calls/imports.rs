@@ -89,6 +89,15 @@ async fn refused_rows_come_back_with_their_reasons_and_can_be_sent_again() {
         assert!(parts.iter().all(|part| row.contains(part)), "{row}");
     }
     assert!(!list.contains("19491231") && !list.contains("张某"), "nothing is kept of a person's row");
+    // It does not change any more, so that a download that broke off goes on.
+    let tag = async |format: &str| {
+        let request = api::DownloadRejectsRequest { id: done.import_id.clone(), format: format.to_owned() };
+        chassis::trial::told(&world.imports(&who).download_rejects(request).await.unwrap()).0
+    };
+    let tags = [tag("").await, tag("xlsx").await, tag("original").await];
+    assert!(tags.iter().all(|tag| tag.len() == 64), "{tags:?}");
+    assert_eq!(std::collections::BTreeSet::from(tags.clone()).len(), 3, "each form is a file of its own");
+    assert_eq!(tag("").await, tags[0]);
     // The list is a file itself: corrected, it goes in.
     let corrected = list.replace(&broken(2), &code(2));
     let again = world.import(&who, "subjects", "", corrected.as_bytes()).await;

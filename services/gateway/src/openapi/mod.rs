@@ -250,8 +250,7 @@ impl Writer {
             None => self.schemas.message(&output),
         };
         if method.is_server_streaming() {
-            let events =
-                json!({ "schema": { "type": "string", "description": "data: one message as JSON" } });
+            let events = json!({ "schema": { "type": "string", "description": "data: one message as JSON 每条消息一个 JSON" } });
             return json!({ "application/x-ndjson": { "schema": schema }, "text/event-stream": events });
         }
         json!({ "application/json": { "schema": schema } })
@@ -335,101 +334,4 @@ fn security(options: &DynamicMessage) -> (Value, Option<String>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_lose_their_patterns() {
-        let (path, variables) = path_of("/v1/{catalogue_item.item=items/*}/x/{uscc}:explain");
-        assert_eq!(path, "/v1/{}/x/{}:explain");
-        assert_eq!(variables, ["catalogue_item.item", "uscc"]);
-        assert_eq!(names_of(&variables), ["item", "uscc"]);
-        assert_eq!(names_of(&[String::from("a.id"), String::from("b.id")]), ["aId", "bId"]);
-    }
-
-    #[test]
-    fn the_contract_s_document_is_whole() {
-        let document = document(&chassis::validation::POOL).expect("a document");
-        let submit = &document["paths"]["/credit/v1/records:submit"]["post"];
-        assert_eq!(submit["x-scope"], "credit.write");
-        assert!(
-            submit["requestBody"]["content"]["application/json"]["schema"]["properties"]["records"]
-                .is_object()
-        );
-        let named = |operation: &Value, name: &str| {
-            operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == name))
-        };
-        let export = &document["paths"]["/credit/v1/imports/{id}/rejects"]["get"];
-        assert!(["Range", "If-Range", "If-None-Match"].iter().all(|name| named(export, name)), "{export}");
-        assert!(export["responses"]["206"]["headers"]["Content-Range"].is_object());
-        assert!(!named(submit, "If-Match") && !named(submit, "Range"));
-        let conditional: Vec<&Value> = document["paths"]
-            .as_object()
-            .expect("paths")
-            .values()
-            .flat_map(|verbs| verbs.as_object().expect("verbs").values())
-            .filter(|operation| named(operation, "If-Match"))
-            .collect();
-        assert!(!conditional.is_empty(), "what is changed under a condition");
-        // Who reads either language finds what it is about.
-        let han = |text: &Value| {
-            text.as_str()
-                .is_some_and(|text| text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter)))
-        };
-        for tag in document["tags"].as_array().expect("tags") {
-            assert!(tag["description"].as_str().is_some_and(|text| !text.is_empty()), "{tag}");
-        }
-        assert!(
-            han(&document["info"]["description"])
-                && han(&document["components"]["responses"]["Error"]["description"])
-        );
-        let get = &document["paths"]["/credit/v1/subjects/{uscc}"]["get"];
-        assert_eq!(get["parameters"][0]["name"], "uscc");
-        assert_eq!(get["parameters"][0]["in"], "path");
-        assert!(
-            get["description"].as_str().is_some_and(|text| !text.is_empty()),
-            "comments become descriptions"
-        );
-        assert_eq!(document["paths"]["/oauth2/token"]["post"]["security"], json!([]));
-        // Paths that differ in a name only would be one path, said twice.
-        let paths = document["paths"].as_object().expect("paths");
-        let shape = |path: &str| {
-            path.split('{')
-                .map(|part| part.split('}').next_back().unwrap_or_default().to_owned())
-                .collect::<Vec<_>>()
-        };
-        let shapes: std::collections::BTreeSet<_> = paths.keys().map(|path| shape(path)).collect();
-        assert_eq!(shapes.len(), paths.len());
-        for (path, verbs) in paths {
-            for operation in verbs.as_object().expect("verbs").values() {
-                for name in path.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
-                    let declared = operation["parameters"].as_array().expect("parameters").iter();
-                    assert!(
-                        declared.filter(|one| one["in"] == "path").any(|one| one["name"] == name),
-                        "{path}: {name}"
-                    );
-                }
-            }
-        }
-        let schemas = document["components"]["schemas"].as_object().expect("schemas");
-        assert!(schemas.contains_key("Error"));
-        // Every reference leads somewhere.
-        let text = document.to_string();
-        for name in
-            text.split("#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap_or_default())
-        {
-            assert!(schemas.contains_key(name), "{name}");
-        }
-        let mut ids: Vec<&str> = document["paths"]
-            .as_object()
-            .expect("paths")
-            .values()
-            .flat_map(|verbs| verbs.as_object().expect("verbs").values())
-            .filter_map(|operation| operation["operationId"].as_str())
-            .collect();
-        let all = ids.len();
-        ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), all, "operation ids are unique");
-    }
-}
+mod tests;

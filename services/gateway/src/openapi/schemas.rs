@@ -13,8 +13,9 @@ use super::comments::Comments;
 pub struct Schemas {
     rule: Option<ExtensionDescriptor>,
     pool: DescriptorPool,
-    // Referred to, in the order of names; a message is written once, when the document is closed.
+    // Referred to, in the order of names; each is written once, when the document is closed.
     wanted: BTreeMap<String, MessageDescriptor>,
+    enums: BTreeMap<String, EnumDescriptor>,
 }
 
 /// A field's rule, as far as a schema can say it.
@@ -33,7 +34,7 @@ impl Schemas {
     /// None wanted yet.
     pub fn new(pool: &DescriptorPool) -> Self {
         let rule = pool.get_extension_by_name("xinheng.type.v1.rule");
-        Self { rule, pool: pool.clone(), wanted: BTreeMap::new() }
+        Self { rule, pool: pool.clone(), wanted: BTreeMap::new(), enums: BTreeMap::new() }
     }
 
     /// A field's rule.
@@ -130,6 +131,9 @@ impl Schemas {
                 written.insert(name, schema);
             }
         }
+        for (name, found) in &self.enums {
+            written.insert(name.clone(), enumeration(found, comments));
+        }
         written
     }
 
@@ -143,18 +147,26 @@ impl Schemas {
             Kind::Bool => json!({ "type": "boolean" }),
             Kind::String => json!({ "type": "string" }),
             Kind::Bytes => json!({ "type": "string", "contentEncoding": "base64" }),
-            Kind::Enum(found) => enumeration(found),
+            Kind::Enum(found) if found.full_name() == "google.protobuf.NullValue" => {
+                json!({ "type": "null" })
+            }
+            Kind::Enum(found) => {
+                self.enums.insert(found.full_name().to_owned(), found.clone());
+                json!({ "$ref": format!("#/components/schemas/{}", found.full_name()) })
+            }
             Kind::Message(message) => self.message(message),
         }
     }
 }
 
-fn enumeration(found: &EnumDescriptor) -> Value {
-    if found.full_name() == "google.protobuf.NullValue" {
-        return json!({ "type": "null" });
-    }
+// The names that JSON knows, and under a name that readers of OpenAPI share what each means.
+fn enumeration(found: &EnumDescriptor, comments: &Comments) -> Value {
+    let file = found.parent_file();
+    let about = |path: &[i32]| Value::from(comments.about(file.name(), path));
     let names: Vec<String> = found.values().map(|value| value.name().to_owned()).collect();
-    json!({ "type": "string", "enum": names })
+    let told: Map<String, Value> =
+        found.values().map(|value| (value.name().to_owned(), about(value.path()))).collect();
+    json!({ "type": "string", "enum": names, "description": about(found.path()), "x-enumDescriptions": told })
 }
 
 fn constrain(schema: &mut Value, rule: &Rule) {
@@ -201,7 +213,9 @@ fn well_known(full_name: &str) -> Option<Value> {
         "ListValue" => json!({ "type": "array" }),
         "Empty" => json!({ "type": "object", "additionalProperties": false }),
         "Any" => {
-            json!({ "type": "object", "properties": { "@type": { "type": "string" } }, "additionalProperties": true })
+            let name =
+                json!({ "type": "string", "description": "The name of the message's type 消息类型名" });
+            json!({ "type": "object", "properties": { "@type": name }, "additionalProperties": true })
         }
         "BoolValue" => json!({ "type": "boolean" }),
         "StringValue" => json!({ "type": "string" }),
@@ -213,17 +227,20 @@ fn well_known(full_name: &str) -> Option<Value> {
     })
 }
 
-fn error(details: Value) -> Value {
+fn error(mut details: Value) -> Value {
+    details["description"] = "ErrorInfo, BadRequest, LocalizedMessage 错误详情".into();
     json!({
         "type": "object",
         "required": ["error"],
+        "description": "Why a call was refused or failed 请求被拒绝或失败的原因",
         "properties": { "error": {
             "type": "object",
+            "description": "The error 错误",
             "required": ["code", "status", "message"],
             "properties": {
-                "code": { "type": "integer", "description": "The HTTP status" },
-                "status": { "type": "string", "description": "The name of the google.rpc.Code" },
-                "message": { "type": "string", "description": "What is wrong, where, and what to do" },
+                "code": { "type": "integer", "description": "The HTTP status HTTP 状态码" },
+                "status": { "type": "string", "description": "The name of the google.rpc.Code 错误代码名称" },
+                "message": { "type": "string", "description": "What is wrong, where, and what to do 错误内容、位置与处理办法" },
                 "details": details,
             },
         } },

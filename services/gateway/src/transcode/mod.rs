@@ -2,8 +2,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
+use chassis::call::REQUEST_ID;
 use http::Method;
-use prost_reflect::{DescriptorPool, MethodDescriptor};
+use prost_reflect::{DescriptorPool, MethodDescriptor, prost_types::method_options::IdempotencyLevel};
 
 mod encode;
 mod json;
@@ -82,6 +83,10 @@ pub struct Call {
     pub raw: bool,
     /// What it is when not all calls fit.
     pub class: Class,
+    /// Whether it changes nothing, by the contract's own word; what comes by GET does not either.
+    pub no_side_effects: bool,
+    // The request's field `request_id`, by number, where the same id is done once.
+    once: Option<u32>,
     // The answer's field `etag`, by number.
     etag: Option<u32>,
     input: Index,
@@ -196,6 +201,8 @@ impl Call {
         let tag = plans.message(output).field("etag").map(|(_, field)| field);
         Ok(Self {
             class: Class::of(&path, method.is_client_streaming(), method.is_server_streaming()),
+            no_side_effects: has_no_side_effects(method),
+            once: done_once(method),
             etag: tag.filter(|field| field.is_text()).map(|field| field.number),
             path,
             package: service.package_name().to_owned(),
@@ -213,15 +220,38 @@ impl Call {
 impl Call {
     /// The entity tag of an answer: its field `etag`, where it has one and that is not empty.
     pub fn etag_of(&self, wire: &[u8]) -> Result<Option<String>, Malformed> {
-        let Some(number) = self.etag else { return Ok(None) };
-        let (mut reader, mut found) = (Reader(wire), None);
-        while let Some((field, value)) = reader.field()? {
-            if let (true, Wire::Bytes(bytes)) = (field == number, value) {
-                found = Some(std::str::from_utf8(bytes).map_err(|_| Malformed)?.to_owned());
-            }
-        }
-        Ok(found.filter(|tag| !tag.is_empty()))
+        text_at(self.etag, wire)
     }
+
+    /// Whether this request may be sent twice without being done twice, by which HTTP method it came.
+    pub fn is_repeatable(&self, method: &Method, wire: &[u8]) -> bool {
+        let reads = self.no_side_effects || matches!(*method, Method::GET | Method::HEAD);
+        !self.client_streaming && (reads || text_at(self.once, wire).is_ok_and(|id| id.is_some()))
+    }
+}
+
+// The text of a field, where it is not empty.
+fn text_at(number: Option<u32>, wire: &[u8]) -> Result<Option<String>, Malformed> {
+    let Some(number) = number else { return Ok(None) };
+    let (mut reader, mut found) = (Reader(wire), None);
+    while let Some((field, value)) = reader.field()? {
+        if let (true, Wire::Bytes(bytes)) = (field == number, value) {
+            found = Some(std::str::from_utf8(bytes).map_err(|_| Malformed)?.to_owned());
+        }
+    }
+    Ok(found.filter(|text| !text.is_empty()))
+}
+
+fn has_no_side_effects(method: &MethodDescriptor) -> bool {
+    let options = method.method_descriptor_proto().options.as_ref();
+    options.is_some_and(|options| options.idempotency_level() == IdempotencyLevel::NoSideEffects)
+}
+
+// Services keep the answer of a request id and give it again. The issuer of secrets keeps none of its answers.
+fn done_once(method: &MethodDescriptor) -> Option<u32> {
+    let issuer = method.parent_service().package_name() == "xinheng.identity.v1";
+    let field = method.input().get_field(REQUEST_ID)?;
+    (!issuer && field.name() == "request_id").then_some(REQUEST_ID)
 }
 
 impl Route {

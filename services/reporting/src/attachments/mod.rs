@@ -5,22 +5,19 @@ mod rules;
 use std::sync::Arc;
 
 use chassis::{
-    Answer, Context, Fault, Tx, call,
+    Answer, Context, Fault, Tx,
     clock::wire,
     decisions::{self, Decision},
+    file::File,
     ids,
     page::Page,
     validation,
 };
-use contract::{
-    google::api::HttpBody,
-    reporting::v1::{self as api, ErrorReason},
-};
-use futures::stream::BoxStream;
+use contract::reporting::v1::{self as api, ErrorReason};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use tonic::{Status, Streaming};
+use tonic::Streaming;
 
 pub use self::rows::of;
 use self::rules::Parent;
@@ -148,14 +145,15 @@ pub async fn download(
     app: &Arc<Reporting>,
     context: &Context,
     request: api::DownloadAttachmentRequest,
-) -> Answer<BoxStream<'static, Result<HttpBody, Status>>> {
+) -> Answer<File> {
     let found = named(app.store.read(), &request.attachment).await?;
     look(app, context, &found.parent, &request.purpose).await?;
     let (store, id) = (app.store.clone(), found.attachment_id);
-    Ok(call::file_in_parts(context, found.content_type, move |part| {
+    let file = File::in_parts(context, found.content_type, move |part| {
         let (store, id) = (store.clone(), id.clone());
         async move { rows::part(store.read(), &id, part).await }
-    }))
+    });
+    Ok(file.tagged(&found.sha256).sized(u64::try_from(found.bytes).map_err(Fault::internal)?))
 }
 
 async fn named(db: &impl ConnectionTrait, id: &str) -> Answer<api::Attachment> {

@@ -1,26 +1,17 @@
 //! A summary as a file 导出: DOCX, XLSX or PDF, the same bytes each time for the same version.
 use std::sync::Arc;
 
-use chassis::{Answer, Context, Fault, language::Language};
-use contract::{google::api::HttpBody, reporting::v1 as api};
+use chassis::{Answer, Context, Fault, file::File, language::Language};
+use contract::reporting::v1 as api;
 use documents::{Form, Workbook, docx_in, pdf_in, xlsx};
 use files::Kind;
-use futures::{StreamExt as _, stream, stream::BoxStream};
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
-use tonic::Status;
 
 use super::{at, book::Tables, figures::named, report};
 use crate::Reporting;
 
-// A message that every client takes.
-const PART: usize = 512 * 1024;
-
 /// Gives a summary as a file.
-pub async fn export(
-    app: &Arc<Reporting>,
-    _: &Context,
-    request: api::ExportSummaryRequest,
-) -> Answer<BoxStream<'static, Result<HttpBody, Status>>> {
+pub async fn export(app: &Arc<Reporting>, _: &Context, request: api::ExportSummaryRequest) -> Answer<File> {
     let kind = match request.format.trim().to_ascii_lowercase().as_str() {
         "" | "docx" => Kind::Docx,
         "xlsx" => Kind::Xlsx,
@@ -32,15 +23,7 @@ pub async fn export(
     let files = crate::attachments::of(app.store.read(), &format!("summaries/{}", request.id)).await?;
     let bytes = tokio::task::spawn_blocking(move || written(kind, &summary, &files)).await;
     let bytes = bytes.map_err(Fault::internal)??;
-    let part = |data: &[u8]| {
-        Ok(HttpBody {
-            content_type: kind.media_type().to_owned(),
-            data: data.to_vec(),
-            extensions: Vec::new(),
-        })
-    };
-    let parts: Vec<Result<HttpBody, Status>> = bytes.chunks(PART).map(part).collect();
-    Ok(stream::iter(parts).boxed())
+    Ok(File::whole(kind.media_type(), bytes))
 }
 
 fn written(kind: Kind, summary: &api::Summary, files: &[api::Attachment]) -> Answer<Vec<u8>> {

@@ -36,7 +36,10 @@ pub async fn attach(client: &mut Client, parts: Vec<api::AttachRequest>) -> Resu
 async fn bytes(client: &mut Client, attachment: &api::Attachment) -> Vec<u8> {
     let request =
         api::DownloadAttachmentRequest { attachment: attachment.attachment_id.clone(), ..Default::default() };
-    let mut parts = client.attachments.download_attachment(request).await.unwrap().into_inner();
+    let answer = client.attachments.download_attachment(request).await.unwrap();
+    // The tag by which a download goes on is the hash that is kept.
+    assert_eq!(chassis::trial::told(&answer), (attachment.sha256.clone(), attachment.bytes.to_string()));
+    let mut parts = answer.into_inner();
     let mut bytes = Vec::new();
     while let Some(part) = parts.next().await {
         let part = part.unwrap();

@@ -8,16 +8,14 @@ use chassis::{
     Answer, Context, Fault, Tx,
     clock::wire,
     decisions::{self, Decision},
+    file::File,
     page::Page,
 };
 use contract::{
-    google::api::HttpBody,
     sampling::v1::{self as api, ErrorReason, annual_plan::State},
     r#type::v1::ErrorReason as Common,
 };
-use futures::stream::BoxStream;
 use serde_json::json;
-use tonic::Status;
 
 use crate::{Sampling, items, registers, rights};
 
@@ -224,11 +222,7 @@ pub async fn public(
 }
 
 /// Gives the published version as a file.
-pub async fn export(
-    app: &Arc<Sampling>,
-    _: &Context,
-    request: api::ExportAnnualPlanRequest,
-) -> Answer<BoxStream<'static, Result<HttpBody, Status>>> {
+pub async fn export(app: &Arc<Sampling>, _: &Context, request: api::ExportAnnualPlanRequest) -> Answer<File> {
     let format = registers::format(&request.format)?;
     let db = app.store.read();
     let plan = rows::published(db, &request.annual_plan).await?;

@@ -2,11 +2,14 @@
 //! than a few thousand.
 use std::sync::Arc;
 
-use chassis::{Answer, Context, Fault, storage::corrupt};
-use contract::{google::api::HttpBody, sampling::v1 as api};
-use futures::{StreamExt as _, stream, stream::BoxStream};
+use chassis::{
+    Answer, Context, Fault,
+    file::{File, tag_of},
+    storage::corrupt,
+};
+use contract::sampling::v1 as api;
+use futures::stream;
 use serde_json::{Value, json};
-use tonic::Status;
 
 use super::{
     bundle::{self, Seen},
@@ -26,33 +29,29 @@ pub async fn download(
     app: &Arc<Sampling>,
     context: &Context,
     request: api::GetBundleRequest,
-) -> Answer<BoxStream<'static, Result<HttpBody, Status>>> {
+) -> Answer<File> {
     let seen = bundle::seen(app, context, &request).await?;
     let line = match seen.sight {
         Sight::Line => bundle::line(app, &seen.draw.draw_id, &seen.line_of).await?,
         _ => String::new(),
     };
+    // A draw changes by its reveal and its replacements alone, and all else that shows stands in the head.
+    let replaced = visits::count_replacements(app.store.read(), &seen.draw.draw_id).await?;
+    let sight = format!("{:?}", seen.sight);
+    let tag = tag_of(&["bundle", &head(&seen.draw)?, &sight, &line, &replaced.to_string()]);
     let writer = Writer { app: app.clone(), seen, line };
     let language = context.language;
     let pieces = stream::unfold(Some((writer, Step::Head)), move |state| async move {
         let (writer, step) = state?;
         match writer.piece(step).await {
-            Ok((text, next)) => Some((Ok(body(text)), next.map(|next| (writer, next)))),
+            Ok((text, next)) => Some((Ok(text.into_bytes()), next.map(|next| (writer, next)))),
             Err(fault) => {
                 tracing::error!(draw = writer.seen.draw.draw_id, %fault, "a bundle broke off");
                 Some((Err(fault.into_status(language)), None))
             }
         }
     });
-    Ok(pieces.boxed())
-}
-
-fn body(text: String) -> HttpBody {
-    HttpBody {
-        content_type: String::from("application/json"),
-        data: text.into_bytes(),
-        extensions: Vec::new(),
-    }
+    Ok(File::streamed("application/json", pieces).tagged(&tag))
 }
 
 // Where the writing stands.

@@ -2,21 +2,18 @@
 use std::sync::Arc;
 
 use chassis::{
-    Answer, Context, Fault, call,
+    Answer, Context, Fault,
     clock::{micros, wire},
+    file::File,
     ids,
     page::Page,
     validation,
 };
-use contract::{
-    google::api::HttpBody,
-    sampling::v1::{self as api, ErrorReason, visit::Status},
-};
+use contract::sampling::v1::{self as api, ErrorReason, visit::Status};
 use files::Kind;
-use futures::stream::BoxStream;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use tonic::{Status as Refusal, Streaming};
+use tonic::Streaming;
 
 use super::{find, rows};
 use crate::{Sampling, rights, visits};
@@ -144,7 +141,7 @@ pub async fn download(
     app: &Arc<Sampling>,
     context: &Context,
     request: api::DownloadAttachmentRequest,
-) -> Answer<BoxStream<'static, Result<HttpBody, Refusal>>> {
+) -> Answer<File> {
     let (visit, plan) = find(app, context, &request.visit, &request.purpose).await?;
     if !context.caller.has_scope("sampling.audit") {
         rights::act_for(context, plan.departments.iter().map(String::as_str))?;
@@ -152,8 +149,9 @@ pub async fn download(
     let found = rows::attachment(app.store.read(), &visit.visit_id, &request.attachment).await?;
     let found = found.ok_or_else(|| Fault::not_found("attachment", "附件", &request.attachment))?;
     let (store, id) = (app.store.clone(), found.attachment_id);
-    Ok(call::file_in_parts(context, found.content_type, move |part| {
+    let file = File::in_parts(context, found.content_type, move |part| {
         let (store, id) = (store.clone(), id.clone());
         async move { rows::part(store.read(), &id, part).await }
-    }))
+    });
+    Ok(file.tagged(&found.sha256).sized(u64::try_from(found.bytes).map_err(Fault::internal)?))
 }

@@ -8,18 +8,15 @@ use std::sync::Arc;
 use chassis::{
     Answer, Context, Fault, Tx,
     decisions::{self, Decision},
+    file::File,
     page::Page,
     validation,
 };
-use contract::{
-    google::api::HttpBody,
-    sampling::v1::{self as api, ErrorReason},
-};
-use futures::{StreamExt as _, stream, stream::BoxStream};
+use contract::sampling::v1::{self as api, ErrorReason};
 use identifiers::Uscc;
 use serde_json::json;
 use tables::{Format, TableFault};
-use tonic::{Status, Streaming};
+use tonic::Streaming;
 
 pub use self::rows::members;
 use self::sheets::Column;
@@ -27,7 +24,6 @@ use crate::{Sampling, inspectors, items, register, rights};
 
 const BYTES_MAX: usize = 16 * 1024 * 1024;
 const REJECTS_MAX: usize = 1_000;
-const PART: usize = 512 * 1024;
 const PAGE: i32 = 1_000;
 
 /// Which register a file is of.
@@ -236,7 +232,7 @@ pub async fn export(
     app: &Arc<Sampling>,
     context: &Context,
     request: api::ExportRegisterRequest,
-) -> Answer<BoxStream<'static, Result<HttpBody, Status>>> {
+) -> Answer<File> {
     rights::official(context)?;
     let purpose = context.purpose(&request.purpose)?;
     let register = Register::parse(&request.register)?;
@@ -272,21 +268,9 @@ pub fn format(given: &str) -> Answer<Format> {
 }
 
 /// Rows as a file, in messages that every client takes.
-pub fn file(
-    format: Format,
-    title: &str,
-    rows: &[Vec<String>],
-) -> Answer<BoxStream<'static, Result<HttpBody, Status>>> {
+pub fn file(format: Format, title: &str, rows: &[Vec<String>]) -> Answer<File> {
     let bytes = tables::write(format, title, rows).map_err(Fault::internal)?;
-    let part = |data: &[u8]| {
-        Ok(HttpBody {
-            content_type: format.content_type().to_owned(),
-            data: data.to_vec(),
-            extensions: Vec::new(),
-        })
-    };
-    let parts: Vec<Result<HttpBody, Status>> = bytes.chunks(PART).map(part).collect();
-    Ok(stream::iter(parts).boxed())
+    Ok(File::whole(format.content_type(), bytes))
 }
 
 // All of a register, page by page.

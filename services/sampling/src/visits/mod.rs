@@ -33,7 +33,8 @@ pub use self::{
     orders::{order, ordered},
     replace::replace,
     rows::{
-        Details, Stored, details, find, short_of_staff, skipped_always, stream_replacements, stream_selected,
+        Details, Stored, count_replacements, details, find, short_of_staff, skipped_always,
+        stream_replacements, stream_selected,
     },
     staffing::{Opening, Staff, drawn, open, staff, understaffed, visited, why},
 };

@@ -195,6 +195,13 @@ pub async fn stream_replacements(
     select(db, &rest, vec![draw.into(), after.into()]).await
 }
 
+/// How many took somebody's place.
+pub async fn count_replacements(db: &impl ConnectionTrait, draw: &str) -> Answer<i64> {
+    let text = "SELECT COUNT(*) AS replaced FROM visits WHERE draw = $1 AND replaces <> ''";
+    let row = db.query_one_raw(sql(db, text, [draw.into()])).await?;
+    Ok(row.map(|row| row.try_get("", "replaced")).transpose()?.unwrap_or_default())
+}
+
 /// Writes new visits.
 pub async fn insert(tx: &Tx, visits: &[Stored]) -> Answer<()> {
     tx.add("visits", &COLUMNS, visits.iter().map(Stored::values).collect()).await

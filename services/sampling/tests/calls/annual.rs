@@ -153,8 +153,12 @@ async fn the_published_plan_goes_out_with_the_columns_of_departments() {
     put(&world, "one", annual("")).await.unwrap();
     approve(&world, "two", 1).await.unwrap();
     publish(&world).await.unwrap();
-    let parts = ask("csv").await.unwrap().into_inner();
-    let bytes = parts.map(|part| part.unwrap().data).collect::<Vec<_>>().await.concat();
+    let answer = ask("csv").await.unwrap();
+    let told = chassis::trial::told(&answer);
+    assert_eq!(chassis::trial::told(&ask("csv").await.unwrap()), told, "the same file has the same tag");
+    assert_ne!(chassis::trial::told(&ask("xlsx").await.unwrap()).0, told.0);
+    let bytes = answer.into_inner().map(|part| part.unwrap().data).collect::<Vec<_>>().await.concat();
+    assert_eq!(told.1, bytes.len().to_string());
     let text = String::from_utf8(bytes).unwrap();
     assert!(text.starts_with("\u{FEFF}序号,抽查任务名称,抽查事项,抽查对象范围,抽查比例,抽查数量,抽查频次,抽查时间,发起部门,配合部门,抽查层级,"), "{text}");
     assert!(

@@ -234,19 +234,50 @@ async fn downloaded(
     draw: &str,
     uscc: &str,
 ) -> draw::Bundle {
+    tagged(world, token, draw, uscc).await.1
+}
+
+// The file's tag, and the bundle that it is.
+async fn tagged(
+    world: &World,
+    token: Option<chassis::trial::Bearer>,
+    draw: &str,
+    uscc: &str,
+) -> (String, draw::Bundle) {
     let request =
         api::GetBundleRequest { draw: draw.to_owned(), uscc: uscc.to_owned(), purpose: "核验".to_owned() };
-    let mut pieces = match token {
-        Some(token) => world.draws(token).download_bundle(request).await.unwrap().into_inner(),
-        None => world.anybody_draws().download_bundle(request).await.unwrap().into_inner(),
+    let answer = match token {
+        Some(token) => world.draws(token).download_bundle(request).await.unwrap(),
+        None => world.anybody_draws().download_bundle(request).await.unwrap(),
     };
+    let tag = chassis::trial::told(&answer).0;
+    let mut pieces = answer.into_inner();
     let mut file = Vec::new();
     while let Some(piece) = pieces.next().await {
         let piece = piece.unwrap();
         assert_eq!(piece.content_type, "application/json");
         file.extend(piece.data);
     }
-    draw::Bundle::from_json(&file).unwrap()
+    (tag, draw::Bundle::from_json(&file).unwrap())
+}
+
+#[tokio::test]
+async fn a_bundle_has_a_tag_for_each_state_and_each_sight() {
+    let world = World::new(Disclosure::Subject).await;
+    let draw = world.drawn(plan("p")).await;
+    let (id, auditor) = (draw.draw_id.as_str(), || Some(world.office("sampling.audit")));
+    let bare = tagged(&world, None, id, "").await.0;
+    let whole = tagged(&world, auditor(), id, "").await.0;
+    let line = tagged(&world, Some(world.enterprise(&code(1))), id, &code(1)).await.0;
+    let other = tagged(&world, Some(world.enterprise(&code(2))), id, &code(2)).await.0;
+    assert_eq!(bare.len(), 64);
+    let all = std::collections::BTreeSet::from([&bare, &whole, &line, &other]);
+    assert_eq!(all.len(), 4, "nobody goes on with another's file");
+    assert_eq!(tagged(&world, auditor(), id, "").await.0, whole, "an unchanged draw is the same file");
+    let visits = world.visits_of(id).await;
+    world.replace(&visits[0].visit_id, "已注销").await.unwrap();
+    let after = tagged(&world, auditor(), id, "").await;
+    assert!(after.0 != whole && after.1.replacements.len() == 1, "a replacement makes it another");
 }
 
 #[tokio::test]

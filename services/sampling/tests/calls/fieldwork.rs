@@ -268,6 +268,11 @@ async fn a_photo_is_kept_once_with_its_hash() {
         ..Default::default()
     };
     let parts = world.fieldwork(world.transport()).download_attachment(request.clone()).await.unwrap();
+    assert_eq!(
+        chassis::trial::told(&parts),
+        (sha256.clone(), JPEG.len().to_string()),
+        "by which a download goes on"
+    );
     let parts: Vec<HttpBody> = parts.into_inner().map(Result::unwrap).collect().await;
     let bytes: Vec<u8> = parts.iter().flat_map(|part| part.data.clone()).collect();
     assert_eq!((bytes.as_slice(), parts[0].content_type.as_str()), (JPEG, "image/jpeg"));

@@ -6,6 +6,7 @@ use contract::{
     sampling::v1::{self as api, exclusion::Reason, object_library::Kind},
 };
 use futures::StreamExt as _;
+use sha2::{Digest as _, Sha256};
 use tonic::{Code, Request};
 
 use super::world::{World, code, plan, wrong_fields};
@@ -33,8 +34,12 @@ async fn export(world: &World, register: &str, library: &str, format: &str) -> V
         format: format.to_owned(),
         ..Default::default()
     };
-    let parts = world.registers(world.transport()).export_register(request).await.unwrap().into_inner();
-    parts.map(|part| part.unwrap().data).collect::<Vec<_>>().await.concat()
+    let answer = world.registers(world.transport()).export_register(request).await.unwrap();
+    let told = chassis::trial::told(&answer);
+    let bytes = answer.into_inner().map(|part| part.unwrap().data).collect::<Vec<_>>().await.concat();
+    // By these a download goes on: a register that was changed is another file.
+    assert_eq!(told, (hex::encode(Sha256::digest(&bytes)), bytes.len().to_string()));
+    bytes
 }
 
 async fn put_library(
