@@ -11,6 +11,7 @@ mod downloads;
 mod exactly_once;
 mod feed_order;
 mod manifests;
+mod mtls;
 mod operator;
 mod plans;
 mod replicas;
