@@ -3,4 +3,5 @@
 
 pub mod filling;
 pub mod process;
+pub mod roles;
 pub mod world;
