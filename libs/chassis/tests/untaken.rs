@@ -33,6 +33,7 @@ const LIMITS: Limits = Limits {
     headers: Duration::from_secs(5),
     write: WRITE,
     asked_every: Duration::from_secs(5),
+    age: Duration::ZERO,
     guarded: true,
 };
 const PIECE: usize = 64 * 1024;
