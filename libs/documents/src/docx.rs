@@ -164,8 +164,8 @@ fn footer(look: &Look, document: &Document) -> String {
     let tab =
         format!(r#"<w:pPr><w:tabs><w:tab w:val="right" w:pos="{}"/></w:tabs></w:pPr>"#, look.text_width());
     let small = |text: &str| run(look.body.0, text, 16, false);
-    let number =
-        |what: &str| format!(r#"<w:fldSimple w:instr=" {what} "><w:r><w:t>1</w:t></w:r></w:fldSimple>"#);
+    // As small as the words beside it.
+    let number = |what: &str| format!(r#"<w:fldSimple w:instr=" {what} ">{}</w:fldSimple>"#, small("1"));
     format!(
         "{HEAD}<w:ftr {}><w:p>{tab}{}<w:r><w:tab/></w:r>{}{}{}{}{}</w:p></w:ftr>",
         spaces(),

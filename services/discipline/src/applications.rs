@@ -48,8 +48,9 @@ pub async fn create(
     }
     refuse_measure(context, tx, &list, &application.measure).await?;
     let (list_id, ended) = (row.list_id.clone(), row.marked_ended());
-    let listing = row.on(context.today());
     let on: Date = application.applied_on.parse().map_err(Fault::internal)?;
+    refuse_hidden(listings::hidden_from(tx, &row).await?, on)?;
+    let listing = row.on(context.today());
     refuse_day(&listing, on, context.today())?;
     application.application_id = ids::fresh(context.now)?;
     application.uscc = listing.uscc;
@@ -186,6 +187,17 @@ fn refuse_day(listing: &api::Listing, on: Date, today: Date) -> Answer<()> {
             listing.state().as_str_name()
         ),
         format!("该列入记录在{day}不具效力（有效期{from}至{until}）"),
+    )
+    .at("application.appliedOn"))
+}
+
+// Nor on one that is suspended or shielded, from the day of the document that says so.
+fn refuse_hidden(from: Option<String>, on: Date) -> Answer<()> {
+    let Some(from) = from.filter(|from| *from <= on.to_string()) else { return Ok(()) };
+    Err(Fault::precondition(
+        ErrorReason::ListingNotActive.as_str_name(),
+        format!("the listing is suspended or shielded from {from} on, so that no measure can be applied on it meanwhile"),
+        format!("该列入自{from}起停止执行或者暂时屏蔽，期间不得据以实施措施"),
     )
     .at("application.appliedOn"))
 }

@@ -128,6 +128,23 @@ pub async fn current<W: Wording>(db: &impl ConnectionTrait, id: &str) -> Answer<
     Row::find_by_statement(statement).one(db).await?.map(Entry::try_from).transpose()
 }
 
+/// The same, held until the transaction ends: what is judged is what the next version follows.
+pub async fn held<W: Wording>(tx: &Tx, id: &str) -> Answer<Option<Entry<W>>> {
+    // Apart from the reading, since a row that was changed while it was waited for no longer joins its version.
+    let text = format!("SELECT version FROM directory WHERE shelf = $1 AND id = $2 {}", tx.hold());
+    tx.query_one_raw(sql(&**tx, &text, [W::SHELF.into(), id.into()])).await?;
+    current(&**tx, id).await
+}
+
+// Takes an identifier that is new, so that of two who put it at once the second finds what the first put.
+async fn claim<W: Wording>(tx: &Tx, context: &Context, wording: &W) -> Answer<()> {
+    let text = "INSERT INTO directory (shelf, id, version, department) VALUES ($1, $2, 0, $3) \
+                ON CONFLICT (shelf, id) DO NOTHING";
+    let values = [W::SHELF.into(), wording.id().into(), context.caller.department().into()];
+    tx.execute_raw(sql(&**tx, text, values)).await?;
+    Ok(())
+}
+
 /// Every wording in force whose identifier comes after one, in their order. A directory holds hundreds, not millions.
 pub async fn all<W: Wording>(db: &impl ConnectionTrait, after: &str) -> Answer<Vec<W>> {
     let statement =
@@ -181,7 +198,8 @@ pub async fn put<W: Wording>(tx: &Tx, context: &Context, mut wording: W) -> Answ
     }
     bases::refuse_backwards(&wording)?;
     wording.declare();
-    let version = match current::<W>(&**tx, wording.id()).await? {
+    claim(tx, context, &wording).await?;
+    let version = match held::<W>(tx, wording.id()).await? {
         None => 1,
         Some(mut entry) => {
             refuse_stranger(context, &entry)?;

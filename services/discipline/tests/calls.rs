@@ -6,13 +6,16 @@ mod calls {
     mod check;
     mod deadlines;
     mod directory;
+    mod feed;
     mod feedback;
     mod kept;
     mod papers;
     mod procedure;
+    mod races;
     mod return_to_credit;
     mod suggestions;
     mod variants;
+    mod wordings;
     pub mod world;
 }
 

@@ -177,6 +177,11 @@ fn inner_broken(serial: u32) -> String {
     format!("{first}{last}")
 }
 
+// Where the sum leaves nothing over, and where it leaves one: what validators get wrong.
+fn checked_by(character: char) -> String {
+    (40..).map(code).find(|code| code.ends_with(character)).unwrap()
+}
+
 #[tokio::test]
 async fn every_kind_of_code() {
     let world = World::open(MORNING).await;
@@ -195,6 +200,8 @@ async fn every_kind_of_code() {
         ("full width", wide, false, "ACCEPTED"),
         ("edges", format!("\u{3000}{}\u{A0}", code(34)), false, "ACCEPTED"),
         ("inner organisation code wrong", inner_broken(35), false, "ACCEPTED"),
+        ("a check character of 0", checked_by('0'), false, "ACCEPTED"),
+        ("a check character of Y", checked_by('Y'), false, "ACCEPTED"),
         ("a check that holds over nothing but zeros", zeros, false, "ACCEPTED"),
         ("issued though its check fails, not said so", broken(36), false, "CODE_CHECK_FAILED"),
         ("issued though its check fails, said so", broken(36), true, "ACCEPTED"),
@@ -208,6 +215,9 @@ async fn every_kind_of_code() {
         ("a number in words", String::from("企合虚总字第000063号"), false, "CODE_LENGTH"),
         ("organisation code", String::from("13830295-X"), false, "CODE_LENGTH"),
         ("one place", String::from("1"), false, "CODE_LENGTH"),
+        ("10 places", String::from("6403991009"), false, "CODE_LENGTH"),
+        ("11 places", String::from("64039910093"), true, "CODE_LENGTH"),
+        ("12 places", String::from("640399100935"), false, "CODE_LENGTH"),
         ("16 places", code(37)[..16].to_owned(), false, "CODE_LENGTH"),
         ("19 places", format!("{}0", code(37)), true, "CODE_LENGTH"),
         ("a letter that no code has", format!("{}I", &code(37)[..17]), true, "CODE_CHARACTER"),

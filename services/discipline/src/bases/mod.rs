@@ -75,7 +75,7 @@ pub async fn confirm_list(
     tx: &Tx,
     request: api::ConfirmListRequest,
 ) -> Answer<api::List> {
-    let entry = directory::current::<api::List>(&**tx, &request.list).await?;
+    let entry = directory::held::<api::List>(tx, &request.list).await?;
     let entry = entry.ok_or_else(|| Fault::not_found("list", "名单", &request.list))?;
     let mut list = refuse_confirmed(entry.wording)?;
     list.answer_for(BasisStatus::Confirmed);
@@ -90,7 +90,7 @@ pub async fn confirm_measure(
     tx: &Tx,
     request: api::ConfirmMeasureRequest,
 ) -> Answer<api::Measure> {
-    let entry = directory::current::<api::Measure>(&**tx, &request.measure).await?;
+    let entry = directory::held::<api::Measure>(tx, &request.measure).await?;
     let entry = entry.ok_or_else(|| Fault::not_found("measure", "措施", &request.measure))?;
     let mut measure = refuse_confirmed(entry.wording)?;
     measure.answer_for(BasisStatus::Confirmed);

@@ -23,6 +23,7 @@ struct Phrases {
     no_term: String,
     hearing: String,
     after: String,
+    decided: String,
     early: String,
     repair: String,
     at_once: String,
@@ -85,7 +86,7 @@ fn remedies(list: &List, course: &Course, on: Date) -> String {
 
 /// What may be done against a decision.
 pub fn after_decision(list: &List, on: Date) -> String {
-    phrases(list.kind(), on).map(|phrases| phrases.after.clone()).unwrap_or_default()
+    phrases(list.kind(), on).map(|phrases| phrases.decided.clone()).unwrap_or_default()
 }
 
 fn removal(list: &List, consequences: &Consequences, on: Date) -> String {
@@ -136,6 +137,10 @@ mod tests {
         let text = include_str!("../../data/notices.json");
         let read: Vec<Phrases> = serde_json::from_str(text).expect("phrases");
         assert_eq!(read.len(), 2);
+        assert!(
+            read.iter()
+                .all(|phrases| phrases.decided.contains("本决定") && phrases.decided.contains("行政复议"))
+        );
         let told: Vec<serde_json::Value> = serde_json::from_str(text).expect("JSON");
         for phrases in told {
             let status = phrases["status"].as_str().and_then(BasisStatus::from_str_name);

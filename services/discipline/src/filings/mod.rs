@@ -245,9 +245,9 @@ fn sheet(
         Kind::Repair => api::paper::Kind::RepairDecision,
     };
     let filed_on = business_day(from_micros(filing.filed_at));
-    let own = format!("{}{today}", kind.paper());
+    let own = format!("{}{today}", kind.paper(listing.kind()));
     let mut sheet = listing.sheet(paper, context.caller.department(), today, (decided.number, &own));
-    let (outcome, effect) = kind.effect(decided.outcome == kind.granted());
+    let (outcome, effect) = kind.effect(decided.outcome == kind.granted(), listing.kind());
     sheet.values.extend([
         ("outcome", outcome.to_owned()),
         ("effect", effect.to_owned()),

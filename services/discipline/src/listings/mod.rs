@@ -286,7 +286,8 @@ pub async fn print_removal(
 // 河南省社会信用条例 第三十七条: an exit is told as the entry was.
 fn removal(context: &Context, row: &Row, request: &api::RevokeListingRequest) -> papers::Sheet {
     let (kind, department) = (paper::Kind::Removal, context.caller.department());
-    let mut sheet = row.sheet(kind, department, context.today(), (&request.removal_number, "移出"));
+    let (own, _) = rules::exits(row.kind());
+    let mut sheet = row.sheet(kind, department, context.today(), (&request.removal_number, own));
     sheet.values.extend([("annulledBy", request.document_number.clone()), ("text", request.text.clone())]);
     sheet
 }
@@ -366,6 +367,20 @@ async fn own(context: &Context, tx: &Tx, listing: &str) -> Answer<Row> {
 fn changes_it(context: &Context, row: &Row) -> bool {
     let caller = &context.caller;
     caller.is_office() || (caller.enterprise().is_empty() && caller.department() == row.department)
+}
+
+/// From which day on a listing is neither shown nor checked, as the documents of the marks that it bears say; none where it is.
+pub async fn hidden_from(tx: &Tx, row: &Row) -> Answer<Option<String>> {
+    let hiding: Vec<Mark> = row.marks().into_iter().filter(|mark| hides(*mark)).collect();
+    if hiding.is_empty() {
+        return Ok(None);
+    }
+    let events = rows::events(&**tx, &row.case_id).await?;
+    let put = |mark: &Mark| {
+        let of_mark = |event: &&api::ListingEvent| event.mark() == *mark && event.kind() == Kind::Marked;
+        events.iter().rfind(of_mark).map(|event| event.on.clone())
+    };
+    Ok(hiding.iter().filter_map(put).min())
 }
 
 /// Refuses a listing that has ended.
@@ -453,7 +468,8 @@ async fn mark_expired(app: &Arc<Discipline>, clock: &Clock, stopping: &Cancellat
 
 // Nobody gives its number at that hour: it bears the decision's.
 fn exit_notice(context: &Context, row: &Row) -> papers::Sheet {
-    row.sheet(paper::Kind::ExitNotice, &row.department, context.today(), ("", "期满移出"))
+    let (_, own) = rules::exits(row.kind());
+    row.sheet(paper::Kind::ExitNotice, &row.department, context.today(), ("", own))
 }
 
 async fn mark_one(context: &Context, tx: &Tx, row: &Row, tally: &mut Tally) -> Answer<()> {

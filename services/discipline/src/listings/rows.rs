@@ -85,6 +85,7 @@ impl Row {
             ("name", self.name.clone()),
             ("uscc", self.uscc.clone()),
             ("list", self.list_name.clone()),
+            ("honour", papers::honour(&self.list_name)),
             ("caseId", self.case_id.clone()),
             ("from", papers::day(&self.from_on)),
             ("until", papers::day(&self.until_on)),

@@ -1,6 +1,6 @@
 //! What may be marked on a listing, when its repair may be asked for, and whether it counts. Pure.
 use calendar::{Calendar, LegalTerm, Procedure, add_months};
-use contract::discipline::v1::{List, ListingMark as Mark};
+use contract::discipline::v1::{List, ListingMark as Mark, list::Kind};
 use jiff::civil::Date;
 
 /// The marks that follow a document of a court or another authority, and are put by hand; the others follow filings.
@@ -22,6 +22,11 @@ pub fn repair_from(from: Date, list: &List) -> Option<Date> {
     }
 }
 
+/// What leaving a list before its term and at its end is called, as the papers' numbers say: from a punitive list one is taken, a reward is left.
+pub fn exits(list: Kind) -> (&'static str, &'static str) {
+    if list == Kind::Reward { ("退出", "期满退出") } else { ("移出", "期满移出") }
+}
+
 /// Whether what an annulled decision published is withdrawn later than the law allows (行政处罚法 第四十八条、第八十五条).
 pub fn withdrawn_late(annulled_on: Date, today: Date, calendar: &Calendar) -> bool {
     LegalTerm::of(Procedure::Revocation, annulled_on)
@@ -40,6 +45,12 @@ mod tests {
         assert_eq!(repair_from(date(2026, 3, 2), &list(6)), Some(date(2026, 9, 3)));
         assert_eq!(repair_from(date(2026, 8, 31), &list(6)), Some(date(2027, 3, 1)));
         assert_eq!(repair_from(date(2026, 3, 2), &list(0)), None);
+    }
+
+    #[test]
+    fn a_reward_is_left_and_a_punitive_list_one_is_taken_off() {
+        assert_eq!(exits(Kind::Reward), ("退出", "期满退出"));
+        assert_eq!(exits(Kind::Punitive), ("移出", "期满移出"));
     }
 
     #[test]

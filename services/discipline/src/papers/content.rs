@@ -10,7 +10,7 @@ use contract::discipline::v1::{
 use identifiers::Department;
 use jiff::civil::Date;
 
-use super::rules::{Values, spelled};
+use super::rules::{Values, honour, spelled};
 use crate::cases::notice;
 
 /// The places that templates may name.
@@ -19,6 +19,7 @@ pub const PLACES: [&str; 36] = [
     "name",
     "uscc",
     "list",
+    "honour",
     "caseId",
     "facts",
     "evidence",
@@ -38,8 +39,7 @@ pub const PLACES: [&str; 36] = [
     "answer",
     "review",
     "statements",
-    "noticeOn",
-    "noticeNumber",
+    "told",
     "defence",
     "served",
     "decisionNumber",
@@ -97,16 +97,17 @@ impl Matter<'_> {
         let consequences = step.consequences.as_ref().or(told.consequences.as_ref());
         let consequences = consequences.cloned().unwrap_or_default();
         // Once it is decided the time for the defence is over.
-        let decided = matches!(kind, Kind::Decision);
+        let decided = matches!(kind, Kind::Decision | Kind::DecisionNotToList);
         let remedies = if decided { notice::after_decision(list, on) } else { told.remedies };
         let mut values = Values::from([
             ("name", case.name.clone()),
             ("uscc", case.uscc.clone()),
             ("list", list.name.clone()),
+            ("honour", honour(&list.name)),
             ("caseId", case.case_id.clone()),
             ("facts", told.facts),
             ("evidence", numbered(&case.evidence)),
-            ("basis", told.basis),
+            ("basis", told.basis.trim().trim_end_matches('。').to_owned()),
             ("months", months(&consequences)),
             ("measures", self.measures(&consequences)),
             ("remedies", remedies),
@@ -121,15 +122,17 @@ impl Matter<'_> {
             ("review", review(step.review()).to_owned()),
             ("hearingOn", day(&step.hearing_on)),
             ("statements", self.statements()),
+            ("told", self.told()),
             ("defence", self.defence()),
             ("served", self.served()),
         ]);
+        if kind == Kind::RepairGuide {
+            // It comes with the decision, and is a paper of its own all the same.
+            values.insert("decisionNumber", step.document_number.clone());
+            values.insert("number", format!("{}（信用修复告知）", step.document_number));
+        }
         if step.service() == Service::Announcement {
             values.insert("servedOn", day(&step.served_on));
-        }
-        if let Some(told) = self.opening() {
-            values.insert("noticeOn", day(&told.on));
-            values.insert("noticeNumber", told.document_number.clone());
         }
         values
     }
@@ -156,16 +159,32 @@ impl Matter<'_> {
         stated.map(told).collect::<Vec<_>>().join("\n")
     }
 
+    // That its subject was told what was to come.
+    fn told(&self) -> String {
+        let notified = self.case.steps.iter().find(|step| step.kind() == Done::Notify);
+        let (Some(step), false) = (notified, self.list.kind() == ListKind::Reward) else {
+            return String::new();
+        };
+        format!("本机关已于{}送达事先告知书（{}）。", day(&step.on), step.document_number)
+    }
+
     fn defence(&self) -> String {
+        // Before that there is nothing to tell of.
+        if self.opening().is_none() {
+            return String::new();
+        }
         let steps = &self.case.steps;
         let last = |kind| steps.iter().rfind(|step| step.kind() == kind);
         let reward = self.list.kind() == ListKind::Reward;
-        let mut text = match (last(Done::RecordDefence), last(Done::WaiveDefence)) {
-            (Some(stated), _) if reward => format!("公示期间于{}收到异议。", day(&stated.on)),
-            (Some(stated), _) => format!("你单位于{}提出陈述、申辩。", day(&stated.on)),
-            (None, Some(waived)) => format!("你单位于{}书面放弃陈述、申辩。", day(&waived.on)),
-            (None, None) if reward => String::from("公示期间未收到异议。"),
-            (None, None) => String::from("你单位在规定期限内未提出陈述、申辩。"),
+        let shown = last(Done::Publicize).map(|step| format!("拟认定事项已于{}公示", day(&step.on)));
+        let mut text = match (last(Done::RecordDefence), last(Done::WaiveDefence), shown) {
+            (Some(stated), _, Some(shown)) => format!("{shown}，公示期间于{}收到异议。", day(&stated.on)),
+            (None, _, Some(shown)) => format!("{shown}，公示期间未收到异议。"),
+            (Some(stated), _, None) if reward => format!("办理期间于{}收到异议。", day(&stated.on)),
+            (None, _, None) if reward => String::new(),
+            (Some(stated), _, None) => format!("你单位于{}提出陈述、申辩。", day(&stated.on)),
+            (None, Some(waived), None) => format!("你单位于{}书面放弃陈述、申辩。", day(&waived.on)),
+            (None, None, None) => String::from("你单位在规定期限内未提出陈述、申辩。"),
         };
         if let Some(answered) = last(Done::AnswerDefence) {
             text += &format!("经复核，{}。", answer(answered.answer()));
@@ -250,12 +269,20 @@ mod tests {
             Matter { case, list: &list, measures: &measures }.values(Kind::Decision, &step)
         };
         let values = told(&case);
-        assert_eq!(values["defence"], "你单位在规定期限内未提出陈述、申辩。");
+        assert_eq!(
+            (values["told"].as_str(), values["defence"].as_str()),
+            ("", ""),
+            "a draft before the notice"
+        );
         assert_eq!((values["evidence"].as_str(), values["months"].as_str()), ("1. 甲\n2. 乙", "2年"));
         assert_eq!(values["measures"], "重点监管；n。");
         assert!(!values["remedies"].contains("陈述"), "{}", values["remedies"]);
+        let notice =
+            Step { document_number: "告〔2026〕1号".into(), ..step(Done::Notify, "2026-02-13", "") };
+        case.steps = vec![notice.clone()];
+        assert_eq!(told(&case)["defence"], "你单位在规定期限内未提出陈述、申辩。");
         case.steps = vec![
-            Step { document_number: "告〔2026〕1号".into(), ..step(Done::Notify, "2026-02-13", "") },
+            notice,
             step(Done::RecordDefence, "2026-02-14", "已付清"),
             Step { answer: Answer::PartlyAdopted.into(), ..step(Done::AnswerDefence, "2026-02-24", "") },
             step(Done::HoldHearing, "2026-02-26", ""),
@@ -265,12 +292,43 @@ mod tests {
             values["defence"],
             "你单位于2026年2月14日提出陈述、申辩。经复核，部分采纳。本机关于2026年2月26日举行了听证。"
         );
-        assert_eq!(
-            (values["noticeOn"].as_str(), values["noticeNumber"].as_str()),
-            ("2026年2月13日", "告〔2026〕1号")
-        );
+        assert_eq!(values["told"], "本机关已于2026年2月13日送达事先告知书（告〔2026〕1号）。");
         assert_eq!(values["statements"], "2026年2月14日：已付清");
         assert!(values.keys().all(|place| PLACES.contains(place)));
+    }
+
+    #[test]
+    fn a_reward_tells_of_its_publicity_and_of_nothing_that_was_not() {
+        let list =
+            List {
+                name: "诚信典型企业名单".into(), kind: ListKind::Reward.into(), ..Default::default()
+            };
+        let measures = BTreeMap::new();
+        let mut case = Case::default();
+        let told = |case: &Case, kind| {
+            let step = step(Done::Decide, "2026-03-17", "");
+            Matter { case, list: &list, measures: &measures }.values(kind, &step)
+        };
+        let values = told(&case, Kind::Decision);
+        assert_eq!((values["defence"].as_str(), values["honour"].as_str()), ("", "诚信典型企业"));
+        case.steps = vec![step(Done::Publicize, "2026-03-09", "")];
+        assert_eq!(
+            told(&case, Kind::Decision)["defence"],
+            "拟认定事项已于2026年3月9日公示，公示期间未收到异议。"
+        );
+        case.steps.push(step(Done::RecordDefence, "2026-03-12", "有欠薪"));
+        case.steps
+            .push(Step { answer: Answer::NotAdopted.into(), ..step(Done::AnswerDefence, "2026-03-13", "") });
+        let values = told(&case, Kind::DecisionNotToList);
+        assert_eq!(
+            values["defence"],
+            "拟认定事项已于2026年3月9日公示，公示期间于2026年3月12日收到异议。经复核，不采纳。"
+        );
+        // Not to be listed is against a reward's subject, which is told what it may do; the time for objections is over.
+        assert!(
+            values["remedies"].contains("行政复议") && !values["remedies"].contains("公示之日"),
+            "{values:?}"
+        );
     }
 
     #[test]

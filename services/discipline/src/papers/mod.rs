@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 
 pub use content::{day, department};
 pub use rows::of_steps;
-pub use rules::Values;
+pub use rules::{Values, honour};
 
 use self::{content::Matter, rows::Files, rules::Template};
 use crate::{Discipline, cases, directory, looks};
@@ -256,7 +256,7 @@ pub async fn preview(
         kind: done.into(),
         on: today.to_string(),
         department: context.caller.department().to_owned(),
-        document_number: String::from("（文号待定）"),
+        document_number: String::from("文号待定"),
         ..Default::default()
     };
     let values = Matter { case: &case, list: &list, measures: &names }.values(kind, &step);

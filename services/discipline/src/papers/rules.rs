@@ -35,6 +35,8 @@ enum Part {
     Paragraph(String),
     Remark(String),
     Facts(Vec<(String, String)>),
+    // Who signs and when 落款.
+    Closing(Vec<String>),
 }
 
 impl Template {
@@ -45,7 +47,9 @@ impl Template {
             let own = template.list_kind.is_empty() || template.list_kind == list_kind.as_str_name();
             template.kind == kind.as_str_name() && own && template.from <= on
         };
-        TEMPLATES.iter().filter(fits).max_by_key(|template| (&template.from, template.version))
+        // What a kind of list has of its own goes before what all have.
+        let fitting = TEMPLATES.iter().filter(fits);
+        fitting.max_by_key(|template| (!template.list_kind.is_empty(), &template.from, template.version))
     }
 
     /// Its name with its version.
@@ -68,6 +72,10 @@ impl Template {
                 Part::Heading(text) => blocks.extend(filled(text, values).map(Block::Heading)),
                 Part::Paragraph(text) => blocks.extend(filled(text, values).map(Block::Paragraph)),
                 Part::Remark(text) => blocks.extend(filled(text, values).map(Block::Remark)),
+                Part::Closing(lines) => {
+                    let lines = lines.iter().filter_map(|line| filled(line, values)).collect();
+                    blocks.push(Block::Closing(lines));
+                }
                 Part::Facts(pairs) => {
                     let pairs = pairs.iter();
                     let facts: Vec<(String, String)> = pairs
@@ -114,6 +122,13 @@ pub fn spelled(date: Date) -> String {
     format!("{}年{}月{}日", date.year(), date.month(), date.day())
 }
 
+/// What a subject of a reward list is called 荣誉称号: the list's name without that it is a list.
+pub fn honour(list: &str) -> String {
+    let name = list.trim();
+    let short = ["红名单", "名单"].iter().find_map(|suffix| name.strip_suffix(suffix));
+    short.filter(|short| !short.is_empty()).unwrap_or(name).to_owned()
+}
+
 /// Whether a paper stays within the department.
 pub fn internal(kind: Kind) -> bool {
     kind == Kind::LegalOpinion
@@ -158,6 +173,7 @@ mod tests {
                 match part {
                     Part::Heading(text) | Part::Paragraph(text) | Part::Remark(text) => texts.push(text),
                     Part::Facts(pairs) => texts.extend(pairs.iter().map(|(_, text)| text.as_str())),
+                    Part::Closing(lines) => texts.extend(lines.iter().map(String::as_str)),
                 }
             }
             for text in texts {
@@ -177,6 +193,49 @@ mod tests {
                 let found = Template::of(kind, of, date(2026, 3, 2)).is_some();
                 assert_eq!(found, !unknown, "{kind:?} {of:?}");
             }
+        }
+    }
+
+    #[test]
+    fn papers_of_rewards_speak_in_their_own_terms() {
+        let own = |template: &&Template| template.list_kind == list::Kind::Reward.as_str_name();
+        assert_eq!(TEMPLATES.iter().filter(own).count(), 11);
+        for template in TEMPLATES.iter().filter(own) {
+            let mut texts = vec![template.title.clone()];
+            for part in &template.parts {
+                match part {
+                    Part::Heading(text) | Part::Paragraph(text) | Part::Remark(text) => {
+                        texts.push(text.clone())
+                    }
+                    Part::Facts(pairs) => {
+                        texts.extend(pairs.iter().map(|(name, text)| format!("{name}：{text}")))
+                    }
+                    Part::Closing(lines) => texts.extend(lines.iter().cloned()),
+                }
+            }
+            for text in &texts {
+                for foreign in ["失信", "惩戒", "修复", "移出", "处罚", "申辩", "列入", "案"] {
+                    assert!(!text.contains(foreign), "{}: {foreign} in {text}", template.name());
+                }
+            }
+        }
+        // All that a reward's case or listing can be given is of its own, save the receipt, which names no list.
+        for kind in (1..=14).map(|kind| Kind::try_from(kind).expect("a kind")) {
+            if let Some(found) = Template::of(kind, list::Kind::Reward, date(2026, 3, 2)) {
+                assert!(own(&found) || kind == Kind::ServiceReceipt, "{kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_honour_is_what_its_list_lists() {
+        for (list, expected) in [
+            ("诚信典型企业名单", "诚信典型企业"),
+            ("诚信典型企业红名单", "诚信典型企业"),
+            ("纳税信用A级纳税人", "纳税信用A级纳税人"),
+            ("名单", "名单"),
+        ] {
+            assert_eq!(honour(list), expected);
         }
     }
 

@@ -63,7 +63,7 @@ async fn each_step_that_has_a_number_has_its_paper() {
     assert_eq!(written.len(), 1);
     let notice = &written[0];
     assert_eq!((notice.kind(), notice.document_number.as_str()), (Kind::Notice, "虚构人社〔2026〕1号"));
-    assert_eq!((notice.template.as_str(), notice.on.as_str()), ("NOTICE/PUNITIVE@1", "2026-02-13"));
+    assert_eq!((notice.template.as_str(), notice.on.as_str()), ("NOTICE/PUNITIVE@2", "2026-02-13"));
     assert_eq!(notice.title, "列入事先告知书");
     let (pdf, docx) =
         (file(&mut clerk, notice, Format::Unspecified).await, file(&mut clerk, notice, Format::Docx).await);
@@ -234,7 +234,7 @@ async fn an_objection_is_answered_by_a_paper() {
         assert_eq!(first, again);
         let paper = only(&world, serial, &listing, Kind::ObjectionDecision).await;
         assert_eq!((paper.title.as_str(), paper.document_number.as_str()), ("异议处理决定书", told));
-        assert_eq!(paper.template, "OBJECTION_DECISION@1");
+        assert_eq!(paper.template, "OBJECTION_DECISION@2");
     }
 }
 
@@ -253,7 +253,7 @@ async fn the_end_of_a_term_is_told_by_a_paper() {
     let paper = only(&world, 1, &listing, Kind::ExitNotice).await;
     assert_eq!((paper.title.as_str(), paper.on.as_str()), ("期满移出告知书", "2029-02-27"));
     assert_eq!(paper.document_number, "虚构人社决〔2026〕1号（期满移出）");
-    assert_eq!(paper.template, "EXIT_NOTICE/PUNITIVE@1");
+    assert_eq!(paper.template, "EXIT_NOTICE/PUNITIVE@2");
     // The notice and the end are one: what says that it has expired has its paper.
     let request = api::GetListingRequest { listing, ..Default::default() };
     let ended = world.of("hrss", "clerk").listings.get_listing(request).await.unwrap().into_inner();

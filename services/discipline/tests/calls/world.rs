@@ -9,6 +9,7 @@ use std::{
 };
 
 use chassis::{
+    Store,
     access::Claims,
     trial::{Authorized, Bearer, Trial},
     upstream::Upstream,
@@ -36,6 +37,8 @@ pub struct World {
     pub trial: Trial,
     pub credit: Upstream,
     pub upstream: Upstream,
+    /// Discipline's database.
+    pub store: Store,
     /// How many more of credit's answers to submitted records get lost on the way back.
     pub answers_to_lose: Arc<AtomicUsize>,
     /// Whether credit can't be reached.
@@ -43,6 +46,7 @@ pub struct World {
 }
 
 /// A client of discipline.
+#[derive(Clone)]
 pub struct Client {
     pub lists: ListsClient<Authorized>,
     pub measures: MeasuresClient<Authorized>,
@@ -70,8 +74,9 @@ impl World {
         let lost = (answers_to_lose.clone(), credit_away.clone());
         let as_discipline = bound(credit.clone(), service(&trial), lost);
         let role = discipline::open(&trial.boot, as_discipline).await.unwrap();
+        let store = role.store.clone();
         let upstream = trial.run(role);
-        let world = Self { trial, credit, upstream, answers_to_lose, credit_away };
+        let world = Self { trial, credit, upstream, store, answers_to_lose, credit_away };
         world.register(1..=5).await;
         let mut office = world.office();
         for (id, departments) in [("procurement-ban", vec!["finance"]), ("key-supervision", vec![])] {
@@ -97,9 +102,21 @@ impl World {
         assert!(outcomes.iter().all(|outcome| outcome.error.is_none()), "{outcomes:?}");
     }
 
+    /// Starts one more replica of discipline on the same database.
+    pub async fn replica(&self) -> Upstream {
+        let lost = (self.answers_to_lose.clone(), self.credit_away.clone());
+        let as_discipline = bound(self.credit.clone(), service(&self.trial), lost);
+        self.trial.run(discipline::open(&self.trial.boot, as_discipline).await.unwrap())
+    }
+
     pub fn client(&self, claims: Claims) -> Client {
+        self.client_of(&self.upstream, claims)
+    }
+
+    /// A client of one replica.
+    pub fn client_of(&self, replica: &Upstream, claims: Claims) -> Client {
         let token = self.trial.token_of(claims);
-        let upstream = || self.upstream.clone();
+        let upstream = || replica.clone();
         Client {
             lists: ListsClient::with_interceptor(upstream(), token.clone()),
             measures: MeasuresClient::with_interceptor(upstream(), token.clone()),
