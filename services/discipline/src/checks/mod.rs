@@ -35,15 +35,17 @@ pub async fn check(
         let state = app.standing.read();
         let firsts = state.index.firsts(codes.iter().map(|code| Some(code.as_ref().ok()?.0)));
         let asker = Asker::new(context, business, &state);
-        let results = request.uscc.into_iter().zip(codes.into_iter().zip(firsts)).map(|(sent, (code, first))| {
-            match code.and_then(|(code, status)| asker.trusted(code, first, nonconforming, status)) {
+        let results = request.uscc.into_iter().zip(codes.into_iter().zip(firsts)).map(
+            |(sent, (code, first))| match code
+                .and_then(|(code, status)| asker.trusted(code, first, nonconforming, status))
+            {
                 Ok(code) => {
                     subjects.push(code);
                     asker.result(sent, &code, first)
                 }
                 Err(fault) => refused(sent, &fault, context.language),
-            }
-        });
+            },
+        );
         api::CheckSubjectsResponse { results: results.collect(), as_of: Some(wire(state.as_of)) }
     };
     app.looks.tell(Look::of(context, purpose, subjects)).await?;
