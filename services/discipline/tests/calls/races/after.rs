@@ -172,7 +172,7 @@ fn tells_each_once(listing: &api::Listing, won: &[Act]) {
         let of_mark: Vec<Happened> =
             listing.events.iter().filter(|event| event.mark() == mark).map(api::ListingEvent::kind).collect();
         let turns = of_mark.iter().enumerate();
-        let expected = |at: usize| if at % 2 == 0 { Happened::Marked } else { Happened::Unmarked };
+        let expected = |at: usize| if at.is_multiple_of(2) { Happened::Marked } else { Happened::Unmarked };
         assert!(turns.clone().all(|(at, kind)| *kind == expected(at)), "{mark:?}: {of_mark:?}");
     }
 }
