@@ -109,7 +109,9 @@ async fn a_correction_is_replayed_day_by_day() {
         reason: "笔误".to_owned(),
         ..Default::default()
     };
-    city.records().correct_record(correction).await.unwrap();
+    let corrected = city.records().correct_record(correction).await.unwrap().into_inner();
+    // What is known now is told of the sheet as it stands: it has to have come.
+    assert_eq!(city.graded(&code(1), "s", &corrected.position).await.1, Some(85.0));
     city.set_clock("2026-02-20T02:00:00Z");
     let mut client = city.grades(city.office());
     for (as_of, known_at, score) in [
