@@ -20,7 +20,8 @@ use serde::Deserialize;
 
 const SUBJECTS: u32 = 1_000_000;
 const EACH: u64 = 10;
-const ROUNDS: usize = 3;
+// The least time of each counts: what others on the machine take away comes and goes.
+const ROUNDS: usize = 7;
 const AS_OF: Date = date(2026, 2, 1);
 const FIRST: Date = date(2021, 1, 1);
 
