@@ -13,7 +13,8 @@ use chassis::{
     upstream::{Identity, Upstream},
 };
 use contract::credit::v1::{
-    self as api, outcome::Status, records_client::RecordsClient, subjects_client::SubjectsClient,
+    self as api, figures_client::FiguresClient, outcome::Status, records_client::RecordsClient,
+    subjects_client::SubjectsClient,
 };
 use prost_types::{Struct, Value, value::Kind};
 use suites::{
@@ -25,7 +26,8 @@ use crate::baseline::{self, Rows};
 
 /// How many subjects there are.
 pub const SUBJECTS: u32 = 50_000;
-const ROWS: u32 = 200_000;
+/// How many records a round brings.
+pub const ROWS: u32 = 200_000;
 const BATCH: usize = 5_000;
 const ROUNDS: u32 = 3;
 
@@ -104,6 +106,20 @@ impl City {
     /// Takes the records of a round in.
     pub async fn take_in(&self, round: u32) -> anyhow::Result<Duration> {
         intake(&self.client()?, round).await
+    }
+
+    /// Waits until credit has counted what it took in: until then it does so beside what is measured.
+    pub async fn counted(&self, records: u32) -> anyhow::Result<()> {
+        let mut figures = FiguresClient::new(self.client()?);
+        let whole = (i32::try_from(SUBJECTS)?, i32::try_from(records)?);
+        for _ in 0..600 {
+            let found = figures.get_figures(api::GetFiguresRequest::default()).await?.into_inner();
+            if (found.subjects, found.records) == whole {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        anyhow::bail!("credit has not counted its {records} records in two minutes")
     }
 
     /// What the database alone takes for rows of credit.

@@ -11,7 +11,7 @@ use xinheng::client::Client;
 
 use crate::{
     clients::{PACE, Times, timed},
-    intake::{City, SUBJECTS, scattered},
+    intake::{City, ROWS, SUBJECTS, scattered},
 };
 
 const CLIENTS: u32 = 16;
@@ -25,10 +25,11 @@ pub async fn measure() -> anyhow::Result<()> {
     println!("{:<11} {:<22} {:>9} {:>9} {:>9}", "", "", "median", "p99", "calls/s");
     let folder = tempfile::tempdir()?;
     let cluster = Postgres::start_with(&[]);
-    for postgres in [true, false] {
+    for postgres in std::env::var("ONLY").map_or(vec![true, false], |only| vec![only == "pg"]) {
         let city = City::open(folder.path(), postgres.then_some(&cluster)).await?;
         city.register().await?;
         city.take_in(0).await?;
+        city.counted(ROWS).await?;
         let name = if postgres { "PostgreSQL" } else { "SQLite" };
 
         let (mut items, mut profiles) = (Vec::new(), Vec::new());
@@ -58,6 +59,9 @@ pub async fn measure() -> anyhow::Result<()> {
         );
         told(name, "gRPC profile, at a pace", &timed(profiles, CALLS, Some(PACE), profile).await?, None);
 
+        if std::env::var("ONLY").is_ok() {
+            continue;
+        }
         let mut clients = Vec::new();
         for _ in 0..CLIENTS {
             clients.push(Client::new(&city.gateway.base).sign_in_as_office(&city.gateway.data_dir).await?);

@@ -3,20 +3,17 @@
 use std::sync::Arc;
 
 use prost::Message;
-use sea_orm::{
-    Value,
-    sqlx::{self, Postgres, Row as _},
-};
+use sea_orm::{DbBackend, DbErr, Statement, Value, sqlx::Postgres};
 
 use crate::{
     fault::{Answer, Fault},
     feed::Position,
-    storage::{Cells, Committed, Store, told, undisturbed},
+    storage::{Cells, Committed, Held, Lent, Store, told, undisturbed, unique_violation},
 };
 
 /// A transaction that copies rows in.
 pub struct Bulk {
-    inner: Held,
+    inner: Held<Postgres>,
     committed: Arc<Committed>,
     appended: Option<Position>,
 }
@@ -27,26 +24,14 @@ const PART: usize = 1 << 18;
 impl Store {
     /// Begins a transaction that copies; none on SQLite, whose INSERT is as fast.
     pub async fn bulk(&self) -> Answer<Option<Bulk>> {
-        let Some((pool, committed)) = self.postgres() else { return Ok(None) };
-        let inner = Held::begin(pool).await?;
+        let Some((hand, committed)) = self.postgres() else { return Ok(None) };
+        let inner = Held::begin(hand, "BEGIN").await?;
         Ok(Some(Bulk { inner, committed, appended: None }))
     }
 }
 
-/// A transaction; it is gone while a COPY is sent, and for good where who waited for that was cut off.
-pub(crate) struct Held(Option<sqlx::Transaction<'static, Postgres>>);
-
-impl Held {
-    pub(crate) async fn begin(pool: &sqlx::PgPool) -> Answer<Self> {
-        let pool = pool.clone();
-        let begun = undisturbed(async move { pool.begin().await }).await?;
-        Ok(Self(Some(begun.map_err(told)?)))
-    }
-
-    pub(crate) fn open(&mut self) -> Result<&mut sqlx::PgConnection, sqlx::Error> {
-        self.0.as_deref_mut().ok_or_else(cut_off)
-    }
-
+impl Held<Postgres> {
+    /// Copies rows in; whether all of them were new.
     pub(crate) async fn copy<T>(
         &mut self,
         table: &str,
@@ -67,40 +52,34 @@ impl Held {
         }
         part.extend_from_slice(&(-1_i16).to_be_bytes());
         parts.push(part);
-        let mut transaction = self.0.take().ok_or_else(cut_off).map_err(told)?;
+        let mut away = self.away()?;
         let sending = async move {
-            let copied = send(&mut transaction, &text, parts).await;
-            (transaction, copied)
+            let copied = match away.open() {
+                Ok(lent) => send(lent, &text, parts).await,
+                Err(error) => Err(error),
+            };
+            (away, copied)
         };
-        let (transaction, copied) = undisturbed(sending).await?;
-        self.0 = Some(transaction);
+        let (back, copied) = undisturbed(sending).await?;
+        *self = back;
         match copied {
             Ok(()) => Ok(true),
-            Err(error) if error.as_database_error().is_some_and(|e| e.is_unique_violation()) => Ok(false),
-            Err(error) => Err(told(error).into()),
+            Err(error) if unique_violation(&error).is_some() => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
-
-    pub(crate) async fn commit(self) -> Answer<()> {
-        let transaction = self.0.ok_or_else(cut_off).map_err(told)?;
-        Ok(transaction.commit().await.map_err(told)?)
-    }
 }
 
-fn cut_off() -> sqlx::Error {
-    sqlx::Error::Protocol(String::from("the transaction is gone: a COPY of it was not waited for"))
-}
-
-async fn send(
-    connection: &mut sqlx::PgConnection,
-    text: &str,
-    parts: Vec<Vec<u8>>,
-) -> Result<(), sqlx::Error> {
-    let mut into = connection.copy_in_raw(text).await?;
-    for part in parts {
-        into.send(part).await?;
-    }
-    into.finish().await?;
+async fn send(lent: &mut Lent<Postgres>, text: &str, parts: Vec<Vec<u8>>) -> Result<(), DbErr> {
+    let sent = async {
+        let mut into = lent.asked()?.copy_in_raw(text).await?;
+        for part in parts {
+            into.send(part).await?;
+        }
+        into.finish().await
+    };
+    sent.await.map_err(told)?;
+    lent.answered();
     Ok(())
 }
 
@@ -122,29 +101,27 @@ impl Bulk {
         changes: impl IntoIterator<Item = T>,
         mut tell: impl FnMut(T, Telling<'_, '_>),
     ) -> Answer<Position> {
-        let xid: i64 = sqlx::query_scalar("SELECT pg_current_xact_id()::text::bigint")
-            .fetch_one(self.inner.open().map_err(told)?)
-            .await
-            .map_err(told)?;
+        let xid = self.number("SELECT pg_current_xact_id()::text::bigint").await?;
         let columns = ["xid", "subject", "payload"];
         self.copy("outbox", &columns, changes, |change, row| tell(change, Telling { xid, row })).await?;
-        let last = sqlx::query("SELECT currval(pg_get_serial_sequence('outbox', 'seq'))")
-            .fetch_one(self.inner.open().map_err(told)?)
-            .await
-            .map_err(told)?;
-        let position = Position::new(xid, last.try_get(0).map_err(Fault::internal)?);
+        let last = self.number("SELECT currval(pg_get_serial_sequence('outbox', 'seq'))").await?;
+        let position = Position::new(xid, last);
         self.appended = Some(position);
         Ok(position)
     }
 
     /// Runs a statement beside the copies; its parameters are texts.
     pub async fn execute(&mut self, text: &str, values: &[&str]) -> Answer<()> {
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(text.to_owned()));
-        for value in values {
-            query = query.bind(*value);
-        }
-        query.execute(self.inner.open().map_err(told)?).await.map_err(told)?;
+        let values = values.iter().map(|&value| value.into());
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, text, values);
+        self.inner.open()?.execute(statement).await?;
         Ok(())
+    }
+
+    async fn number(&mut self, text: &str) -> Answer<i64> {
+        let row = self.inner.open()?.one(Statement::from_string(DbBackend::Postgres, text)).await?;
+        let none = || Fault::internal(anyhow::anyhow!("no row of: {text}"));
+        Ok(row.ok_or_else(none)?.try_get_by_index(0)?)
     }
 
     /// Commits, and wakes who follows.

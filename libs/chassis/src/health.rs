@@ -77,7 +77,7 @@ impl Health {
         self.needs(move || {
             let (store, lost) = (store.clone(), format!("the database of {service} does not answer"));
             async move {
-                match tokio::time::timeout(PATIENCE, store.read().ping()).await {
+                match tokio::time::timeout(PATIENCE, store.ping()).await {
                     Ok(Ok(())) => Ok(()),
                     _ => Err(lost),
                 }

@@ -1,6 +1,9 @@
 //! Storage on sea-orm: SQLite files by default, PostgreSQL by a URL, the same statements on both.
+mod fold;
+mod hand;
 mod migration;
 mod pool;
+mod reader;
 mod scan;
 mod transaction;
 
@@ -8,23 +11,28 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
-    SqlxPostgresConnector, SqlxSqliteConnector, Statement, TransactionTrait, Value,
+    ConnectionTrait, DbBackend, DbErr, SqlxPostgresConnector, SqlxSqliteConnector, Statement,
+    TransactionTrait, Value,
     sea_query::ArrayType,
     sqlx::{
-        self, ConnectOptions as _,
+        ConnectOptions as _, Database, Postgres, Sqlite,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
     },
 };
 use sea_orm_migration::MigratorTrait;
 use tokio::sync::watch;
 
+use self::hand::Hand;
+pub(crate) use self::{
+    hand::{Held, Lent, told},
+    pool::create_database,
+};
 pub use self::{
     migration::migrations,
+    reader::Reader,
     scan::Line,
     transaction::{Connection, Mark, Tx},
 };
-pub(crate) use self::{pool::create_database, transaction::told};
 use crate::{
     fault::{Answer, Fault},
     feed::Position,
@@ -34,11 +42,31 @@ use crate::{
 /// on PostgreSQL both are the same pool.
 #[derive(Clone)]
 pub struct Store {
-    read: DatabaseConnection,
-    write: DatabaseConnection,
-    // On SQLite the writer of what need not wait for the disk.
-    swift: Option<DatabaseConnection>,
+    read: Reader,
+    write: Writers,
     committed: Arc<Committed>,
+}
+
+#[derive(Clone)]
+enum Writers {
+    Postgres(Ways<Postgres>),
+    Sqlite(Ways<Sqlite>, Folding),
+}
+
+// SQLite's connection that folds its log.
+type Folding = Hand<Sqlite>;
+
+// How to write: so that a commit waits for the disk, and swiftly, so that it does not. On SQLite each is one connection, and who writes swiftly
+// holds the other meanwhile: a file has one writer.
+struct Ways<DB: Database> {
+    sure: Hand<DB>,
+    swift: Hand<DB>,
+}
+
+impl<DB: Database> Clone for Ways<DB> {
+    fn clone(&self) -> Self {
+        Self { sure: self.sure.clone(), swift: self.swift.clone() }
+    }
 }
 
 /// Who is woken by this process' commits: the count of all of them, and the last place in the feed that they appended to.
@@ -96,8 +124,7 @@ impl Store {
             .clone()
             // Keys that scatter touch pages all over the indexes; what does not fit is written out and read again.
             .pragma("cache_size", "-32768")
-            // Folding the log back after each batch would write most pages twice.
-            .pragma("wal_autocheckpoint", "8192");
+            .pragma("wal_autocheckpoint", fold::TOO_LONG);
         let one = || {
             SqlitePoolOptions::new()
                 .max_connections(1)
@@ -105,6 +132,7 @@ impl Store {
                 .test_before_acquire(false)
         };
         let write = one().connect_with(writer.clone()).await.with_context(named)?;
+        let fold = Hand::of(one().connect_lazy_with(writer.clone()));
         let swift = one().connect_lazy_with(writer.synchronous(SqliteSynchronous::Normal));
         let read = SqlitePoolOptions::new()
             .max_connections(4)
@@ -112,29 +140,37 @@ impl Store {
             .idle_timeout(Duration::from_secs(60))
             .test_before_acquire(false)
             .connect_lazy_with(options.read_only(true));
-        let pooled = SqlxSqliteConnector::from_sqlx_sqlite_pool;
+        let (sure, swift, committed) = (Hand::of(write), Hand::of(swift), Arc::<Committed>::default());
+        tokio::spawn(fold::follow(fold.clone(), sure.clone(), committed.all.subscribe()));
         Ok(Self {
-            read: pooled(read),
-            write: pooled(write),
-            swift: Some(pooled(swift)),
-            committed: Arc::default(),
+            read: Reader::sqlite(Hand::of(read)),
+            write: Writers::Sqlite(Ways { sure, swift }, fold),
+            committed,
         })
     }
 
     async fn open_postgres(url: &str) -> anyhow::Result<Self> {
         let pool = pool::open(url).await?;
-        let both = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-        Ok(Self { read: both.clone(), write: both, swift: None, committed: Arc::default() })
+        let swift = Hand::of(pool::swift(&pool));
+        let sure = Hand::of(pool);
+        Ok(Self {
+            read: Reader::postgres(sure.clone()),
+            write: Writers::Postgres(Ways { sure, swift }),
+            committed: Arc::default(),
+        })
     }
 
     // Replicas start together: the lock lets one of them migrate while the others wait.
     async fn migrate<M: MigratorTrait>(&self) -> Result<(), DbErr> {
-        if self.is_sqlite() {
-            return migration::bring_up::<M>(&self.write).await;
-        }
+        let ways = match &self.write {
+            Writers::Sqlite(ways, _) => {
+                let one = SqlxSqliteConnector::from_sqlx_sqlite_pool(ways.sure.pool().clone());
+                return migration::bring_up::<M>(&one).await;
+            }
+            Writers::Postgres(ways) => ways,
+        };
         // An index over all records takes longer than any call may.
-        let patient = pool::patient(self.write.get_postgres_connection_pool());
-        let patient = SqlxPostgresConnector::from_sqlx_postgres_pool(patient);
+        let patient = SqlxPostgresConnector::from_sqlx_postgres_pool(pool::patient(ways.sure.pool()));
         let lock = patient.begin().await?;
         lock.execute_unprepared("SELECT pg_advisory_xact_lock(640300)").await?;
         migration::bring_up::<M>(&patient).await?;
@@ -142,22 +178,14 @@ impl Store {
         patient.close().await
     }
 
-    /// The connection to read with.
-    pub fn read(&self) -> &DatabaseConnection {
+    /// The connections to read with.
+    pub fn read(&self) -> &Reader {
         &self.read
     }
 
     /// A view of the data as they stand at its first read, whatever is written meanwhile. It holds a connection: let it go soon.
-    pub async fn view(&self) -> Answer<DatabaseTransaction> {
-        let (read, sqlite) = (self.read.clone(), self.is_sqlite());
-        let begun = undisturbed(async move {
-            if sqlite {
-                return read.begin().await;
-            }
-            let whole = Some(IsolationLevel::RepeatableRead);
-            read.begin_with_config(whole, Some(AccessMode::ReadOnly)).await
-        });
-        Ok(begun.await??)
+    pub async fn view(&self) -> Answer<Connection> {
+        self.read.view().await
     }
 
     /// Changes whenever this process commits.
@@ -172,28 +200,39 @@ impl Store {
 
     /// Whether it is a SQLite file.
     pub fn is_sqlite(&self) -> bool {
-        self.write.get_database_backend() == DbBackend::Sqlite
+        matches!(self.write, Writers::Sqlite(..))
     }
 
-    // The pool and whom a commit wakes, on PostgreSQL.
-    pub(crate) fn postgres(&self) -> Option<(&sqlx::PgPool, Arc<Committed>)> {
-        (!self.is_sqlite()).then(|| (self.write.get_postgres_connection_pool(), self.committed.clone()))
+    // The connections and whom a commit wakes, on PostgreSQL.
+    pub(crate) fn postgres(&self) -> Option<(&Hand<Postgres>, Arc<Committed>)> {
+        match &self.write {
+            Writers::Postgres(ways) => Some((&ways.sure, self.committed.clone())),
+            Writers::Sqlite(..) => None,
+        }
     }
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), DbErr> {
-        self.write.ping().await
+        self.read.ping().await
     }
 
     /// Closes the pools; SQLite folds its log into the file.
     pub async fn close(&self) {
-        let _ = self.read.close_by_ref().await;
-        if self.is_sqlite() {
-            if let Some(swift) = &self.swift {
-                let _ = swift.close_by_ref().await;
+        self.read.close().await;
+        match &self.write {
+            Writers::Postgres(ways) => ways.close().await,
+            Writers::Sqlite(ways, fold) => {
+                fold.close().await;
+                ways.close().await;
             }
-            let _ = self.write.close_by_ref().await;
         }
+    }
+}
+
+impl<DB: Database> Ways<DB> {
+    async fn close(&self) {
+        self.swift.close().await;
+        self.sure.close().await;
     }
 }
 
@@ -424,6 +463,18 @@ pub fn each_of(db: &impl ConnectionTrait, at: usize, texts: &[&str]) -> (String,
         format!("unnest(${at}::text[]) AS asked(value)")
     };
     (source, list)
+}
+
+/// A table `told` made of the parameter `$at`, a JSON array of objects, with columns of these names and types: however many rows it has, the
+/// statement is the same, and its plan is kept.
+pub fn told_as(backend: DbBackend, at: usize, columns: &[(&str, &str)]) -> String {
+    if backend == DbBackend::Sqlite {
+        let columns: Vec<String> =
+            columns.iter().map(|(name, _)| format!("json_extract(value, '$.{name}') AS {name}")).collect();
+        return format!("(SELECT {} FROM json_each(${at})) AS told", columns.join(", "));
+    }
+    let columns: Vec<String> = columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+    format!("json_to_recordset(CAST(${at} AS JSON)) AS told ({})", columns.join(", "))
 }
 
 /// `$from, $from+1, …` for an IN list of `count` values.

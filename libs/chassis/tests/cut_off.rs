@@ -35,13 +35,25 @@ fn fresh() -> i64 {
 // What is cut off, and how many rows it adds where it is not.
 type Kind = (&'static str, i64, fn(&Store) -> BoxFuture<'_, Answer<()>>);
 
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 7] = [
+    ("a query", 0, |store| query(store).boxed()),
+    ("statements that do not wait for the disk", 2, |store| swift(store).boxed()),
     ("a transaction", 1, |store| transaction(store).boxed()),
     ("statements and copies", 301, |store| mixed(store).boxed()),
     ("copies", 300, |store| copies(store).boxed()),
     ("a view", 0, |store| view(store).boxed()),
     ("a scan", 0, |store| scan(store).boxed()),
 ];
+
+async fn query(store: &Store) -> Answer<()> {
+    store.read().query_all_raw(sql(store.read(), "SELECT id, text FROM things", [])).await?;
+    Ok(())
+}
+
+async fn swift(store: &Store) -> Answer<()> {
+    let [first, second] = ["$1", "$2"].map(|id| format!("INSERT INTO things (id, text) VALUES ({id}, '')"));
+    store.write_swiftly([&first, &second], vec![fresh().into(), fresh().into()]).await
+}
 
 async fn transaction(store: &Store) -> Answer<()> {
     let tx = store.begin().await?;
@@ -151,6 +163,7 @@ async fn survives(store: Store) {
         }
         assert!(cuts > 0, "{name} was never cut off");
     }
+    fails_whole(&store).await;
     scanned(&store).await;
     store.close().await;
 }
@@ -181,6 +194,19 @@ async fn scanned(store: &Store) {
         assert_eq!(number(store, &format!("SELECT CAST({turn} AS BIGINT)")).await, i64::from(turn));
     }
     is_sound(store, "scans that failed").await;
+}
+
+// Of two statements that are one transaction the first is gone when the second fails; and who comes next finds no transaction.
+async fn fails_whole(store: &Store) {
+    let insert = "INSERT INTO things (id, text) VALUES ($1, '')";
+    for _ in 0..3 {
+        let id = fresh();
+        let failed = store.write_swiftly([insert, insert], vec![id.into()]).await;
+        assert!(failed.is_err(), "one key twice");
+        assert_eq!(number(store, &format!("SELECT COUNT(*) FROM things WHERE id = {id}")).await, 0);
+        let other = insert.replace("$1", "$2");
+        store.write_swiftly([insert, &other], vec![id.into(), fresh().into()]).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,10 +9,12 @@ use chassis::{
     clock::{from_micros, micros, wire},
     ids,
     page::Page,
-    storage::{insert_rows, sql},
+    storage::{sql, told_as},
 };
 use contract::credit::v1 as api;
-use sea_orm::{FromQueryResult, Value};
+use identifiers::Uscc;
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
+use serde::Serialize;
 use tokio::sync::{
     OwnedMutexGuard,
     oneshot::{self, error::TryRecvError},
@@ -50,19 +52,40 @@ impl Asked {
     }
 }
 
-/// Judges a look: an enterprise's own client sees itself only, everybody else states a purpose.
+/// A look that may be taken at whom it asks about, if there is such a subject.
+pub struct Asking {
+    /// About whom.
+    pub code: Uscc,
+    purpose: Option<String>,
+}
+
+impl Asking {
+    /// Judges a look: an enterprise's own client sees itself only, everybody else states a purpose.
+    pub fn of(context: &Context, uscc: &str, purpose: &str) -> Answer<Self> {
+        let code = outcomes::code_asked(uscc)?;
+        let purpose = match context.caller.enterprise() {
+            "" => {
+                let purpose = context.purpose(purpose)?;
+                Some(outcomes::free_text("purpose", purpose, 200).map_err(outcomes::fault)?)
+            }
+            own if own == code.as_str() => None,
+            _ => return Err(outcomes::not_for_enterprises()),
+        };
+        Ok(Self { code, purpose })
+    }
+
+    /// The look at whom was met.
+    pub fn at(self, met: Met) -> Asked {
+        let Met { subject, edition, grants } = met;
+        Asked { subject, purpose: self.purpose, edition, any_grants: grants, grants: BTreeSet::new() }
+    }
+}
+
+/// Judges a look, and meets whom it asks about.
 pub async fn ask(app: &Arc<Credit>, context: &Context, uscc: &str, purpose: &str) -> Answer<Asked> {
-    let code = outcomes::code_asked(uscc)?;
-    let purpose = match context.caller.enterprise() {
-        "" => {
-            let purpose = context.purpose(purpose)?;
-            Some(outcomes::free_text("purpose", purpose, 200).map_err(outcomes::fault)?)
-        }
-        own if own == code.as_str() => None,
-        _ => return Err(outcomes::not_for_enterprises()),
-    };
-    let Met { subject, edition, grants } = subjects::meet(&app.store, &code).await?;
-    Ok(Asked { subject, purpose, edition, any_grants: grants, grants: BTreeSet::new() })
+    let asking = Asking::of(context, uscc, purpose)?;
+    let met = subjects::meet(&app.store, &asking.code).await?;
+    Ok(asking.at(met))
 }
 
 /// Looks on their way into the log. Those that wait while others are written go down together, in one transaction. A line is written before
@@ -74,15 +97,15 @@ pub struct Log {
 }
 
 struct Waiting {
-    row: Vec<Value>,
+    line: Line,
     counted: usage::Looked,
     written: oneshot::Sender<bool>,
 }
 
 impl Log {
-    async fn write(&self, store: &Store, row: Vec<Value>, counted: usage::Looked) -> Answer<()> {
+    async fn write(&self, store: &Store, line: Line, counted: usage::Looked) -> Answer<()> {
         let (written, mut told) = oneshot::channel();
-        self.waiting().push(Waiting { row, counted, written });
+        self.waiting().push(Waiting { line, counted, written });
         let turn = self.writing.clone().lock_owned().await;
         let written = match told.try_recv() {
             // Who had the turn before took this one along.
@@ -108,13 +131,13 @@ impl Log {
 }
 
 async fn write_together(store: Store, together: Vec<Waiting>, turn: OwnedMutexGuard<()>) {
-    let (mut rows, mut counted, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut lines, mut counted, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
     for one in together {
-        rows.push(one.row);
+        lines.push(one.line);
         counted.push(one.counted);
         waiting.push(one.written);
     }
-    let outcome = put(&store, rows, counted).await;
+    let outcome = put(&store, &lines, &counted).await;
     if let Err(fault) = &outcome {
         tracing::error!(%fault, "looks were not written down");
     }
@@ -124,14 +147,34 @@ async fn write_together(store: Store, together: Vec<Waiting>, turn: OwnedMutexGu
     drop(turn);
 }
 
-async fn put(store: &Store, rows: Vec<Vec<Value>>, counted: Vec<usage::Looked>) -> Answer<()> {
-    let tx = store.begin_asynchronous().await?;
-    insert_rows(&*tx, "accesses", &COLUMNS, rows, "").await?;
-    usage::looked(&tx, counted).await?;
-    tx.commit().await
+async fn put(store: &Store, lines: &[Line], counted: &[usage::Looked]) -> Answer<()> {
+    let backend = store.read().get_database_backend();
+    let lines = serde_json::to_string(lines).map_err(Fault::internal)?;
+    let (count, counted) = usage::adding_looks(backend, 2, counted);
+    store.write_swiftly([&adding(backend, 1), &count], vec![lines.into(), counted.into()]).await
 }
 
 const COLUMNS: [&str; 8] = ["uscc", "id", "at", "client", "department", "purpose", "what", "authorizations"];
+
+// Adds lines, told by the parameter `$place`.
+fn adding(backend: DbBackend, place: usize) -> String {
+    let columns = COLUMNS.map(|name| (name, if name == "at" { "BIGINT" } else { "TEXT" }));
+    let told = told_as(backend, place, &columns);
+    format!("INSERT INTO accesses ({0}) SELECT {0} FROM {told}", COLUMNS.join(", "))
+}
+
+/// One look, as the log holds it.
+#[derive(Serialize)]
+struct Line {
+    uscc: String,
+    id: String,
+    at: i64,
+    client: String,
+    department: String,
+    purpose: String,
+    what: String,
+    authorizations: String,
+}
 
 /// One line of the log.
 pub struct Look<'a> {
@@ -144,25 +187,26 @@ pub struct Look<'a> {
 }
 
 impl Look<'_> {
-    fn row(&self, context: &Context, purpose: &str) -> Answer<Vec<Value>> {
+    fn line(&self, context: &Context, purpose: &str) -> Answer<Line> {
         let grants: Vec<&str> = self.grants.iter().map(String::as_str).collect();
-        Ok(vec![
-            self.uscc.into(),
-            ids::fresh(context.now)?.into(),
-            micros(context.now).into(),
-            context.caller.name().into(),
-            context.caller.department().into(),
-            purpose.into(),
-            self.what.into(),
-            grants.join(",").into(),
-        ])
+        Ok(Line {
+            uscc: self.uscc.to_owned(),
+            id: ids::fresh(context.now)?,
+            at: micros(context.now),
+            client: context.caller.name().to_owned(),
+            department: context.caller.department().to_owned(),
+            purpose: purpose.to_owned(),
+            what: self.what.to_owned(),
+            authorizations: grants.join(","),
+        })
     }
 }
 
 /// Writes lines into the log.
 pub async fn write(tx: &Tx, context: &Context, purpose: &str, looks: &[Look<'_>]) -> Answer<()> {
-    let rows: Vec<_> = looks.iter().map(|look| look.row(context, purpose)).collect::<Answer<_>>()?;
-    insert_rows(&**tx, "accesses", &COLUMNS, rows, "").await?;
+    let lines: Vec<_> = looks.iter().map(|look| look.line(context, purpose)).collect::<Answer<_>>()?;
+    let lines = serde_json::to_string(&lines).map_err(Fault::internal)?;
+    tx.execute_raw(sql(&**tx, &adding(tx.get_database_backend(), 1), [lines.into()])).await?;
     Ok(())
 }
 
@@ -171,7 +215,7 @@ pub async fn log(app: &Arc<Credit>, context: &Context, asked: &Asked, what: &str
     let Some(purpose) = &asked.purpose else { return Ok(()) };
     let look = Look { uscc: &asked.subject.uscc, what, grants: &asked.grants };
     let counted = usage::Looked::new(context, what, 1);
-    app.looks.write(&app.store, look.row(context, purpose)?, counted).await
+    app.looks.write(&app.store, look.line(context, purpose)?, counted).await
 }
 
 /// Writes looks at several subjects down, before they are answered.
@@ -187,10 +231,10 @@ pub async fn log_all(
         return Ok(());
     }
     let none = BTreeSet::new();
-    let rows = subjects.iter().map(|uscc| Look { uscc, what, grants: &none }.row(context, &purpose));
-    let rows: Vec<_> = rows.collect::<Answer<_>>()?;
-    let counted = usage::Looked::new(context, what, rows.len());
-    put(&app.store, rows, vec![counted]).await
+    let lines = subjects.iter().map(|uscc| Look { uscc, what, grants: &none }.line(context, &purpose));
+    let lines: Vec<_> = lines.collect::<Answer<_>>()?;
+    let counted = usage::Looked::new(context, what, lines.len());
+    put(&app.store, &lines, &[counted]).await
 }
 
 /// Writes the look down with what it led to.
@@ -198,7 +242,10 @@ pub async fn log_within(tx: &Tx, context: &Context, asked: &Asked, what: &str) -
     let Some(purpose) = &asked.purpose else { return Ok(()) };
     let look = Look { uscc: &asked.subject.uscc, what, grants: &asked.grants };
     write(tx, context, purpose, &[look]).await?;
-    usage::looked(tx, vec![usage::Looked::new(context, what, 1)]).await
+    let (count, counted) =
+        usage::adding_looks(tx.get_database_backend(), 1, &[usage::Looked::new(context, what, 1)]);
+    tx.execute_raw(sql(&**tx, &count, [counted.into()])).await?;
+    Ok(())
 }
 
 #[derive(FromQueryResult)]

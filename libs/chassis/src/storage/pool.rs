@@ -34,8 +34,12 @@ pub(super) async fn open(url: &str) -> anyhow::Result<PgPool> {
     create_database(&options).await?;
     let given = options.get_options().unwrap_or_default().to_owned();
     let options = options.options(LIMITS.into_iter().filter(|(name, _)| !given.contains(name)));
+    limited(16).connect_with(options).await.context("PostgreSQL does not answer")
+}
+
+fn limited(connections: u32) -> PgPoolOptions {
     PgPoolOptions::new()
-        .max_connections(16)
+        .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
         .after_connect(|connection, _| Box::pin(takes_writes(connection)))
         // A connection that was in use a moment ago is there still; only one that rested is asked before it is given out.
@@ -49,9 +53,6 @@ pub(super) async fn open(url: &str) -> anyhow::Result<PgPool> {
                 Ok(true)
             })
         })
-        .connect_with(options)
-        .await
-        .context("PostgreSQL does not answer")
 }
 
 // While a standby takes over, the primary's address may lead to one that is not promoted yet: it would answer from what is old and refuse
@@ -64,6 +65,12 @@ async fn takes_writes(connection: &mut PgConnection) -> Result<(), sqlx::Error> 
     }
     let told = "the server takes no writes: it is a standby, or set to read only; the database's address must lead to the primary";
     Err(sqlx::Error::Io(std::io::Error::other(told)))
+}
+
+/// Connections to the same database whose commits do not wait for the disk.
+pub(super) fn swift(pool: &PgPool) -> PgPool {
+    let options = pool.connect_options().as_ref().clone();
+    limited(2).connect_lazy_with(options.options([("synchronous_commit", "off")]))
 }
 
 /// Connections to the same database that may take as long as they need.

@@ -7,29 +7,35 @@ use futures::TryStreamExt as _;
 use sea_orm::{
     ConnectionTrait as _, QueryResult, Value,
     sea_query::ArrayType,
-    sqlx::{self, PgConnection},
+    sqlx::{self, PgConnection, Postgres},
 };
 use tracing::Instrument as _;
 
-use super::{Store, corrupt, sql, told, transaction::span, undisturbed};
+use super::{
+    Store, corrupt,
+    hand::{span, told},
+    sql, undisturbed,
+};
 use crate::fault::{Answer, Fault};
 
 impl Store {
     /// The rows of a query, of what is committed. It has a connection of its own: what a transaction wrote and has not committed it does not see.
     pub async fn scan(&self, text: &str, values: impl IntoIterator<Item = Value>) -> Answer<Vec<Line>> {
-        let Some((pool, _)) = self.postgres() else {
+        let Some((hand, _)) = self.postgres() else {
             let rows = self.read().query_all_raw(sql(self.read(), text, values)).await?;
             return Ok(rows.into_iter().map(Line::Queried).collect());
         };
-        let (pool, span) = (pool.clone(), span(text));
+        let (hand, span) = (hand.clone(), span::<Postgres>(text));
         // COPY takes no parameters.
         let text = inlined(text, &values.into_iter().collect::<Vec<_>>())?;
         let copied = undisturbed(async move {
-            let mut connection = pool.acquire().await?;
-            let copied = copied(&mut connection, &format!("COPY ({text}) TO STDOUT (FORMAT binary)")).await;
-            if copied.is_err() {
+            let mut lent = hand.take().await?;
+            let query = format!("COPY ({text}) TO STDOUT (FORMAT binary)");
+            let copied = copied(lent.asked()?, &query).await;
+            match copied {
+                Ok(_) => lent.answered(),
                 // Where the COPY did not begin, the driver leaves the end of the answer to the connection's next user.
-                connection.close_on_drop();
+                Err(_) => lent.close(),
             }
             copied
         });

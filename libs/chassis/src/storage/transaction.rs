@@ -5,18 +5,18 @@ use std::{
 };
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
-    RuntimeErr, Statement, TransactionTrait, Value, Values,
-    sqlx::{self, Executor as _, Sqlite, pool::PoolConnection, query_with},
+    ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Value,
+    sqlx::{Postgres, Sqlite},
 };
 use sea_orm_migration::async_trait;
-use sea_query_sqlx::SqlxValues;
 use tokio::sync::Mutex;
-use tracing::Instrument as _;
 
-use super::{Committed, Store, insert_rows, undisturbed};
+use super::{
+    Committed, Store, Writers,
+    hand::{Held, told},
+    insert_rows, undisturbed,
+};
 use crate::{
-    bulk::Held,
     fault::{Answer, Fault},
     feed::Position,
 };
@@ -26,20 +26,15 @@ pub struct Tx {
     inner: Connection,
     committed: Arc<Committed>,
     appended: std::sync::Mutex<Option<Position>>,
-    // SQLite's one writer, while another connection writes in its turn.
-    _turn: Option<PoolConnection<Sqlite>>,
 }
 
-/// What a transaction runs its statements on. PostgreSQL's is the driver's own, since it copies rows in as well; a statement needs it to itself.
-pub enum Connection {
-    /// On PostgreSQL.
-    Copying(Copying),
-    /// On SQLite.
-    Inserting(DatabaseTransaction),
-}
+/// What a transaction runs its statements on; each needs it to itself.
+pub struct Connection(Inner);
 
-/// A connection that copies.
-pub struct Copying(Mutex<Held>);
+enum Inner {
+    Postgres(Mutex<Held<Postgres>>),
+    Sqlite(Mutex<Held<Sqlite>>),
+}
 
 /// A place within a transaction.
 pub struct Mark {
@@ -49,38 +44,53 @@ pub struct Mark {
 impl Store {
     /// Begins a transaction that writes.
     pub async fn begin(&self) -> Answer<Tx> {
-        let inner = match self.postgres() {
-            Some((pool, _)) => Connection::copying(Held::begin(pool).await?),
-            None => Connection::inserting(&self.write).await?,
+        let inner = match &self.write {
+            Writers::Postgres(ways) => Connection::postgres(Held::begin(&ways.sure, "BEGIN").await?),
+            Writers::Sqlite(ways, _) => Connection::sqlite(Held::begin(&ways.sure, "BEGIN").await?),
         };
-        Ok(self.tx(inner, None))
+        Ok(Tx { inner, committed: self.committed.clone(), appended: std::sync::Mutex::default() })
     }
 
-    /// Begins a transaction whose commit does not wait for the disk (asynchronous commit): what it wrote outlives the process at once, and a
-    /// power cut after some tenths of a second.
-    pub async fn begin_asynchronous(&self) -> Answer<Tx> {
-        let Some(swift) = &self.swift else {
-            let tx = self.begin().await?;
-            tx.execute_unprepared("SET LOCAL synchronous_commit = off").await?;
-            return Ok(tx);
-        };
-        let turn = self.write.get_sqlite_connection_pool().acquire().await.map_err(told)?;
-        Ok(self.tx(Connection::inserting(swift).await?, Some(turn)))
-    }
-
-    fn tx(&self, inner: Connection, turn: Option<PoolConnection<Sqlite>>) -> Tx {
-        Tx { inner, committed: self.committed.clone(), appended: std::sync::Mutex::default(), _turn: turn }
+    /// Runs two statements on the same values as one transaction whose commit does not wait for the disk (asynchronous commit): what it wrote outlives
+    /// the process at once, and a power cut after some tenths of a second. Neither statement relies on seeing what the other wrote.
+    pub async fn write_swiftly(&self, [first, second]: [&str; 2], values: Vec<Value>) -> Answer<()> {
+        match &self.write {
+            Writers::Postgres(ways) => {
+                let text = format!("WITH first AS ({first}) {second}");
+                let statement = Statement::from_sql_and_values(DbBackend::Postgres, text, values);
+                let swift = ways.swift.clone();
+                let written =
+                    undisturbed(async move { swift.take().await.map_err(told)?.execute(statement).await });
+                written.await??;
+            }
+            Writers::Sqlite(ways, _) => {
+                let text = format!("BEGIN; {first}; {second}; COMMIT");
+                let statement = Statement::from_sql_and_values(DbBackend::Sqlite, text, values);
+                let ways = ways.clone();
+                let written = undisturbed(async move {
+                    let _turn = ways.sure.take().await.map_err(told)?;
+                    let mut swift = ways.swift.take().await.map_err(told)?;
+                    let written = swift.execute(statement).await;
+                    if written.is_err() && swift.unprepared("ROLLBACK").await.is_err() {
+                        swift.close();
+                    }
+                    written
+                });
+                written.await??;
+            }
+        }
+        self.committed.tell(None);
+        Ok(())
     }
 }
 
 impl Connection {
-    fn copying(held: Held) -> Self {
-        Self::Copying(Copying(Mutex::new(held)))
+    pub(super) fn postgres(held: Held<Postgres>) -> Self {
+        Self(Inner::Postgres(Mutex::new(held)))
     }
 
-    async fn inserting(writer: &DatabaseConnection) -> Answer<Self> {
-        let writer = writer.clone();
-        Ok(Self::Inserting(undisturbed(async move { writer.begin().await }).await??))
+    pub(super) fn sqlite(held: Held<Sqlite>) -> Self {
+        Self(Inner::Sqlite(Mutex::new(held)))
     }
 }
 
@@ -88,9 +98,9 @@ impl Tx {
     /// Commits, and wakes who follows.
     pub async fn commit(self) -> Answer<()> {
         let appended = self.position();
-        match self.inner {
-            Connection::Copying(Copying(held)) => held.into_inner().commit().await?,
-            Connection::Inserting(inner) => inner.commit().await?,
+        match self.inner.0 {
+            Inner::Postgres(held) => held.into_inner().commit().await?,
+            Inner::Sqlite(held) => held.into_inner().commit().await?,
         }
         self.committed.tell(appended);
         Ok(())
@@ -98,20 +108,18 @@ impl Tx {
 
     /// Adds rows that the caller knows to be new, by the locks that it holds: by COPY on PostgreSQL, at a third of what an INSERT costs.
     pub async fn add(&self, table: &str, columns: &[&str], rows: Vec<Vec<Value>>) -> Answer<()> {
-        match &self.inner {
-            // A few are there before a COPY would have begun.
-            Connection::Copying(Copying(held)) if rows.len() > 100 => {
-                let mut held = held.lock().await;
-                if held.copy(table, columns, rows, |row, cells| cells.values(&row)).await? {
-                    return Ok(());
-                }
-                Err(Fault::internal(anyhow::anyhow!("rows for {table} were there already")))
+        // A few are there before a COPY would have begun.
+        if rows.len() > 100
+            && let Inner::Postgres(held) = &self.inner.0
+        {
+            let mut held = held.lock().await;
+            if held.copy(table, columns, rows, |row, cells| cells.values(&row)).await? {
+                return Ok(());
             }
-            inner => {
-                insert_rows(inner, table, columns, rows, "").await?;
-                Ok(())
-            }
+            return Err(Fault::internal(anyhow::anyhow!("rows for {table} were there already")));
         }
+        insert_rows(&self.inner, table, columns, rows, "").await?;
+        Ok(())
     }
 
     /// How a query ends whose rows nobody else changes, nor holds, before the transaction ends. SQLite has one writer and needs no words.
@@ -163,79 +171,40 @@ impl Deref for Tx {
     }
 }
 
-// A prepared statement, with a span as those of the other connections have.
-fn prepared(statement: Statement) -> (tracing::Span, Prepared) {
-    let span = span(&statement.sql);
-    let values = SqlxValues(statement.values.unwrap_or(Values(Vec::new())));
-    (span, query_with(sqlx::AssertSqlSafe(statement.sql), values))
-}
-
-type Prepared = sqlx::query::Query<'static, sqlx::Postgres, SqlxValues>;
-
-pub(super) fn span(text: &str) -> tracing::Span {
-    tracing::info_span!(
-        target: "sea_orm::database", "statement", otel.kind = "client", db.system = "postgresql", db.statement = text
-    )
-}
-
-/// A fault of the driver as those of the other connections are told.
-pub(crate) fn told(error: sqlx::Error) -> DbErr {
-    DbErr::Query(RuntimeErr::SqlxError(error.into()))
-}
-
 #[async_trait::async_trait]
 impl ConnectionTrait for Connection {
     fn get_database_backend(&self) -> DbBackend {
-        match self {
-            Self::Copying(_) => DbBackend::Postgres,
-            Self::Inserting(inner) => inner.get_database_backend(),
+        match self.0 {
+            Inner::Postgres(_) => DbBackend::Postgres,
+            Inner::Sqlite(_) => DbBackend::Sqlite,
         }
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        match self {
-            Self::Copying(Copying(held)) => {
-                let (span, query) = prepared(statement);
-                let run = async { query.execute(held.lock().await.open()?).await };
-                let done = run.instrument(span).await.map_err(told)?;
-                Ok(done.into())
-            }
-            Self::Inserting(inner) => inner.execute_raw(statement).await,
+        match &self.0 {
+            Inner::Postgres(held) => held.lock().await.open()?.execute(statement).await,
+            Inner::Sqlite(held) => held.lock().await.open()?.execute(statement).await,
         }
     }
 
     async fn execute_unprepared(&self, text: &str) -> Result<ExecResult, DbErr> {
-        match self {
-            Self::Copying(Copying(held)) => {
-                let run =
-                    async { held.lock().await.open()?.execute(sqlx::AssertSqlSafe(text.to_owned())).await };
-                Ok(run.instrument(span(text)).await.map_err(told)?.into())
-            }
-            Self::Inserting(inner) => inner.execute_unprepared(text).await,
+        match &self.0 {
+            Inner::Postgres(held) => held.lock().await.open()?.unprepared(text).await,
+            Inner::Sqlite(held) => held.lock().await.open()?.unprepared(text).await,
         }
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        match self {
-            Self::Copying(Copying(held)) => {
-                let (span, query) = prepared(statement);
-                let run = async { query.fetch_optional(held.lock().await.open()?).await };
-                let row = run.instrument(span).await.map_err(told)?;
-                Ok(row.map(QueryResult::from))
-            }
-            Self::Inserting(inner) => inner.query_one_raw(statement).await,
+        match &self.0 {
+            Inner::Postgres(held) => held.lock().await.open()?.one(statement).await,
+            Inner::Sqlite(held) => held.lock().await.open()?.one(statement).await,
         }
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        match self {
-            Self::Copying(Copying(held)) => {
-                let (span, query) = prepared(statement);
-                let run = async { query.fetch_all(held.lock().await.open()?).await };
-                let rows = run.instrument(span).await.map_err(told)?;
-                Ok(rows.into_iter().map(QueryResult::from).collect())
-            }
-            Self::Inserting(inner) => inner.query_all_raw(statement).await,
+        match &self.0 {
+            Inner::Postgres(held) => held.lock().await.open()?.all(statement).await,
+            Inner::Sqlite(held) => held.lock().await.open()?.all(statement).await,
         }
     }
 }

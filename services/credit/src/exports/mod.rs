@@ -10,9 +10,9 @@ use chassis::{
     decisions::{self, Decision},
     file::File,
     page::Page,
+    storage::Connection,
 };
 use contract::{credit::v1 as api, r#type::v1::ErrorReason as Common};
-use sea_orm::DatabaseTransaction;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tonic::Status;
@@ -123,7 +123,7 @@ fn sheet_full() -> Fault {
 
 /// A view of the data, and the place among the exports that run.
 struct View {
-    db: DatabaseTransaction,
+    db: Connection,
     _place: OwnedSemaphorePermit,
 }
 
@@ -161,7 +161,7 @@ trait Source: Send + 'static {
         app: &Arc<Credit>,
         context: &Context,
         asked: &Asked,
-        db: &DatabaseTransaction,
+        db: &Connection,
     ) -> impl Future<Output = Answer<Option<Part>>> + Send;
 }
 
@@ -258,7 +258,7 @@ impl Source for Records {
         app: &Arc<Credit>,
         context: &Context,
         asked: &Asked,
-        db: &DatabaseTransaction,
+        db: &Connection,
     ) -> Answer<Option<Part>> {
         let rows = rows::records(db, &self.filter, &self.after).await?;
         let Some(last) = rows.last() else { return Ok(None) };
@@ -298,7 +298,7 @@ impl Source for Subjects {
         _: &Arc<Credit>,
         _: &Context,
         asked: &Asked,
-        db: &DatabaseTransaction,
+        db: &Connection,
     ) -> Answer<Option<Part>> {
         let mut page = Page::of(1_000, "")?;
         page.after.clone_from(&self.after);

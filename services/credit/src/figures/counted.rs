@@ -10,10 +10,10 @@ use chassis::{
     Answer, Store, Tx,
     feed::{self, Entry, Position},
     figures::{self, BEGINNING, Counted, Tally},
-    storage::{among, corrupt, insert_rows, sql},
+    storage::{Connection, among, corrupt, insert_rows, sql},
 };
 use jiff::civil::Date;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult};
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Credit, changes};
@@ -25,18 +25,25 @@ const RECORDS: &str = "records";
 const CURSOR: &str = "figures:counted";
 
 const TICK: Duration = Duration::from_millis(250);
-// How many changes are counted at once; many, so that subjects and days that are named often are written once.
+// How many changes are counted at once: many, so that subjects and days that are named often are written once, and no more than are done while
+// somebody who writes hardly notices the wait.
 const MANY: u64 = 5_000;
+const HARDLY: Duration = Duration::from_millis(10);
 // How many a reader counts itself rather than wait.
 const FEW: u64 = 500;
 
 /// Follows until the process stops. Behind a great load it leaves the database to the others for twice as long as it held it.
 pub async fn follow(app: Arc<Credit>, stopping: CancellationToken) {
+    let mut many = FEW;
     while !stopping.is_cancelled() {
         let begun = tokio::time::Instant::now();
-        let pause = match step(&app.store).await {
+        let pause = match step(&app.store, many).await {
             Ok(0) => TICK,
-            Ok(_) => begun.elapsed() * 2,
+            Ok(counted) => {
+                let took = begun.elapsed();
+                many = fitting(counted, took);
+                took * 2
+            }
             Err(fault) => {
                 tracing::warn!(%fault, "what changed can't be counted now");
                 TICK * 4
@@ -49,10 +56,16 @@ pub async fn follow(app: Arc<Credit>, stopping: CancellationToken) {
     }
 }
 
+// How many are counted at once next, by how long so many took.
+fn fitting(counted: usize, took: Duration) -> u64 {
+    let each = took.as_nanos() / counted.max(1) as u128;
+    u64::try_from(HARDLY.as_nanos() / each.max(1)).unwrap_or(MANY).clamp(50, MANY)
+}
+
 /// What is kept, as of one moment.
 pub struct Kept {
     /// To be read in.
-    pub view: DatabaseTransaction,
+    pub view: Connection,
     /// Every change up to this is counted.
     pub stands_at: Position,
 }
@@ -147,9 +160,9 @@ impl Stands {
 }
 
 // Counts the next changes; gives how many there were.
-async fn step(store: &Store) -> Answer<usize> {
+async fn step(store: &Store, many: u64) -> Answer<usize> {
     let noted = noted(store.read()).await?;
-    let entries = feed::read_after(store, Position::parse(&noted)?, MANY).await?;
+    let entries = feed::read_after(store, Position::parse(&noted)?, many).await?;
     take_in(store, noted, &entries).await?;
     Ok(entries.len())
 }
@@ -274,6 +287,19 @@ mod tests {
         }
         for strange in ["a", "a=", "a=2026", "a=20260302x", "a=20261302"] {
             assert_eq!(Stands::unpacked(String::new(), strange), None, "{strange}");
+        }
+    }
+
+    #[test]
+    fn as_many_are_counted_as_fit() {
+        for (counted, milliseconds, next) in
+            [(500, 20, 250), (250, 5, 500), (500, 0, MANY), (5_000, 10_000, 50), (1, 9, 50)]
+        {
+            assert_eq!(
+                fitting(counted, Duration::from_millis(milliseconds)),
+                next,
+                "{counted} in {milliseconds} ms"
+            );
         }
     }
 

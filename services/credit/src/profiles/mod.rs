@@ -8,6 +8,7 @@ use std::{
 
 use chassis::{Answer, Context};
 use contract::credit::v1::{self as api, profile::Audience};
+use identifiers::Uscc;
 use jiff::{Timestamp, civil::Date};
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     filings,
     items::{Item, Items},
     outcomes,
-    records::{self, Shown, rules::may_see},
+    records::{self, Read, Shown, rules::may_see},
     subjects::{self, Met},
 };
 
@@ -48,12 +49,14 @@ pub async fn get(
     context: &Context,
     request: api::GetProfileRequest,
 ) -> Answer<api::Profile> {
-    let mut asked = accesses::ask(app, context, &request.uscc, &request.purpose).await?;
-    let audience = audience(context, &asked.subject.uscc);
+    let asking = accesses::Asking::of(context, &request.uscc, &request.purpose)?;
     let at = At {
         as_of: request.as_of.parse().ok(),
         known_at: records::known_at(&request.known_at, context.now)?,
     };
+    let (met, read) = meet(app, context, &asking.code, at).await?;
+    let mut asked = asking.at(met);
+    let audience = audience(context, &asked.subject.uscc);
     let granted = authorizations::granted(app, context, &asked).await?;
     let items = app.catalogue.of_edition(&app.store, asked.edition).await?;
     let items = visible(&items, audience, &asked.subject.uscc, &granted);
@@ -61,7 +64,7 @@ pub async fn get(
     let what = format!("profile{}", records::told(at.known_at));
     // Both are done before the answer; reading need not wait for the disk.
     let (profile, ()) = tokio::try_join!(
-        cut_at(app, context, asked.subject.clone(), audience, &items, at),
+        cut_at(app, context, (asked.subject.clone(), Some(read)), audience, &items, at),
         accesses::log(app, context, &asked, &what),
     )?;
     Ok(profile)
@@ -73,11 +76,11 @@ pub async fn get_public(
     context: &Context,
     request: api::GetPublicProfileRequest,
 ) -> Answer<api::Profile> {
-    let Met { subject, edition, .. } =
-        subjects::meet(&app.store, &outcomes::code_asked(&request.uscc)?).await?;
+    let code = outcomes::code_asked(&request.uscc)?;
+    let (Met { subject, edition, .. }, read) = meet(app, context, &code, At::default()).await?;
     let items = app.catalogue.of_edition(&app.store, edition).await?;
     let items = visible(&items, Audience::Public, &subject.uscc, &Granted::default());
-    cut(app, context, subject, Audience::Public, &items).await
+    cut_at(app, context, (subject, Some(read)), Audience::Public, &items, At::default()).await
 }
 
 /// Searches for everybody.
@@ -98,6 +101,13 @@ pub struct At {
     pub known_at: Option<Timestamp>,
 }
 
+// The subject of a code, with what a profile reads of it.
+async fn meet(app: &Credit, context: &Context, code: &Uscc, at: At) -> Answer<(Met, Read)> {
+    let as_of = at.as_of.unwrap_or(context.today());
+    let met = records::meet(app.store.read(), code.as_str(), as_of, at.known_at, RECORDS_MOST).await?;
+    met.ok_or_else(|| subjects::unknown(code))
+}
+
 /// Cuts a profile as of now, to the items that the audience may see.
 pub async fn cut(
     app: &Arc<Credit>,
@@ -106,14 +116,14 @@ pub async fn cut(
     audience: Audience,
     items: &[Arc<Item>],
 ) -> Answer<api::Profile> {
-    cut_at(app, context, subject, audience, items, At::default()).await
+    cut_at(app, context, (subject, None), audience, items, At::default()).await
 }
 
-/// Cuts a profile. The term of publication 公示期限 binds what everybody sees; departments go on sharing what still holds.
+// Cuts a profile. The term of publication 公示期限 binds what everybody sees; departments go on sharing what still holds.
 async fn cut_at(
     app: &Arc<Credit>,
     context: &Context,
-    subject: api::Subject,
+    (subject, read): (api::Subject, Option<Read>),
     audience: Audience,
     items: &[Arc<Item>],
     at: At,
@@ -129,7 +139,10 @@ async fn cut_at(
         known_at: at.known_at,
     };
     let db = app.store.read();
-    let mut records = records::shown(db, &shown, "", RECORDS_MOST).await?;
+    let mut records = match read {
+        Some(read) => records::shown_of(db, &shown, read, RECORDS_MOST).await?,
+        None => records::shown(db, &shown, "", RECORDS_MOST).await?,
+    };
     let mut counts = BTreeMap::new();
     count(&records, &mut counts);
     let mut last = records.last().filter(|_| records.len() as u64 == RECORDS_MOST).map(records::page_key);

@@ -14,10 +14,10 @@ use contract::credit::v1::{
     record::{Mark, Status},
 };
 use jiff::{Timestamp, civil::Date};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
 
 use super::{content, publicity, rules};
-use crate::items::Item;
+use crate::{items::Item, subjects::Met};
 
 /// What a new record fills.
 pub const COLUMNS: [&str; 17] = [
@@ -307,18 +307,27 @@ pub struct Shown<'a> {
     pub known_at: Option<Timestamp>,
 }
 
-impl Shown<'_> {
-    // A short statement whatever the catalogue holds and its rules say: those are applied to what comes. What is not asked is not in it, so
-    // that its plan is kept.
-    fn statement(&self, db: &impl ConnectionTrait, after: &str, limit: u64) -> Statement {
+// A statement that reads effective records, the latest day first, and its values, of which the first is the subject's code. It is short whatever
+// the catalogue holds and its rules say: those are applied to what comes. What is not asked is not in it, so that its plan is kept.
+struct Reading<'a> {
+    uscc: &'a str,
+    item: Option<&'a str>,
+    standing_on: Option<Date>,
+    known_at: Option<Timestamp>,
+    after: &'a str,
+    limit: u64,
+}
+
+impl Reading<'_> {
+    fn statement(&self) -> (String, Vec<Value>) {
         let source = match self.known_at {
             None => String::from("records"),
             Some(at) => known_source("uscc = $1", at),
         };
         let mut text = format!("SELECT {READ} FROM {source} WHERE uscc = $1 AND status = 'EFFECTIVE'");
         let mut values: Vec<Value> = vec![self.uscc.into()];
-        if let [item] = self.items {
-            values.push(item.body.item.as_str().into());
+        if let Some(item) = self.item {
+            values.push(item.into());
             text.push_str(&format!(" AND item = ${}", values.len()));
         }
         if let Some(day) = self.standing_on {
@@ -328,13 +337,62 @@ impl Shown<'_> {
                 " AND occurred_on <= ${day} AND (valid_until = '' OR valid_until >= ${day})"
             ));
         }
-        if let Some((day, record)) = after.split_once(' ') {
+        if let Some((day, record)) = self.after.split_once(' ') {
             values.extend([day.into(), record.into()]);
             let (day, record) = (values.len() - 1, values.len());
             text.push_str(&format!(" AND (occurred_on, record) < (${day}, ${record})"));
         }
-        text.push_str(&format!(" ORDER BY occurred_on DESC, record DESC LIMIT {limit}"));
-        sql(db, &text, values)
+        text.push_str(&format!(" ORDER BY occurred_on DESC, record DESC LIMIT {}", self.limit));
+        (text, values)
+    }
+}
+
+/// Records as they were read, before it is known what of them is to be seen.
+pub struct Read {
+    rows: Vec<Row>,
+    ended: bool,
+}
+
+/// A subject with the first of its effective records that stand on a day, as known at an instant, in one statement.
+pub async fn meet(
+    db: &impl ConnectionTrait,
+    uscc: &str,
+    standing_on: Date,
+    known_at: Option<Timestamp>,
+    limit: u64,
+) -> Answer<Option<(Met, Read)>> {
+    let reading = Reading { uscc, item: None, standing_on: Some(standing_on), known_at, after: "", limit };
+    let (text, values) = reading.statement();
+    let text = format!(
+        "SELECT {}, shown.* FROM subjects LEFT JOIN ({text}) AS shown ON TRUE WHERE subjects.uscc = $1 \
+         ORDER BY shown.occurred_on DESC, shown.record DESC",
+        Met::columns()
+    );
+    let found = db.query_all_raw(sql(db, &text, values)).await?;
+    let Some(first) = found.first() else { return Ok(None) };
+    let met = Met::of(first)?;
+    let mut rows = Vec::with_capacity(found.len());
+    for row in &found {
+        // Of a subject without any there is one row, which holds none.
+        if row.try_get::<Option<String>>("", "record")?.is_some() {
+            rows.push(Row::from_query_result(row, "")?);
+        }
+    }
+    let ended = (rows.len() as u64) < limit;
+    Ok(Some((met, Read { rows, ended })))
+}
+
+impl Shown<'_> {
+    async fn read(&self, db: &impl ConnectionTrait, after: &str, limit: u64) -> Answer<Read> {
+        let item = match self.items {
+            [item] => Some(item.body.item.as_str()),
+            _ => None,
+        };
+        let Self { uscc, standing_on, known_at, .. } = *self;
+        let (text, values) = Reading { uscc, item, standing_on, known_at, after, limit }.statement();
+        let rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
+        let ended = (rows.len() as u64) < limit;
+        Ok(Read { rows, ended })
     }
 
     // Whether everybody may see it today.
@@ -376,13 +434,23 @@ pub async fn shown(
     after: &str,
     limit: u64,
 ) -> Answer<Vec<api::Record>> {
+    let read = shown.read(db, after, limit).await?;
+    shown_of(db, shown, read, limit).await
+}
+
+/// The records, of which the first were read already, so many that there may be more.
+pub async fn shown_of(
+    db: &impl ConnectionTrait,
+    shown: &Shown<'_>,
+    mut read: Read,
+    limit: u64,
+) -> Answer<Vec<api::Record>> {
     let items: HashMap<&str, &Item> =
         shown.items.iter().map(|item| (item.body.item.as_str(), item.as_ref())).collect();
-    let (mut found, mut after) = (Vec::new(), after.to_owned());
+    let mut found = Vec::new();
     loop {
-        let rows = Row::find_by_statement(shown.statement(db, &after, limit)).all(db).await?;
-        let ended = (rows.len() as u64) < limit;
-        for row in rows {
+        let mut after = String::new();
+        for row in read.rows {
             after = format!("{} {}", row.occurred_on, row.record);
             let Some(item) = items.get(row.item.as_str()) else { continue };
             let mut record = Present::try_from(row)?.record;
@@ -391,10 +459,11 @@ pub async fn shown(
                 found.push(record);
             }
         }
-        if ended || found.len() as u64 >= limit {
+        if read.ended || found.len() as u64 >= limit {
             found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
             return Ok(found);
         }
+        read = shown.read(db, &after, limit).await?;
     }
 }
 

@@ -88,7 +88,8 @@ pub async fn meet(store: &Store, code: &Uscc) -> Answer<Met> {
     rows::meet(store.read(), code.as_str()).await?.ok_or_else(|| unknown(code))
 }
 
-fn unknown(code: &Uscc) -> Fault {
+/// The refusal of a code that is not registered.
+pub fn unknown(code: &Uscc) -> Fault {
     Fault::missing(
         api::ErrorReason::SubjectUnknown.as_str_name(),
         format!(

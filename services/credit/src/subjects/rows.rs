@@ -9,7 +9,7 @@ use chassis::{
 };
 use contract::credit::v1::{self as api, subject::CodeStatus};
 use jiff::Timestamp;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, QueryResult, Value};
 use serde::{Deserialize, Serialize};
 
 use super::rules::Filter;
@@ -220,19 +220,30 @@ pub struct Met {
     pub grants: bool,
 }
 
-/// The subject of a code and what a look at it has to know, in one statement: a trip to the database costs more than what it fetches.
+impl Met {
+    /// The columns of it, of a query from `subjects` whose parameter `$1` is the code: a trip to the database costs more than what it fetches.
+    pub fn columns() -> String {
+        let own: String = COLUMNS.iter().map(|name| format!("subjects.{name} AS met_{name}, ")).collect();
+        format!(
+            "{own}({EDITION}) AS met_edition, EXISTS (SELECT 1 FROM authorizations WHERE uscc = $1) AS met_grants"
+        )
+    }
+
+    /// Out of a row with those columns.
+    pub fn of(row: &QueryResult) -> Answer<Self> {
+        Ok(Self {
+            subject: Row::from_query_result(row, "met_")?.into(),
+            edition: row.try_get("met_", "edition")?,
+            grants: row.try_get("met_", "grants")?,
+        })
+    }
+}
+
+/// The subject of a code and what a look at it has to know.
 pub async fn meet(db: &impl ConnectionTrait, code: &str) -> Answer<Option<Met>> {
-    let text = format!(
-        "SELECT {}, ({EDITION}) AS edition, EXISTS (SELECT 1 FROM authorizations WHERE uscc = $1) AS grants \
-         FROM subjects WHERE uscc = $1",
-        COLUMNS.join(", ")
-    );
-    let Some(found) = db.query_one_raw(sql(db, &text, [code.into()])).await? else { return Ok(None) };
-    Ok(Some(Met {
-        subject: Row::from_query_result(&found, "")?.into(),
-        edition: found.try_get("", "edition")?,
-        grants: found.try_get("", "grants")?,
-    }))
+    let text = format!("SELECT {} FROM subjects WHERE uscc = $1", Met::columns());
+    let row = db.query_one_raw(sql(db, &text, [code.into()])).await?;
+    row.as_ref().map(Met::of).transpose()
 }
 
 /// A page of those that a filter lets through, in the order of their codes.

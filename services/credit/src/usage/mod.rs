@@ -2,10 +2,7 @@
 pub mod folded;
 mod rows;
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use chassis::{Answer, Context, Fault, Store, Tx, bulk::Bulk, clock::business_day, page::Page, storage::sql};
 use contract::{credit::v1 as api, r#type::v1::ErrorReason as Common};
@@ -134,18 +131,18 @@ impl Tally {
         self.0.is_empty()
     }
 
-    fn told(&self) -> String {
-        let each = self.0.iter().flat_map(|(item, kinds)| {
-            kinds
-                .iter()
-                .map(move |(kind, counted)| json!({ "item": item, "kind": kind.name(), "counted": counted }))
+    fn told(&self, now: Timestamp, department: &str) -> Vec<serde_json::Value> {
+        let day = business_day(now).to_string();
+        let each = self.0.iter().flat_map(|(item, kinds)| kinds.iter().map(move |counted| (item, counted)));
+        let told = each.map(|(item, (kind, counted))| {
+            json!({ "day": day, "department": department, "item": item, "kind": kind.name(), "counted": counted })
         });
-        serde_json::Value::from_iter(each).to_string()
+        told.collect()
     }
 }
 
-fn parameters(now: Timestamp, department: &str, tally: &Tally) -> [String; 3] {
-    [business_day(now).to_string(), department.to_owned(), tally.told()]
+fn parameter(now: Timestamp, department: &str, tally: &Tally) -> String {
+    serde_json::Value::from(tally.told(now, department)).to_string()
 }
 
 /// Adds counts in the transaction of what is counted; as its last statement, so that no other who counts waits for longer than the commit.
@@ -153,9 +150,8 @@ pub async fn count(tx: &Tx, now: Timestamp, department: &str, tally: &Tally) -> 
     if tally.is_empty() {
         return Ok(());
     }
-    let backend = tx.get_database_backend();
-    let values = parameters(now, department, tally).map(Into::into);
-    tx.execute_raw(sql(&**tx, &rows::adding(backend), values)).await?;
+    let told = parameter(now, department, tally).into();
+    tx.execute_raw(sql(&**tx, &rows::adding(tx.get_database_backend(), 1), [told])).await?;
     Ok(())
 }
 
@@ -164,8 +160,7 @@ pub async fn count_in_bulk(bulk: &mut Bulk, now: Timestamp, department: &str, ta
     if tally.is_empty() {
         return Ok(());
     }
-    let values = parameters(now, department, tally);
-    bulk.execute(&rows::adding(DbBackend::Postgres), &values.each_ref().map(String::as_str)).await
+    bulk.execute(&rows::adding(DbBackend::Postgres, 1), &[&parameter(now, department, tally)]).await
 }
 
 /// Looks to be counted, by what the access log says of them.
@@ -185,22 +180,10 @@ impl Looked {
     }
 }
 
-/// Adds looks: one statement a day and department, however many looks there are, in their order.
-pub async fn looked(tx: &Tx, looks: Vec<Looked>) -> Answer<()> {
-    let mut together: BTreeMap<(String, String), Looked> = BTreeMap::new();
-    for look in looks {
-        let key = (business_day(look.now).to_string(), look.department.clone());
-        match together.entry(key) {
-            Entry::Vacant(place) => {
-                place.insert(look);
-            }
-            Entry::Occupied(mut there) => there.get_mut().tally.merge(look.tally),
-        }
-    }
-    for look in together.into_values() {
-        count(tx, look.now, &look.department, &look.tally).await?;
-    }
-    Ok(())
+/// The statement that adds looks, however many there are, and its parameter, `$at`.
+pub fn adding_looks(backend: DbBackend, at: usize, looks: &[Looked]) -> (String, String) {
+    let told = looks.iter().flat_map(|look| look.tally.told(look.now, &look.department));
+    (rows::adding(backend, at), serde_json::Value::from_iter(told).to_string())
 }
 
 /// As what a caller is counted.

@@ -1,31 +1,29 @@
 //! The counts in their table.
-use chassis::{Answer, page::Page, storage::sql};
+use chassis::{
+    Answer,
+    page::Page,
+    storage::{sql, told_as},
+};
 use contract::credit::v1 as api;
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 
-/// Adds counts of a department on a day, told as `[{item, kind, counted}]`. What is no item of the catalogue is counted under none, so that the
-/// table grows with the catalogue and not with what is sent. `$1` day, `$2` department, `$3` what is told: all texts.
-pub fn adding(backend: DbBackend) -> String {
+/// Adds counts, told by the parameter `$at` as `[{day, department, item, kind, counted}]`. What is no item of the catalogue is counted under
+/// none, so that the table grows with the catalogue and not with what is sent.
+pub fn adding(backend: DbBackend, at: usize) -> String {
     // Transactions beside each other run on connections of their own, whose numbers are mostly in a row: they count on different shards, and
     // seldom wait for each other. SQLite has one writer.
-    let (shard, told) = match backend {
-        DbBackend::Postgres => (
-            "pg_backend_pid() % 64",
-            "json_to_recordset(CAST($3 AS JSON)) AS told (item TEXT, kind TEXT, counted BIGINT)",
-        ),
-        _ => (
-            "0",
-            "(SELECT json_extract(value, '$.item') AS item, json_extract(value, '$.kind') AS kind, \
-             json_extract(value, '$.counted') AS counted FROM json_each($3)) AS told",
-        ),
-    };
+    let shard = if backend == DbBackend::Postgres { "pg_backend_pid() % 64" } else { "0" };
+    let columns =
+        [("day", "TEXT"), ("department", "TEXT"), ("item", "TEXT"), ("kind", "TEXT"), ("counted", "BIGINT")];
+    let told = told_as(backend, at, &columns);
     // In order, so that two that count the same things never wait for each other in a ring.
     format!(
         "INSERT INTO usage_counts (day, department, item, kind, shard, counted) \
-         SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), COALESCE(items.item, ''), told.kind, {shard}, \
+         SELECT told.day, told.department, COALESCE(items.item, ''), told.kind, {shard}, \
          CAST(SUM(told.counted) AS BIGINT) FROM {told} \
          LEFT JOIN items ON items.item = told.item AND items.replaced_at IS NULL WHERE told.counted > 0 \
-         GROUP BY COALESCE(items.item, ''), told.kind ORDER BY COALESCE(items.item, ''), told.kind \
+         GROUP BY told.day, told.department, COALESCE(items.item, ''), told.kind \
+         ORDER BY told.day, told.department, COALESCE(items.item, ''), told.kind \
          ON CONFLICT (day, department, item, kind, shard) DO UPDATE SET counted = usage_counts.counted + excluded.counted"
     )
 }
