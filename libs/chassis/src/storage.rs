@@ -193,6 +193,12 @@ impl Store {
         self.committed.all.subscribe()
     }
 
+    /// How many commits there have been, where this process alone makes them; none on PostgreSQL, which replicas share. A commit is counted before
+    /// its caller is answered.
+    pub fn commits_of_all(&self) -> Option<u64> {
+        self.is_sqlite().then(|| *self.committed.all.borrow())
+    }
+
     /// The last place in its feed that this process has committed a change at.
     pub fn appends(&self) -> watch::Receiver<Position> {
         self.committed.appended.subscribe()

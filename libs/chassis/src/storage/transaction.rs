@@ -95,15 +95,19 @@ impl Connection {
 }
 
 impl Tx {
-    /// Commits, and wakes who follows.
+    /// Commits, and wakes who follows: also where the caller is cut off before he learns of it.
     pub async fn commit(self) -> Answer<()> {
         let appended = self.position();
-        match self.inner.0 {
-            Inner::Postgres(held) => held.into_inner().commit().await?,
-            Inner::Sqlite(held) => held.into_inner().commit().await?,
-        }
-        self.committed.tell(appended);
-        Ok(())
+        let Self { inner, committed, .. } = self;
+        let committing = async move {
+            match inner.0 {
+                Inner::Postgres(held) => held.into_inner().commit().await?,
+                Inner::Sqlite(held) => held.into_inner().commit().await?,
+            }
+            committed.tell(appended);
+            Ok(())
+        };
+        undisturbed(committing).await?
     }
 
     /// Adds rows that the caller knows to be new, by the locks that it holds: by COPY on PostgreSQL, at a third of what an INSERT costs.

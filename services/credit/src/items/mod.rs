@@ -35,10 +35,18 @@ pub async fn seed(store: &Store, now: Timestamp) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The catalogue in force as it was last read. A look costs one count; it is read again when a wording was put since, here or by another
-/// replica.
+/// The catalogue in force as it was last read. A look costs one count, and on SQLite, where nobody else writes, none while this process commits
+/// nothing; it is read again when a wording was put since, here or by another replica.
 #[derive(Default)]
-pub struct Catalogue(RwLock<(i64, Arc<Items>)>);
+pub struct Catalogue(RwLock<Last>);
+
+#[derive(Clone, Default)]
+struct Last {
+    edition: i64,
+    // After so many commits of this process, where it alone commits.
+    commits: Option<u64>,
+    items: Arc<Items>,
+}
 
 /// The items in force, by name.
 pub type Items = HashMap<String, Arc<Item>>;
@@ -46,20 +54,34 @@ pub type Items = HashMap<String, Arc<Item>>;
 impl Catalogue {
     /// The catalogue in force.
     pub async fn in_force(&self, store: &Store) -> Answer<Arc<Items>> {
-        self.of_edition(store, rows::edition(store.read()).await?).await
+        // Counted before it is read: what is committed meanwhile is looked for by the next.
+        let commits = store.commits_of_all();
+        let last = self.last();
+        if commits.is_some() && last.commits == commits {
+            return Ok(last.items);
+        }
+        let items = self.of_edition(store, rows::edition(store.read()).await?).await?;
+        let mut last = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&last.items, &items) {
+            last.commits = commits;
+        }
+        Ok(items)
     }
 
     /// The same, for who knows which edition is there now.
     pub async fn of_edition(&self, store: &Store, edition: i64) -> Answer<Arc<Items>> {
-        {
-            let (read, items) = &*self.0.read().unwrap_or_else(PoisonError::into_inner);
-            if *read == edition {
-                return Ok(items.clone());
-            }
+        let last = self.last();
+        if last.edition == edition {
+            return Ok(last.items);
         }
         let items = Arc::new(rows::in_force(store.read()).await?);
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = (edition, items.clone());
+        let read = Last { edition, commits: None, items: items.clone() };
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = read;
         Ok(items)
+    }
+
+    fn last(&self) -> Last {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -84,7 +106,9 @@ pub async fn list(
 
 /// Gives one item.
 pub async fn get(app: &Arc<Credit>, _: &Context, request: api::GetItemRequest) -> Answer<api::CatalogueItem> {
-    Ok(require(&app.store, &request.item).await?.body)
+    let items = app.catalogue.in_force(&app.store).await?;
+    let item = items.get(&request.item).ok_or_else(|| unknown(&request.item).at("item"))?;
+    Ok(item.body.clone())
 }
 
 /// Lists the wordings of an item.
