@@ -333,8 +333,8 @@ mod tests {
             tally.add(item, Kind::Accepted);
         }
         tally.add("b", Kind::Rejected);
-        let told: serde_json::Value = serde_json::from_str(&tally.told()).unwrap();
-        let one = |item, kind, counted| json!({ "item": item, "kind": kind, "counted": counted });
+        let told = serde_json::Value::from(tally.told("2026-02-12T18:00:00Z".parse().unwrap(), "finance"));
+        let one = |item, kind, counted| json!({ "day": "2026-02-13", "department": "finance", "item": item, "kind": kind, "counted": counted });
         assert_eq!(told, json!([one("a", "ACCEPTED", 1), one("b", "ACCEPTED", 2), one("b", "REJECTED", 1)]));
     }
 }

@@ -4,7 +4,6 @@ mod course;
 mod directory;
 
 use chassis::{access::Claims, trial::reason, upstream::Upstream};
-use sea_orm::DbBackend;
 use tonic::{Code, Status};
 
 use super::world::{ALL, Client, World};
@@ -29,7 +28,7 @@ impl Chance {
 /// Two replicas on PostgreSQL; one on SQLite, whose file is one process's by design, though with as many callers.
 async fn replicas(world: &World) -> Vec<Upstream> {
     let mut all = vec![world.upstream.clone()];
-    if world.store.read().get_database_backend() == DbBackend::Postgres {
+    if !world.store.is_sqlite() {
         all.push(world.replica().await);
     }
     all
