@@ -27,7 +27,7 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
 };
 use tokio_rustls::TlsAcceptor;
@@ -47,6 +47,7 @@ use crate::{
     feed::Progress,
     floods::{Addresses, Watched},
     health::Health,
+    lanes,
     language::Language,
     operations,
     peers::{Peer, Proxies},
@@ -349,24 +350,31 @@ pub struct Port {
     shown: Option<Arc<Shown>>,
     // Many callers stand behind one of these.
     proxies: Proxies,
+    in_lanes: bool,
 }
 
 impl Port {
     /// Plain HTTP.
     pub fn plain(listener: TcpListener) -> Self {
-        Self { listener, shown: None, proxies: Proxies::default() }
+        Self { listener, shown: None, proxies: Proxies::default(), in_lanes: false }
     }
 
     /// As the process shows itself.
     pub fn of(listener: TcpListener, boot: &Boot) -> anyhow::Result<Self> {
         let proxies = Proxies::parse(&boot.settings.trusted_proxies).map_err(anyhow::Error::msg)?;
-        Ok(Self { listener, shown: boot.shown.clone(), proxies })
+        Ok(Self { listener, shown: boot.shown.clone(), proxies, in_lanes: false })
+    }
+
+    /// Each connection on one of the lanes: for a port whose calls are passed on.
+    #[must_use]
+    pub fn in_lanes(self) -> Self {
+        Self { in_lanes: true, ..self }
     }
 }
 
 /// Serves a router on a port until the token is cancelled, then lets what runs finish, at most ten seconds.
 pub async fn serve(port: Port, router: Router, limits: Limits, stopping: CancellationToken) {
-    let Port { listener, shown, proxies } = port;
+    let Port { listener, shown, proxies, in_lanes } = port;
     // Each connection holds a receiver.
     let (open, _) = watch::channel(());
     let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
@@ -394,11 +402,26 @@ pub async fn serve(port: Port, router: Router, limits: Limits, stopping: Cancell
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let stream = Taken::within(stream, limits.write);
         let acceptor = shown.as_ref().map(|shown| TlsAcceptor::from(shown.current()));
         let connection = Connection { router: router.clone(), peer, limits };
         let (held, stopping) = (open.subscribe(), stopping.clone());
-        tokio::spawn(async move {
+        let lane = in_lanes.then(lanes::next).flatten();
+        // A connection is woken where it runs.
+        let stream = match lane {
+            None => Ok(stream),
+            Some(lane) => stream.into_std().and_then(|stream| {
+                let _there = lane.enter();
+                TcpStream::from_std(stream)
+            }),
+        };
+        let stream = match stream {
+            Ok(stream) => Taken::within(stream, limits.write),
+            Err(error) => {
+                tracing::warn!(%error, "a connection was accepted and can't be served");
+                continue;
+            }
+        };
+        let served = async move {
             let begun = Begun::default();
             let missed = begun.clone().missed(limits.headers);
             let served = async {
@@ -415,7 +438,11 @@ pub async fn serve(port: Port, router: Router, limits: Limits, stopping: Cancell
                 () = missed => {}
             }
             drop((place, entered, held));
-        });
+        };
+        match lane {
+            None => tokio::spawn(served),
+            Some(lane) => lane.spawn(served),
+        };
     }
     drop(listener);
     tokio::select! {

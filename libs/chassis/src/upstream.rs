@@ -4,7 +4,7 @@ mod again;
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     task::{Context as Poll2, Poll},
     time::Duration,
 };
@@ -12,10 +12,13 @@ use std::{
 use contract::identity::v1 as identity;
 use http::{HeaderValue, header::AUTHORIZATION};
 use jiff::Timestamp;
-use tonic::{body::Body, transport::Endpoint};
+use tonic::{
+    body::Body,
+    transport::{Channel, Endpoint},
+};
 use tower::{BoxError, Service, ServiceExt, util::BoxCloneSyncService};
 
-use crate::{clock::Clock, tls::Dialer};
+use crate::{clock::Clock, lanes, tls::Dialer};
 
 type Inner = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, BoxError>;
 
@@ -51,14 +54,23 @@ impl Upstream {
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(5))
             .keep_alive_while_idle(true);
-        let channel = match (url.starts_with("https://"), dialer) {
-            (true, Some(dialer)) => endpoint.connect_with_connector_lazy(dialer.clone()),
+        let dialer = match (url.starts_with("https://"), dialer) {
+            (true, Some(dialer)) => Some(dialer.clone()),
             (true, None) => {
                 anyhow::bail!("an https:// address needs peer_ca, the authorities that sign its certificate")
             }
-            (false, _) => endpoint.connect_lazy(),
+            (false, _) => None,
         };
-        let made = tower::service_fn(move |request| again::call(channel.clone(), request));
+        let connect = move || match &dialer {
+            Some(dialer) => endpoint.connect_with_connector_lazy(dialer.clone()),
+            None => endpoint.connect_lazy(),
+        };
+        // Each lane has a connection of its own.
+        let channels: Arc<[OnceLock<Channel>]> = (0..lanes::places()).map(|_| OnceLock::new()).collect();
+        let made = tower::service_fn(move |request| {
+            let channel = channels.get(lanes::here()).map(|channel| channel.get_or_init(&connect).clone());
+            again::call(channel.unwrap_or_else(&connect), request)
+        });
         Ok(Self { inner: BoxCloneSyncService::new(made), identity: None })
     }
 

@@ -129,7 +129,7 @@ pub async fn up(mut settings: Settings) -> anyhow::Result<Running> {
     let front = gateway::open(&boot, issuer, upstreams)?;
     run(
         &boot,
-        (front, true),
+        (front, Front::Whole),
         vec![identity.role, credit, grading, sampling, discipline, reporting],
         Some(lock),
     )
@@ -172,7 +172,7 @@ pub async fn serve(settings: Settings, role: RoleName) -> anyhow::Result<Running
     };
     peers.none_left()?;
     let front = opened.router.clone();
-    run(&boot, (front, false), vec![opened], None).await
+    run(&boot, (front, Front::Service), vec![opened], None).await
 }
 
 /// Whom a role calls on a cluster, beside its database: nobody else, and each of them. The network policies of `k8s/base/calls.yaml` are this list.
@@ -242,12 +242,22 @@ async fn serve_gateway(settings: Settings) -> anyhow::Result<Running> {
         upstreams.insert(callee.name(), peers.take(callee)?);
     }
     let front = gateway::open(&boot, issuer, upstreams)?;
-    run(&boot, (front, true), vec![identity.role], None).await
+    run(&boot, (front, Front::Door), vec![identity.role], None).await
+}
+
+// What is behind a process' port.
+enum Front {
+    // The gateway alone, which passes calls on.
+    Door,
+    // The gateway, with all the others behind it in this process.
+    Whole,
+    // One of the others, whom the gateway calls.
+    Service,
 }
 
 async fn run(
     boot: &Boot,
-    (front, public): (Router, bool),
+    (router, front): (Router, Front),
     roles: Vec<Role>,
     lock: Option<File>,
 ) -> anyhow::Result<Running> {
@@ -267,8 +277,12 @@ async fn run(
     }
     let limits = serve::Limits::of(&boot.settings);
     let port = serve::Port::of(listener, boot)?;
-    let of_port = if public { limits } else { limits.among_ourselves() };
-    work.spawn(serve::serve(port, front, of_port, boot.stopping.clone()));
+    let (port, limits_of_port) = match front {
+        Front::Door => (port.in_lanes(), limits),
+        Front::Whole => (port, limits),
+        Front::Service => (port, limits.among_ourselves()),
+    };
+    work.spawn(serve::serve(port, router, limits_of_port, boot.stopping.clone()));
     let operator = serve::admin(boot.metrics.clone(), boot.health.clone());
     work.spawn(serve::serve(serve::Port::plain(admin_listener), operator, limits, boot.stopping.clone()));
     Ok(Running {
