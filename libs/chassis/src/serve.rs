@@ -328,7 +328,7 @@ impl Limits {
         }
     }
 
-    /// For a port that other roles call, over one connection each: what the gateway's callers cancel or leave lying, its one connection
+    /// For a port that other roles call, over few connections each: what the gateway's callers cancel or leave lying, its connection
     /// carries, and it guards itself.
     #[must_use]
     pub fn among_ourselves(self) -> Self {
