@@ -25,24 +25,25 @@ const RECORDS: &str = "records";
 const CURSOR: &str = "figures:counted";
 
 const TICK: Duration = Duration::from_millis(250);
-// How many changes are counted at once: many, so that subjects and days that are named often are written once, and no more than are done within a
-// time: on SQLite, whose one writer this is meanwhile, so short that others hardly notice the wait.
+// How many changes are counted at once: many, so that subjects and days that are named often are written once. On SQLite, whose one writer this is
+// meanwhile, only as many as are done within a time in which others hardly notice that they wait.
 const MANY: u64 = 5_000;
 const HARDLY: Duration = Duration::from_millis(10);
-const BESIDE_OTHERS: Duration = Duration::from_millis(200);
 // How many a reader counts itself rather than wait.
 const FEW: u64 = 500;
 
 /// Follows until the process stops. Behind a great load it leaves the database to the others for twice as long as it held it.
 pub async fn follow(app: Arc<Credit>, stopping: CancellationToken) {
-    let (mut many, within) = (FEW, if app.store.is_sqlite() { HARDLY } else { BESIDE_OTHERS });
+    let mut many = if app.store.is_sqlite() { FEW } else { MANY };
     while !stopping.is_cancelled() {
         let begun = tokio::time::Instant::now();
         let pause = match step(&app.store, many).await {
             Ok(0) => TICK,
             Ok(counted) => {
                 let took = begun.elapsed();
-                many = fitting(counted, took, within);
+                if app.store.is_sqlite() {
+                    many = fitting(counted, took);
+                }
                 took * 2
             }
             Err(fault) => {
@@ -57,10 +58,10 @@ pub async fn follow(app: Arc<Credit>, stopping: CancellationToken) {
     }
 }
 
-// How many are counted within a time, by how long so many took.
-fn fitting(counted: usize, took: Duration, within: Duration) -> u64 {
+// How many are counted at once next, by how long so many took.
+fn fitting(counted: usize, took: Duration) -> u64 {
     let each = took.as_nanos() / counted.max(1) as u128;
-    u64::try_from(within.as_nanos() / each.max(1)).unwrap_or(MANY).clamp(50, MANY)
+    u64::try_from(HARDLY.as_nanos() / each.max(1)).unwrap_or(MANY).clamp(50, MANY)
 }
 
 /// What is kept, as of one moment.
@@ -297,7 +298,7 @@ mod tests {
             [(500, 20, 250), (250, 5, 500), (500, 0, MANY), (5_000, 10_000, 50), (1, 9, 50)]
         {
             assert_eq!(
-                fitting(counted, Duration::from_millis(milliseconds), HARDLY),
+                fitting(counted, Duration::from_millis(milliseconds)),
                 next,
                 "{counted} in {milliseconds} ms"
             );
