@@ -164,7 +164,7 @@ fn adding(backend: DbBackend, place: usize) -> String {
 }
 
 /// One look, as the log holds it.
-#[derive(Serialize)]
+#[derive(FromQueryResult, Serialize)]
 struct Line {
     uscc: String,
     id: String,
@@ -248,17 +248,6 @@ pub async fn log_within(tx: &Tx, context: &Context, asked: &Asked, what: &str) -
     Ok(())
 }
 
-#[derive(FromQueryResult)]
-struct Row {
-    id: String,
-    at: i64,
-    client: String,
-    department: String,
-    purpose: String,
-    what: String,
-    authorizations: String,
-}
-
 /// Lists who looked at a subject, the latest first.
 pub async fn list(
     app: &Arc<Credit>,
@@ -268,15 +257,16 @@ pub async fn list(
     let page = Page::of(request.page_size, &request.page_token)?;
     let asked = ask(app, context, &request.uscc, &request.purpose).await?;
     let text = format!(
-        "SELECT id, at, client, department, purpose, what, authorizations FROM accesses \
-         WHERE uscc = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT {}",
+        "SELECT {} FROM accesses WHERE uscc = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT {}",
+        COLUMNS.join(", "),
         page.fetch()
     );
     let values = [asked.subject.uscc.as_str().into(), page.after.as_str().into()];
-    let mut rows = Row::find_by_statement(sql(app.store.read(), &text, values)).all(app.store.read()).await?;
+    let mut rows =
+        Line::find_by_statement(sql(app.store.read(), &text, values)).all(app.store.read()).await?;
     log(app, context, &asked, "accesses").await?;
     let next_page_token = page.cut(&mut rows, |row| row.id.clone());
-    let access = |row: Row| api::Access {
+    let access = |row: Line| api::Access {
         at: Some(wire(from_micros(row.at))),
         by: row.client,
         department: row.department,
