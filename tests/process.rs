@@ -4,7 +4,10 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::Once,
+    sync::{
+        Once,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -27,6 +30,9 @@ impl Machine {
         Self { address: String::from("127.0.0.1"), through: Vec::new(), release: None }
     }
 }
+
+// Below it stand the system's own and what a machine is known to run.
+const FIRST_PORT: u32 = 10_000;
 
 /// A running `xinheng up`, or one role of it.
 pub struct Suite {
@@ -67,9 +73,21 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on, and that no connection is given as its own: who starts a program again at its port finds it free. Ports
+/// that the system hands out would not do, since whoever calls a program that is down may be given its very port.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    let handed_out = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
+    let end: u32 = handed_out.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(end > FIRST_PORT, "the system hands out ports from {end} on");
+    loop {
+        // Two programs of tests at once begin at different ones.
+        let number = std::process::id() + TRIED.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(FIRST_PORT + number % (end - FIRST_PORT)).unwrap();
+        if TcpListener::bind(("0.0.0.0", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl Suite {
