@@ -45,6 +45,7 @@ pub async fn measure() -> anyhow::Result<()> {
         let mut ratios = Vec::new();
         for round in 0..ROUNDS {
             let ours = city.take_in(round).await?;
+            city.counted((round + 1) * ROWS).await?;
             let condition = format!("source_id LIKE '虚市监罚{round:02}-%'");
             let rows = Rows { table: "records", condition: &condition, count: ROWS.into() };
             let baseline = city.baseline(&rows).await?;
@@ -112,14 +113,14 @@ impl City {
     pub async fn counted(&self, records: u32) -> anyhow::Result<()> {
         let mut figures = FiguresClient::new(self.client()?);
         let whole = (i32::try_from(SUBJECTS)?, i32::try_from(records)?);
-        for _ in 0..600 {
+        for _ in 0..1_500 {
             let found = figures.get_figures(api::GetFiguresRequest::default()).await?.into_inner();
             if (found.subjects, found.records) == whole {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        anyhow::bail!("credit has not counted its {records} records in two minutes")
+        anyhow::bail!("credit has not counted its {records} records in five minutes")
     }
 
     /// What the database alone takes for rows of credit.

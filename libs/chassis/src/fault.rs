@@ -204,6 +204,20 @@ impl Fault {
         self
     }
 
+    /// The same for somebody else whom it befell too; of its cause the words.
+    pub(crate) fn again(&self) -> Self {
+        let Inner { kind, reason, text, metadata, violations, cause, relayed } = &*self.0;
+        Self(Box::new(Inner {
+            kind: *kind,
+            reason,
+            text: text.clone(),
+            metadata: metadata.clone(),
+            violations: violations.clone(),
+            cause: cause.as_ref().map(|cause| anyhow::anyhow!("{cause:#}")),
+            relayed: relayed.clone(),
+        }))
+    }
+
     /// The kind.
     pub fn kind(&self) -> Kind {
         self.0.kind

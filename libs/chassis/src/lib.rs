@@ -12,6 +12,7 @@ pub mod feed;
 pub mod figures;
 pub mod file;
 mod floods;
+pub mod gathered;
 pub mod health;
 pub mod ids;
 mod lanes;
@@ -34,5 +35,6 @@ mod wire;
 
 pub use call::{App, Context, call, mutate, mutate_prepared};
 pub use fault::{Answer, Fault};
+pub use gathered::Gathered;
 pub use storage::{Store, Tx};
 pub use tonic::async_trait;

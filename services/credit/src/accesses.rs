@@ -1,11 +1,8 @@
 //! The access log 查询日志: no look at what is not public without a purpose and a line in it.
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use chassis::{
-    Answer, Context, Fault, Store, Tx,
+    Answer, Context, Fault, Gathered, Store, Tx,
     clock::{from_micros, micros, wire},
     ids,
     page::Page,
@@ -15,10 +12,6 @@ use contract::credit::v1 as api;
 use identifiers::Uscc;
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 use serde::Serialize;
-use tokio::sync::{
-    OwnedMutexGuard,
-    oneshot::{self, error::TryRecvError},
-};
 
 use crate::{
     Credit, outcomes,
@@ -90,61 +83,29 @@ pub async fn ask(app: &Arc<Credit>, context: &Context, uscc: &str, purpose: &str
 
 /// Looks on their way into the log. Those that wait while others are written go down together, in one transaction. A line is written before
 /// its look is answered, and outlives the process; the answer does not wait until the disk has it too, some tenths of a second later.
-#[derive(Default)]
-pub struct Log {
-    waiting: Mutex<Vec<Waiting>>,
-    writing: Arc<tokio::sync::Mutex<()>>,
-}
+pub struct Log(Gathered<(Line, usage::Looked), ()>);
 
-struct Waiting {
-    line: Line,
-    counted: usage::Looked,
-    written: oneshot::Sender<bool>,
+const LINES_AT_ONCE: usize = 256;
+
+impl Default for Log {
+    fn default() -> Self {
+        Self(Gathered::new(1, LINES_AT_ONCE))
+    }
 }
 
 impl Log {
     async fn write(&self, store: &Store, line: Line, counted: usage::Looked) -> Answer<()> {
-        let (written, mut told) = oneshot::channel();
-        self.waiting().push(Waiting { line, counted, written });
-        let turn = self.writing.clone().lock_owned().await;
-        let written = match told.try_recv() {
-            // Who had the turn before took this one along.
-            Ok(written) => written,
-            Err(TryRecvError::Closed) => false,
-            Err(TryRecvError::Empty) => {
-                let together = std::mem::take(&mut *self.waiting());
-                // Apart from this call, which may be broken off while others wait for what it writes.
-                tokio::spawn(write_together(store.clone(), together, turn));
-                told.await.unwrap_or(false)
+        let store = store.clone();
+        let put = move |together: Vec<_>| {
+            let store = store.clone();
+            async move {
+                let (lines, counted): (Vec<_>, Vec<_>) = together.into_iter().unzip();
+                put(&store, &lines, &counted).await?;
+                Ok(vec![(); lines.len()])
             }
         };
-        if written {
-            Ok(())
-        } else {
-            Err(Fault::internal(anyhow::anyhow!("the access log can't be written")))
-        }
+        self.0.ask((line, counted), put).await
     }
-
-    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-async fn write_together(store: Store, together: Vec<Waiting>, turn: OwnedMutexGuard<()>) {
-    let (mut lines, mut counted, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
-    for one in together {
-        lines.push(one.line);
-        counted.push(one.counted);
-        waiting.push(one.written);
-    }
-    let outcome = put(&store, &lines, &counted).await;
-    if let Err(fault) = &outcome {
-        tracing::error!(%fault, "looks were not written down");
-    }
-    for one in waiting {
-        let _ = one.send(outcome.is_ok());
-    }
-    drop(turn);
 }
 
 async fn put(store: &Store, lines: &[Line], counted: &[usage::Looked]) -> Answer<()> {

@@ -63,6 +63,7 @@ pub struct Credit {
     catalogue: items::Catalogue,
     registered: subjects::Registered,
     looks: accesses::Log,
+    meetings: profiles::Meetings,
     // A workbook is judged whole in memory: so many at once.
     workbooks: tokio::sync::Semaphore,
     // An export holds a connection: so many at once.
@@ -459,6 +460,7 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
         catalogue: items::Catalogue::default(),
         registered: subjects::Registered::default(),
         looks: accesses::Log::default(),
+        meetings: profiles::Meetings::default(),
         workbooks: tokio::sync::Semaphore::new(2),
         exports: Arc::new(tokio::sync::Semaphore::new(exports::AT_ONCE)),
     });

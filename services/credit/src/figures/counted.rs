@@ -32,10 +32,13 @@ const HARDLY: Duration = Duration::from_millis(10);
 // How many a reader counts itself rather than wait.
 const FEW: u64 = 500;
 
-/// Follows until the process stops. Behind a great load it leaves the database to the others for twice as long as it held it.
+/// Follows until the process stops. Behind a great load it leaves the database to the others for as long as it held it, and for eight times as
+/// long while this process takes in more.
 pub async fn follow(app: Arc<Credit>, stopping: CancellationToken) {
     let mut many = if app.store.is_sqlite() { FEW } else { MANY };
+    let mut appends = app.store.appends();
     while !stopping.is_cancelled() {
+        appends.mark_unchanged();
         let begun = tokio::time::Instant::now();
         let pause = match step(&app.store, many).await {
             Ok(0) => TICK,
@@ -44,7 +47,7 @@ pub async fn follow(app: Arc<Credit>, stopping: CancellationToken) {
                 if app.store.is_sqlite() {
                     many = fitting(counted, took);
                 }
-                took * 2
+                took * if appends.has_changed().unwrap_or(false) { 8 } else { 1 }
             }
             Err(fault) => {
                 tracing::warn!(%fault, "what changed can't be counted now");

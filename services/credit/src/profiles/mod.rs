@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use chassis::{Answer, Context};
+use chassis::{Answer, Context, Gathered};
 use contract::credit::v1::{self as api, profile::Audience};
 use identifiers::Uscc;
 use jiff::{Timestamp, civil::Date};
@@ -17,7 +17,7 @@ use crate::{
     filings,
     items::{Item, Items},
     outcomes,
-    records::{self, Read, Shown, rules::may_see},
+    records::{self, Meeting, Read, Shown, rules::may_see},
     subjects::{self, Met},
 };
 
@@ -101,10 +101,34 @@ pub struct At {
     pub known_at: Option<Timestamp>,
 }
 
+/// Subjects on their way into profiles, with what is read of them. Those asked for while others are read are read together.
+pub struct Meetings(Gathered<Meeting, Option<(Met, Read)>>);
+
+// As many side by side as keep a small machine busy; so many together that a long one holds few up.
+const SIDE_BY_SIDE: usize = 2;
+const TOGETHER: usize = 16;
+
+impl Default for Meetings {
+    fn default() -> Self {
+        Self(Gathered::new(SIDE_BY_SIDE, TOGETHER))
+    }
+}
+
 // The subject of a code, with what a profile reads of it.
-async fn meet(app: &Credit, context: &Context, code: &Uscc, at: At) -> Answer<(Met, Read)> {
-    let as_of = at.as_of.unwrap_or(context.today());
-    let met = records::meet(app.store.read(), code.as_str(), as_of, at.known_at, RECORDS_MOST).await?;
+async fn meet(app: &Arc<Credit>, context: &Context, code: &Uscc, at: At) -> Answer<(Met, Read)> {
+    let day = at.as_of.unwrap_or(context.today());
+    let meeting = Meeting { uscc: code.as_str().to_owned(), day };
+    let met = if at.known_at.is_some() {
+        // Each such instant is a question of its own.
+        records::meet(app.store.read(), &[meeting], at.known_at, RECORDS_MOST).await?.pop().flatten()
+    } else {
+        let asked = app.clone();
+        let together = move |meetings: Vec<Meeting>| {
+            let app = asked.clone();
+            async move { records::meet(app.store.read(), &meetings, None, RECORDS_MOST).await }
+        };
+        app.meetings.0.ask(meeting, together).await?
+    };
     met.ok_or_else(|| subjects::unknown(code))
 }
 

@@ -36,7 +36,7 @@ use serde_json::json;
 pub use bulk::withdraw_untouched;
 pub use history::{get, known_at, list_subject_versions, list_versions, told};
 pub use marks::mark_as_asked;
-pub use rows::{Present, Read, Shown, Withdrawal, meet, page_key, shown, shown_of};
+pub use rows::{Meeting, Present, Read, Shown, Withdrawal, meet, page_key, shown, shown_of};
 pub use stream::stream;
 
 use crate::{

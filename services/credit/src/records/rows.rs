@@ -7,14 +7,14 @@ use std::{
 use chassis::{
     Answer, Context, Tx,
     clock::{from_micros, micros, wire},
-    storage::{Cells, corrupt, each_of, insert_rows, sql},
+    storage::{Cells, corrupt, each_of, insert_rows, sql, told_as},
 };
 use contract::credit::v1::{
     self as api,
     record::{Mark, Status},
 };
 use jiff::{Timestamp, civil::Date};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 
 use super::{content, publicity, rules};
 use crate::{items::Item, subjects::Met};
@@ -332,10 +332,7 @@ impl Reading<'_> {
         }
         if let Some(day) = self.standing_on {
             values.push(day.to_string().into());
-            let day = values.len();
-            text.push_str(&format!(
-                " AND occurred_on <= ${day} AND (valid_until = '' OR valid_until >= ${day})"
-            ));
+            text.push_str(&format!(" AND {}", standing_on(&format!("${}", values.len()))));
         }
         if let Some((day, record)) = self.after.split_once(' ') {
             values.extend([day.into(), record.into()]);
@@ -353,33 +350,93 @@ pub struct Read {
     ended: bool,
 }
 
-/// A subject with the first of its effective records that stand on a day, as known at an instant, in one statement.
+/// Whom to meet, and on which day its records must stand.
+pub struct Meeting {
+    /// By its code.
+    pub uscc: String,
+    /// The day.
+    pub day: Date,
+}
+
+/// Subjects with the first of their effective records that stand on a day, as known at an instant, all in one statement; none where there is
+/// no such subject.
 pub async fn meet(
     db: &impl ConnectionTrait,
-    uscc: &str,
-    standing_on: Date,
+    meetings: &[Meeting],
     known_at: Option<Timestamp>,
     limit: u64,
-) -> Answer<Option<(Met, Read)>> {
-    let reading = Reading { uscc, item: None, standing_on: Some(standing_on), known_at, after: "", limit };
-    let (text, values) = reading.statement();
-    let text = format!(
-        "SELECT {}, shown.* FROM subjects LEFT JOIN ({text}) AS shown ON TRUE WHERE subjects.uscc = $1 \
-         ORDER BY shown.occurred_on DESC, shown.record DESC",
-        Met::columns()
-    );
-    let found = db.query_all_raw(sql(db, &text, values)).await?;
-    let Some(first) = found.first() else { return Ok(None) };
-    let met = Met::of(first)?;
-    let mut rows = Vec::with_capacity(found.len());
-    for row in &found {
+) -> Answer<Vec<Option<(Met, Read)>>> {
+    let mut met: Vec<Option<(Met, Read)>> = meetings.iter().map(|_| None).collect();
+    for row in db.query_all_raw(meeting(db, meetings, known_at, limit)).await? {
+        let place =
+            usize::try_from(row.try_get::<i64>("", "place")?).map_err(|error| corrupt("place", error))?;
+        let met = met.get_mut(place).ok_or_else(|| corrupt("place", place))?;
+        let (_, read) = match met {
+            Some(met) => met,
+            None => met.insert((Met::of(&row)?, Read { rows: Vec::new(), ended: true })),
+        };
         // Of a subject without any there is one row, which holds none.
         if row.try_get::<Option<String>>("", "record")?.is_some() {
-            rows.push(Row::from_query_result(row, "")?);
+            read.rows.push(Row::from_query_result(&row, "")?);
         }
     }
-    let ended = (rows.len() as u64) < limit;
-    Ok(Some((met, Read { rows, ended })))
+    for (_, read) in met.iter_mut().flatten() {
+        read.rows.sort_unstable_by(|a, b| (&b.occurred_on, &b.record).cmp(&(&a.occurred_on, &a.record)));
+        read.ended = (read.rows.len() as u64) < limit;
+    }
+    Ok(met)
+}
+
+// For PostgreSQL the text is the same however many they are; SQLite, which plans quickly and knows no LATERAL, is asked for one after another.
+fn meeting(
+    db: &impl ConnectionTrait,
+    meetings: &[Meeting],
+    known_at: Option<Timestamp>,
+    limit: u64,
+) -> Statement {
+    let one = |place: &str, from: &str, uscc: &str, day: &str| {
+        let source = match known_at {
+            None => String::from("records"),
+            Some(at) => known_source(&format!("uscc = {uscc}"), at),
+        };
+        let lateral = if db.get_database_backend() == DbBackend::Postgres { "LATERAL" } else { "" };
+        format!(
+            "SELECT {place} AS place, {}, shown.* FROM {from} LEFT JOIN {lateral} (SELECT {READ} FROM {source} \
+             WHERE uscc = {uscc} AND status = 'EFFECTIVE' AND {} ORDER BY occurred_on DESC, record DESC LIMIT {limit}) \
+             AS shown ON TRUE",
+            Met::columns(),
+            standing_on(day),
+        )
+    };
+    if db.get_database_backend() == DbBackend::Postgres {
+        // Told so that the plan is kept: of an array's parameter PostgreSQL would plan anew each time, which takes as long as to answer. And one look
+        // into the index each, whatever it believes of a table that has just grown.
+        let told = told_as(DbBackend::Postgres, 1, &[("place", "BIGINT"), ("code", "TEXT"), ("day", "TEXT")]);
+        let from = format!(
+            "{told} CROSS JOIN LATERAL (SELECT * FROM subjects WHERE uscc = told.code LIMIT 1) AS subjects"
+        );
+        let text = one("told.place", &from, "subjects.uscc", "told.day");
+        let row = |(place, meeting): (usize, &Meeting)| {
+            let Meeting { uscc, day } = meeting;
+            serde_json::json!({ "place": place, "code": uscc, "day": day.to_string() })
+        };
+        let rows: serde_json::Value = meetings.iter().enumerate().map(row).collect();
+        return sql(db, &text, [rows.to_string().into()]);
+    }
+    let statement = |place: usize| {
+        let (code, day) = (format!("${}", 2 * place + 1), format!("${}", 2 * place + 2));
+        let text = one(&place.to_string(), "subjects", &code, &day);
+        format!("{text} WHERE subjects.uscc = {code}")
+    };
+    let texts: Vec<String> = (0..meetings.len()).map(statement).collect();
+    let values =
+        meetings.iter().flat_map(|meeting| [meeting.uscc.as_str().into(), meeting.day.to_string().into()]);
+    sql(db, &texts.join(" UNION ALL "), values)
+}
+
+// What stands on a day.
+fn standing_on(day: &str) -> String {
+    format!("occurred_on <= {day} AND (valid_until = '' OR valid_until >= {day})")
 }
 
 impl Shown<'_> {

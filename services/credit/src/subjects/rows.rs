@@ -221,11 +221,11 @@ pub struct Met {
 }
 
 impl Met {
-    /// The columns of it, of a query from `subjects` whose parameter `$1` is the code: a trip to the database costs more than what it fetches.
+    /// The columns of it, of a query from `subjects`: a trip to the database costs more than what it fetches.
     pub fn columns() -> String {
         let own: String = COLUMNS.iter().map(|name| format!("subjects.{name} AS met_{name}, ")).collect();
         format!(
-            "{own}({EDITION}) AS met_edition, EXISTS (SELECT 1 FROM authorizations WHERE uscc = $1) AS met_grants"
+            "{own}({EDITION}) AS met_edition, EXISTS (SELECT 1 FROM authorizations WHERE uscc = subjects.uscc) AS met_grants"
         )
     }
 

@@ -118,3 +118,56 @@ async fn every_look_is_written_down_and_the_subject_reads_it() {
     let refused = world.profiles(&who).get_profile(personal).await.unwrap_err();
     assert_eq!(chassis::trial::reason(&refused), "PERSONAL_IDENTITY_NUMBER");
 }
+
+#[tokio::test]
+async fn many_at_once_are_answered_as_each_alone() {
+    let world = World::open(MORNING).await;
+    world.register(1..31).await;
+    let who = world.department("transport");
+    let mut records = Vec::new();
+    // From none to six each, spread over the days that are asked for.
+    for serial in 1..31 {
+        for number in 0..serial % 7 {
+            let occurred_on = format!("2026-01-{:02}", 1 + (serial * 5 + number * 11) % 31);
+            records
+                .push(api::RecordInput { occurred_on, ..penalty(serial, &format!("P-{serial}-{number}")) });
+        }
+    }
+    world.submit(&who, records).await;
+    // The last few are registered nowhere, and some are asked for in both ways.
+    let questions: Vec<api::GetProfileRequest> = (1..35)
+        .flat_map(|serial| ["", "2026-01-15", "2025-12-31"].map(|as_of| (serial, as_of)))
+        .map(|(serial, as_of)| api::GetProfileRequest { as_of: as_of.to_owned(), ..ask(serial) })
+        .collect();
+    let answer = async |question: &api::GetProfileRequest| {
+        let answer = world.profiles(&who).get_profile(question.clone()).await;
+        answer.map(tonic::Response::into_inner).map_err(|status| (status.code(), status.message().to_owned()))
+    };
+    let mut alone = Vec::new();
+    for question in &questions {
+        alone.push(answer(question).await);
+    }
+    assert_eq!(alone.iter().filter(|answer| answer.is_err()).count(), 4 * 3);
+    let records = |as_of| {
+        let of = |(question, answer): (&api::GetProfileRequest, &Result<api::Profile, _>)| {
+            answer
+                .as_ref()
+                .map_or(0, |profile| if question.as_of == as_of { profile.records.len() } else { 0 })
+        };
+        questions.iter().zip(&alone).map(of).sum::<usize>()
+    };
+    let known = (1..31).map(|serial| serial % 7).sum::<u32>() as usize;
+    assert_eq!((records(""), records("2025-12-31")), (known, 0));
+    assert!((1..known).contains(&records("2026-01-15")));
+    let together = futures::future::join_all(questions.iter().map(answer)).await;
+    for ((question, together), alone) in questions.iter().zip(together).zip(alone) {
+        assert_eq!(together, alone, "{question:?}");
+    }
+    // Each look once, alone and together, whoever was written down with it.
+    for serial in [1, 6, 30] {
+        let request = api::ListAccessesRequest { uscc: code(serial), page_size: 100, ..Default::default() };
+        let own = world.enterprise(&code(serial));
+        let looks = world.accesses(&own).list_accesses(request).await.unwrap().into_inner().accesses;
+        assert_eq!(looks.len(), 2 * 3);
+    }
+}

@@ -199,17 +199,20 @@ impl Index {
 
     /// The first listing of each subject, or [`NONE`]. All at once: while one is waited for in memory, the next are on their way.
     pub fn firsts(&self, codes: impl IntoIterator<Item = Option<Uscc>>) -> Vec<First> {
-        codes.into_iter().map(|code| First(code.map_or(NONE, |code| self.first(&code)))).collect()
-    }
-
-    #[inline]
-    fn first(&self, code: &Uscc) -> u32 {
-        let code = pack(code);
-        let hash = self.hasher.hash_one(code);
-        if !self.sieve.lets_through(hash) {
-            return NONE;
-        }
-        self.firsts.find(hash, |&at| self.entries[at as usize].code == code).copied().unwrap_or(NONE)
+        let on_its_way = |code| {
+            let code = pack(&code);
+            let hash = self.hasher.hash_one(code);
+            self.sieve.fetch(hash);
+            (hash, code)
+        };
+        let codes: Vec<Option<(u64, Packed)>> = codes.into_iter().map(|code| code.map(on_its_way)).collect();
+        let first = |(hash, code)| {
+            if !self.sieve.lets_through(hash) {
+                return NONE;
+            }
+            self.firsts.find(hash, |&at| self.entries[at as usize].code == code).copied().unwrap_or(NONE)
+        };
+        codes.into_iter().map(|code| First(code.map_or(NONE, first))).collect()
     }
 
     /// The listings of a subject that count on a day; none where there are none.

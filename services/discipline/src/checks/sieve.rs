@@ -1,6 +1,8 @@
 //! A sieve before a table: two bits of one word for each hash, so that most hashes that were never let through are held back by a single
 //! look at memory that is near, where the table would be far. Pure.
 
+use prefetch_index::prefetch_index;
+
 /// Bits to a hash: with sixteen, some two of a hundred strangers pass.
 const BITS: usize = 16;
 const WORD: usize = u64::BITS as usize;
@@ -36,6 +38,12 @@ impl Sieve {
         let (word, bits) = self.place(hash);
         self.words[word] |= bits;
         self.taken += 1;
+    }
+
+    /// Has the memory fetched that the hash will be judged by.
+    #[inline]
+    pub fn fetch(&self, hash: u64) {
+        prefetch_index(&self.words, self.place(hash).0);
     }
 
     /// Whether the hash may have been told of; where not, it surely was not.
