@@ -99,6 +99,11 @@ impl City {
         Ok(Upstream::remote(&self.credit.base)?.with_identity(Arc::new(identity)))
     }
 
+    /// The database of credit, where there is a cluster.
+    pub fn database(&self) -> String {
+        self.url.replace("{service}", "credit")
+    }
+
     /// Registers subjects.
     pub async fn register(&self) -> anyhow::Result<()> {
         register(&self.client()?).await
@@ -129,7 +134,7 @@ impl City {
             let from = self.folder.join("credit/credit.sqlite");
             return baseline::insert(&from, &self.folder.join("baseline.sqlite"), rows).await;
         }
-        baseline::copy(&self.url.replace("{service}", "credit"), rows).await
+        baseline::copy(&self.database(), rows).await
     }
 }
 

@@ -6,6 +6,7 @@
 //! register, `scoring [subjects]` the evaluation of fact sheets against DuckDB, `currency` how soon a record's grade is seen,
 //! `runs [--subjects N]` a run over a population, `draws [subjects]` a draw of a million, `checks` checks over a million listings,
 //! `figures [subjects]` the figure calls over a population of a million, `sizes` what things take on PostgreSQL's disk,
+//! `partitions [records]` what hash partitions would change there,
 //! `gateway` the door against Envoy, a handler by hand and the service itself, and beside slow clients.
 mod baseline;
 mod checks;
@@ -17,6 +18,7 @@ mod gateway;
 mod import;
 mod intake;
 mod names;
+mod partitions;
 mod profiles;
 mod runs;
 mod scoring;
@@ -61,6 +63,10 @@ fn main() -> anyhow::Result<()> {
         ["figures", rest @ ..] => {
             let subjects = rest.first().map_or(Ok(1_000_000), |count| count.parse())?;
             runtime.block_on(figures::measure(subjects))
+        }
+        ["partitions", rest @ ..] => {
+            let records = rest.first().map_or(Ok(5_000_000), |count| count.parse())?;
+            runtime.block_on(partitions::measure(records))
         }
         ["sizes"] => runtime.block_on(sizes::measure()),
         ["draws", rest @ ..] => runtime.block_on(draws::measure(rest.first().copied())),
