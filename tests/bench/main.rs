@@ -65,7 +65,7 @@ fn main() -> anyhow::Result<()> {
             runtime.block_on(figures::measure(subjects))
         }
         ["partitions", rest @ ..] => {
-            let records = rest.first().map_or(Ok(5_000_000), |count| count.parse())?;
+            let records = rest.first().map_or(Ok(1_000_000), |count| count.parse())?;
             runtime.block_on(partitions::measure(records))
         }
         ["sizes"] => runtime.block_on(sizes::measure()),
