@@ -32,15 +32,25 @@ fn fresh() -> i64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
+// Those that add several rows begin their texts with their own name: what is cut off is done to its end all the same, which may be when others
+// are cut off already.
+const SWIFT: &str = "statements that do not wait for the disk";
+const MIXED: &str = "statements and copies";
+const COPIES: &str = "copies";
+
+fn long(begin: &str) -> String {
+    format!("{begin}{}", "x".repeat(2_000))
+}
+
 // What is cut off, and how many rows it adds where it is not.
 type Kind = (&'static str, i64, fn(&Store) -> BoxFuture<'_, Answer<()>>);
 
 const KINDS: [Kind; 7] = [
     ("a query", 0, |store| query(store).boxed()),
-    ("statements that do not wait for the disk", 2, |store| swift(store).boxed()),
+    (SWIFT, 2, |store| swift(store).boxed()),
     ("a transaction", 1, |store| transaction(store).boxed()),
-    ("statements and copies", 301, |store| mixed(store).boxed()),
-    ("copies", 300, |store| copies(store).boxed()),
+    (MIXED, 301, |store| mixed(store).boxed()),
+    (COPIES, 300, |store| copies(store).boxed()),
     ("a view", 0, |store| view(store).boxed()),
     ("a scan", 0, |store| scan(store).boxed()),
 ];
@@ -51,7 +61,8 @@ async fn query(store: &Store) -> Answer<()> {
 }
 
 async fn swift(store: &Store) -> Answer<()> {
-    let [first, second] = ["$1", "$2"].map(|id| format!("INSERT INTO things (id, text) VALUES ({id}, '')"));
+    let [first, second] =
+        ["$1", "$2"].map(|id| format!("INSERT INTO things (id, text) VALUES ({id}, '{SWIFT}')"));
     store.write_swiftly([&first, &second], vec![fresh().into(), fresh().into()]).await
 }
 
@@ -63,9 +74,10 @@ async fn transaction(store: &Store) -> Answer<()> {
 
 async fn mixed(store: &Store) -> Answer<()> {
     let tx = store.begin().await?;
-    tx.execute_raw(sql(&tx, "INSERT INTO things (id, text) VALUES ($1, '')", [fresh().into()])).await?;
+    let one = sql(&tx, "INSERT INTO things (id, text) VALUES ($1, $2)", [fresh().into(), MIXED.into()]);
+    tx.execute_raw(one).await?;
     // More than one message to the database.
-    let rows = (0..300).map(|_| vec![fresh().into(), "x".repeat(2_000).into()]);
+    let rows = (0..300).map(|_| vec![fresh().into(), long(MIXED).into()]);
     tx.add("things", &["id", "text"], rows.collect()).await?;
     tx.commit().await
 }
@@ -73,7 +85,7 @@ async fn mixed(store: &Store) -> Answer<()> {
 async fn copies(store: &Store) -> Answer<()> {
     use chassis::storage::Cells as _;
     let mut bulk = store.bulk().await?.expect("PostgreSQL");
-    let text = "x".repeat(2_000);
+    let text = long(COPIES);
     let new = bulk
         .copy("things", &["id", "text"], 0..300, |_, row| {
             row.bigint(fresh());
@@ -138,10 +150,10 @@ async fn is_sound(store: &Store, after: &str) {
 
 async fn survives(store: Store) {
     // SQLite has nothing to copy with.
-    for (name, rows, work) in KINDS.into_iter().filter(|(name, ..)| *name != "copies" || !store.is_sqlite()) {
-        let before = number(&store, "SELECT COUNT(*) FROM things").await;
-        let (mut cuts, mut sound) = (0, 0);
-        for waits in 0..200 {
+    for (name, rows, work) in KINDS.into_iter().filter(|(name, ..)| *name != COPIES || !store.is_sqlite()) {
+        let added = format!("SELECT COUNT(*) FROM things WHERE text LIKE '{name}%'");
+        let (mut cuts, mut waits) = (0, 0);
+        for turn in 0..200 {
             let mut ended = 0;
             for _ in 0..4 {
                 match cut(work(&store), waits).await {
@@ -153,15 +165,15 @@ async fn survives(store: Store) {
                 }
             }
             is_sound(&store, &format!("{name} was cut off at wait {waits}")).await;
-            sound += 8;
-            let added = number(&store, "SELECT COUNT(*) FROM things").await - before - sound;
-            assert_eq!(added % rows.max(1), 0, "{name} is there by halves");
-            if ended == 4 {
+            assert_eq!(number(&store, &added).await % rows.max(1), 0, "{name} is there by halves");
+            if ended < 4 {
+                waits += 1;
+            } else if cuts > 0 {
                 break;
             }
-            assert!(waits < 199, "{name} does not end");
+            // On busy processors an answer may be there before it was waited for: such a turn shows nothing, and is had again.
+            assert!(turn < 199, "{name} does not end, or was never cut off: {cuts} cuts, {waits} waits");
         }
-        assert!(cuts > 0, "{name} was never cut off");
     }
     fails_whole(&store).await;
     scanned(&store).await;
@@ -238,6 +250,7 @@ async fn what_takes_too_long_is_ended_and_a_database_that_is_gone_is_tried_again
     let store = Store::open::<Tables>(place).await.unwrap();
     for (name, expected) in [
         ("statement_timeout", "5min"),
+        ("jit", "off"),
         ("lock_timeout", "1min"),
         ("idle_in_transaction_session_timeout", "5min"),
     ] {
