@@ -35,12 +35,15 @@ RUN cargo chef cook --release --locked --package xinheng --target "$(k8s/image/t
 COPY . .
 RUN target="$(k8s/image/target.sh "${TARGETARCH}")" \
     && cargo build --release --locked --package xinheng --target "${target}" \
-    && k8s/image/root.sh "target/${target}/release/xinheng" /image
+    && k8s/image/root.sh "target/${target}/release/xinheng" /image \
+    && mkdir /data \
+    && mv /image/var/lib/xinheng /data/
 
 # No shell, no package manager: the binary, the libraries that it names, the authorities that it trusts, one user.
 FROM scratch
 COPY --from=build --chown=0:0 /image /
-COPY --from=build --chown=65532:65532 /image/var/lib/xinheng /var/lib/xinheng
+# A folder that is there already keeps its owner, so this one must not come with the others.
+COPY --from=build --chown=65532:65532 /data /var/lib
 USER 65532:65532
 ENV XINHENG_DATA_DIR=/var/lib/xinheng \
     XINHENG_LISTEN=0.0.0.0:8080 \
