@@ -1,4 +1,5 @@
 //! Storage on sea-orm: SQLite files by default, PostgreSQL by a URL, the same statements on both.
+mod filters;
 mod fold;
 mod hand;
 mod migration;
@@ -23,15 +24,16 @@ use sea_orm_migration::MigratorTrait;
 use tokio::sync::watch;
 
 use self::hand::Hand;
-pub(crate) use self::{
-    hand::{Held, Lent, told},
-    pool::create_database,
-};
 pub use self::{
+    filters::Filters,
     migration::migrations,
     reader::Reader,
     scan::Line,
     transaction::{Connection, Mark, Tx},
+};
+pub(crate) use self::{
+    hand::{Held, Lent, told},
+    pool::create_database,
 };
 use crate::{
     fault::{Answer, Fault},

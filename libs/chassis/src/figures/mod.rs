@@ -15,7 +15,7 @@ pub use self::{
 };
 use crate::{
     fault::Answer,
-    storage::{Store, Tx, insert_rows, sql},
+    storage::{Filters, Store, Tx, insert_rows, sql},
 };
 
 /// What a count is of, beside its figure; what is not needed is empty.
@@ -85,13 +85,19 @@ pub async fn sum(
     from: Date,
     to: Date,
 ) -> Answer<Vec<Counted>> {
-    let mut values: Vec<Value> = vec![figure.into(), first.into()];
+    let mut values: Vec<Value> = vec![figure.into()];
+    let of_first = if first.is_empty() {
+        ""
+    } else {
+        values.push(first.into());
+        "AND k1 = $2"
+    };
     let mut parts = Vec::new();
     for (grain, first, last) in spans::cover(from, to) {
         values.extend([grain.name().into(), first.into(), last.into()]);
         let at = values.len();
         parts.push(format!(
-            "SELECT k1, k2, k3, k4, counted FROM figures WHERE figure = $1 AND ($2 = '' OR k1 = $2) \
+            "SELECT k1, k2, k3, k4, counted FROM figures WHERE figure = $1 {of_first} \
              AND grain = ${} AND span BETWEEN ${} AND ${at}",
             at - 2,
             at - 1
@@ -116,11 +122,12 @@ pub async fn series(
     (from, to): (Date, Date),
     grain: Grain,
 ) -> Answer<Vec<Counted>> {
-    let text = "SELECT span, k1, k2, k3, k4, counted FROM figures WHERE figure = $1 AND ($2 = '' OR k1 = $2) \
-                AND grain = $3 AND span BETWEEN $4 AND $5 AND counted <> 0";
-    let values: [Value; 5] =
-        [figure.into(), first.into(), grain.name().into(), grain.span(from).into(), grain.span(to).into()];
-    ordered(Counted::find_by_statement(sql(db, text, values)).all(db).await?)
+    let statement = Filters::new()
+        .and("figure = $1 AND grain = $2 AND counted <> 0", [figure.into(), grain.name().into()])
+        .and("span BETWEEN $1 AND $2", [grain.span(from).into(), grain.span(to).into()])
+        .given("k1 = $1", first)
+        .sql(db, "SELECT span, k1, k2, k3, k4, counted FROM figures", "");
+    ordered(Counted::find_by_statement(statement).all(db).await?)
 }
 
 // The databases' own collations differ.
