@@ -8,7 +8,7 @@ use chassis::{
     figures::{self, Tally},
     ids,
     page::Page,
-    storage::{insert_rows, sql},
+    storage::{Filters, insert_rows, sql},
 };
 use contract::discipline::v1::{self as api, ErrorReason, application::Outcome};
 use jiff::civil::Date;
@@ -260,23 +260,22 @@ pub async fn list(
 ) -> Answer<api::ListApplicationsResponse> {
     let purpose = context.purpose(&request.purpose)?;
     let page = Page::of(request.page_size, &request.page_token)?;
-    let to_lift = if request.to_lift { TO_LIFT } else { "$1 = $1" };
-    let text = format!(
-        "SELECT {COLUMNS} FROM applications a JOIN listings l ON l.case_id = a.listing WHERE {to_lift} \
-         AND ($2 = '' OR a.listing = $2) AND ($3 = '' OR a.application_id < $3) AND ($4 = '' OR a.uscc = $4) \
-         AND ($5 = '' OR a.department = $5) ORDER BY a.application_id DESC LIMIT {}",
-        page.fetch()
-    );
     // An enterprise's own client sees what was applied on it.
-    let values = [
-        context.today().to_string().into(),
-        request.listing.into(),
-        page.after.as_str().into(),
-        context.caller.enterprise().into(),
-        request.department.into(),
-    ];
+    let mut of = Filters::new()
+        .given("a.uscc = $1", context.caller.enterprise())
+        .given("a.listing = $1", &request.listing)
+        .given("a.department = $1", &request.department)
+        .given("a.application_id < $1", &page.after);
+    if request.to_lift {
+        of = of.and(TO_LIFT, [context.today().to_string().into()]);
+    }
     let db = app.store.read();
-    let mut rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
+    let statement = of.sql(
+        db,
+        &format!("SELECT {COLUMNS} FROM applications a JOIN listings l ON l.case_id = a.listing"),
+        &format!("ORDER BY a.application_id DESC LIMIT {}", page.fetch()),
+    );
+    let mut rows = Row::find_by_statement(statement).all(db).await?;
     let next_page_token = page.cut(&mut rows, |row| row.application_id.clone());
     let subjects: std::collections::BTreeSet<&str> = rows.iter().map(|row| row.uscc.as_str()).collect();
     looks::record(app, context, purpose, &subjects.into_iter().collect::<Vec<_>>()).await?;

@@ -5,7 +5,7 @@ use calendar::Calendar;
 use chassis::{
     Answer, Context, Fault,
     page::{self, Page},
-    storage::sql,
+    storage::Filters,
 };
 use contract::discipline::v1::{
     self as api, ErrorReason,
@@ -48,21 +48,22 @@ pub async fn list(
         on => on.parse().map_err(Fault::internal)?,
     };
     let late_on = if request.overdue { as_of.to_string() } else { String::new() };
+    let mut of = Filters::new().given("department = $1", department).given("due_on < $1", &late_on);
     let mut after = page.after.splitn(3, '|');
-    let after = match (after.next(), after.next(), after.next()) {
-        (Some(department), Some(due_on), Some(id)) => [department, due_on, id],
-        _ if page.after.is_empty() => [""; 3],
+    of = match (after.next(), after.next(), after.next()) {
+        (Some(department), Some(due_on), Some(id)) => {
+            of.and("(department, due_on, id) > ($1, $2, $3)", [department.into(), due_on.into(), id.into()])
+        }
+        _ if page.after.is_empty() => of,
         _ => return Err(page::strange_token()),
     };
-    let text = format!(
-        "SELECT department, due_on, task, id, uscc, list_id, basis FROM ({OPEN}) open \
-         WHERE ($1 = '' OR department = $1) AND ($2 = '' OR due_on < $2) AND (department, due_on, id) > ($3, $4, $5) \
-         ORDER BY department, due_on, id LIMIT {}",
-        page.fetch()
+    let db = app.store.read();
+    let statement = of.sql(
+        db,
+        &format!("SELECT department, due_on, task, id, uscc, list_id, basis FROM ({OPEN}) open"),
+        &format!("ORDER BY department, due_on, id LIMIT {}", page.fetch()),
     );
-    let [of, due_on, id] = after;
-    let values = [department.into(), late_on.into(), of.into(), due_on.into(), id.into()];
-    let mut rows = Row::find_by_statement(sql(app.store.read(), &text, values)).all(app.store.read()).await?;
+    let mut rows = Row::find_by_statement(statement).all(db).await?;
     let next_page_token = page.cut(&mut rows, |row| format!("{}|{}|{}", row.department, row.due_on, row.id));
     let mut subjects: Vec<&str> = rows.iter().map(|row| row.uscc.as_str()).collect();
     subjects.sort_unstable();

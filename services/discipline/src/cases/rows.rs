@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use chassis::{
     Answer, Fault, Tx,
     clock::{from_micros, micros, wire},
-    storage::{corrupt, insert_rows, placeholders, sql},
+    storage::{Filters, corrupt, insert_rows, placeholders, sql},
 };
 use contract::discipline::v1 as api;
 use jiff::Timestamp;
@@ -99,12 +99,13 @@ pub struct Filter<'a> {
 
 /// Cases, the latest first.
 pub async fn list(db: &impl ConnectionTrait, filter: Filter<'_>, limit: u64) -> Answer<Vec<Stored>> {
-    let text = format!(
-        "SELECT {COLUMNS} FROM cases WHERE ($1 = '' OR uscc = $1) AND ($2 = '' OR list_id = $2) \
-         AND ($3 = 0 OR state = $3) AND ($4 = '' OR case_id < $4) ORDER BY case_id DESC LIMIT {limit}"
-    );
-    let values = [filter.uscc.into(), filter.list.into(), filter.state.into(), filter.before.into()];
-    let rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
+    let statement = Filters::new()
+        .given("uscc = $1", filter.uscc)
+        .given("list_id = $1", filter.list)
+        .nonzero("state = $1", filter.state)
+        .given("case_id < $1", filter.before)
+        .sql(db, &format!("SELECT {COLUMNS} FROM cases"), &format!("ORDER BY case_id DESC LIMIT {limit}"));
+    let rows = Row::find_by_statement(statement).all(db).await?;
     with_steps(db, rows).await
 }
 

@@ -11,7 +11,7 @@ use chassis::{
     decisions::{self, Decision},
     figures::Tally,
     page::{self, Page},
-    storage::sql,
+    storage::Filters,
 };
 use contract::discipline::v1::{
     self as api, ListingMark as Mark, change::Kind as Changed, listing::State, listing_event::Kind, paper,
@@ -65,23 +65,20 @@ pub async fn list_public(
         Ok((code, _)) => (code.to_string(), String::new()),
         Err(_) => (String::new(), pattern(&request.q)),
     };
-    let text = format!(
-        "SELECT {COLUMNS} FROM listings WHERE {ACTIVE} AND ($2 = '' OR list_id = $2) AND ($3 = '' OR uscc = $3) \
-         AND ($4 = '' OR LOWER(name) LIKE $4 ESCAPE '!') AND (from_on < $5 OR (from_on = $5 AND case_id < $6)) \
-         ORDER BY from_on DESC, case_id DESC LIMIT {}",
-        page.fetch()
-    );
     let today = context.today();
-    let values = [
-        today.to_string().into(),
-        request.list.into(),
-        code.into(),
-        part.into(),
-        before_on.into(),
-        before_id.into(),
-    ];
     let db = app.store.read();
-    let mut rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
+    let statement = Filters::new()
+        .and(ACTIVE, [today.to_string().into()])
+        .given("list_id = $1", &request.list)
+        .given("uscc = $1", &code)
+        .given("LOWER(name) LIKE $1 ESCAPE '!'", &part)
+        .and("(from_on, case_id) < ($1, $2)", [before_on.into(), before_id.into()])
+        .sql(
+            db,
+            &format!("SELECT {COLUMNS} FROM listings"),
+            &format!("ORDER BY from_on DESC, case_id DESC LIMIT {}", page.fetch()),
+        );
+    let mut rows = Row::find_by_statement(statement).all(db).await?;
     let next_page_token = page.cut(&mut rows, page_key);
     let listings = rows.into_iter().map(|row| row.on(today)).collect();
     Ok(api::ListPublicListingsResponse { listings, next_page_token })

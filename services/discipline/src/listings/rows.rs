@@ -2,7 +2,7 @@
 use chassis::{
     Answer, Context, Fault, Tx,
     clock::{from_micros, micros, wire},
-    storage::{insert_rows, sql},
+    storage::{Filters, insert_rows, sql},
 };
 use contract::discipline::v1::{
     self as api, ListingMark as Mark, listing::State, listing_event::Kind, paper,
@@ -216,24 +216,28 @@ pub struct Filter<'a> {
 
 /// Listings, the latest first.
 pub async fn list(db: &impl ConnectionTrait, filter: &Filter<'_>, limit: u64) -> Answer<Vec<Row>> {
-    let state = match filter.state {
-        State::Unspecified => "$3 = $3",
-        State::Active => "state IN (1, 2) AND (until_on = '' OR until_on >= $3)",
-        State::UnderObjection => {
-            "state IN (1, 2) AND (until_on = '' OR until_on >= $3) AND marks LIKE '%UNDER_OBJECTION%'"
-        }
-        State::Repaired => "state = 3 AND $3 = $3",
-        State::Revoked => "state = 4 AND $3 = $3",
-        State::Expired => "(state = 5 OR (state IN (1, 2) AND until_on <> '' AND until_on < $3))",
-    };
-    let text = format!(
-        "SELECT {COLUMNS} FROM listings WHERE ($1 = '' OR uscc = $1) AND ($2 = '' OR list_id = $2) AND {state} \
-         AND (from_on < $4 OR (from_on = $4 AND case_id < $5)) ORDER BY from_on DESC, case_id DESC LIMIT {limit}"
-    );
     let (on, id) = filter.before;
-    let today = filter.today.to_string();
-    let values = [filter.uscc.into(), filter.list.into(), today.into(), on.into(), id.into()];
-    Ok(Row::find_by_statement(sql(db, &text, values)).all(db).await?)
+    let today = || [Value::from(filter.today.to_string())];
+    let of = Filters::new().given("uscc = $1", filter.uscc).given("list_id = $1", filter.list);
+    let of = match filter.state {
+        State::Unspecified => of,
+        State::Active => of.and("state IN (1, 2) AND (until_on = '' OR until_on >= $1)", today()),
+        State::UnderObjection => of.and(
+            "state IN (1, 2) AND (until_on = '' OR until_on >= $1) AND marks LIKE '%UNDER_OBJECTION%'",
+            today(),
+        ),
+        State::Repaired => of.and("state = 3", []),
+        State::Revoked => of.and("state = 4", []),
+        State::Expired => {
+            of.and("state = 5 OR (state IN (1, 2) AND until_on <> '' AND until_on < $1)", today())
+        }
+    };
+    let statement = of.and("(from_on, case_id) < ($1, $2)", [on.into(), id.into()]).sql(
+        db,
+        &format!("SELECT {COLUMNS} FROM listings"),
+        &format!("ORDER BY from_on DESC, case_id DESC LIMIT {limit}"),
+    );
+    Ok(Row::find_by_statement(statement).all(db).await?)
 }
 
 /// Some of those whose last day is before a day and that do not say yet that they have ended.

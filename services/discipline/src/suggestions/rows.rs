@@ -5,7 +5,7 @@ use chassis::{
     Answer, Fault, Tx,
     clock::{from_micros, micros, wire},
     page::Page,
-    storage::{corrupt, insert_rows, sql},
+    storage::{Filters, corrupt, insert_rows, placeholders, sql},
 };
 use contract::{
     credit::v1::Record,
@@ -277,21 +277,17 @@ pub async fn list(
     filter: Filter<'_>,
     page: &Page,
 ) -> Answer<Vec<api::Suggestion>> {
-    let mut values: Vec<Value> =
-        vec![filter.uscc.into(), filter.list.into(), filter.state.into(), page.after.as_str().into()];
-    let among = match filter.among {
-        None => String::new(),
-        Some(lists) => {
-            let places = chassis::storage::placeholders(5, lists.len());
-            values.extend(lists.into_iter().map(Value::from));
-            format!("AND list_id IN ({places})")
-        }
-    };
-    let text = format!(
-        "SELECT {COLUMNS} FROM suggestions WHERE ($1 = '' OR uscc = $1) AND ($2 = '' OR list_id = $2) \
-         AND ($3 = '' OR state = $3) AND ($4 = '' OR suggestion_id < $4) {among} ORDER BY suggestion_id DESC LIMIT {}",
-        page.fetch()
-    );
-    let rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
+    let mut of = Filters::new()
+        .given("uscc = $1", filter.uscc)
+        .given("list_id = $1", filter.list)
+        .given("state = $1", filter.state)
+        .given("suggestion_id < $1", &page.after);
+    if let Some(lists) = filter.among {
+        let places = placeholders(1, lists.len());
+        of = of.and(&format!("list_id IN ({places})"), lists.into_iter().map(Value::from));
+    }
+    let order = format!("ORDER BY suggestion_id DESC LIMIT {}", page.fetch());
+    let statement = of.sql(db, &format!("SELECT {COLUMNS} FROM suggestions"), &order);
+    let rows = Row::find_by_statement(statement).all(db).await?;
     rows.into_iter().map(api::Suggestion::try_from).collect()
 }
