@@ -6,7 +6,7 @@ use chassis::{
     clock::{from_micros, micros, wire},
     ids,
     page::Page,
-    storage::{sql, told_as},
+    storage::{Filters, sql, told_as},
 };
 use contract::credit::v1 as api;
 use identifiers::Uscc;
@@ -217,14 +217,14 @@ pub async fn list(
 ) -> Answer<api::ListAccessesResponse> {
     let page = Page::of(request.page_size, &request.page_token)?;
     let asked = ask(app, context, &request.uscc, &request.purpose).await?;
-    let text = format!(
-        "SELECT {} FROM accesses WHERE uscc = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT {}",
-        COLUMNS.join(", "),
-        page.fetch()
+    let db = app.store.read();
+    let of = Filters::new().and("uscc = $1", [asked.subject.uscc.as_str().into()]);
+    let statement = of.given("id < $1", &page.after).sql(
+        db,
+        &format!("SELECT {} FROM accesses", COLUMNS.join(", ")),
+        &format!("ORDER BY id DESC LIMIT {}", page.fetch()),
     );
-    let values = [asked.subject.uscc.as_str().into(), page.after.as_str().into()];
-    let mut rows =
-        Line::find_by_statement(sql(app.store.read(), &text, values)).all(app.store.read()).await?;
+    let mut rows = Line::find_by_statement(statement).all(db).await?;
     log(app, context, &asked, "accesses").await?;
     let next_page_token = page.cut(&mut rows, |row| row.id.clone());
     let access = |row: Line| api::Access {

@@ -5,7 +5,7 @@ use chassis::{
     Answer, Tx,
     clock::{from_micros, micros, wire},
     page::Page,
-    storage::{among, insert_rows, sql},
+    storage::{Filters, among, insert_rows, sql},
 };
 use contract::credit::v1::{self as api, authorization::State};
 use jiff::{Timestamp, civil::Date};
@@ -170,32 +170,24 @@ pub async fn list(
     page: &Page,
     today: Date,
 ) -> Answer<Vec<api::Authorization>> {
-    let state = match filter.state {
-        State::Unspecified => "",
-        State::Pending => "AND revoked_at IS NULL AND valid_from > $6",
-        State::InForce => "AND revoked_at IS NULL AND valid_from <= $6 AND valid_until >= $6",
-        State::Expired => "AND revoked_at IS NULL AND valid_until < $6",
-        State::Revoked => "AND revoked_at IS NOT NULL",
-    };
-    // The day is named whether the state asks for it or not, so that the statement always has it.
-    let text = format!(
-        "{} WHERE ($1 = '' OR uscc = $1) AND ($2 = '' OR department = $2) AND ($3 = '' OR items LIKE $3) \
-         AND ($4 = '' OR department = $4 OR recorded_for = $4) AND ($5 = '' OR authorization_id < $5) AND $6 <> '' {state} \
-         ORDER BY authorization_id DESC LIMIT {}",
-        select(),
-        page.fetch()
-    );
     // An item's name is of letters, digits and hyphens: it holds nothing that a pattern knows.
     let item = if filter.item.is_empty() { String::new() } else { format!("%,{},%", filter.item) };
-    let values: [Value; 6] = [
-        filter.uscc.into(),
-        filter.department.into(),
-        item.into(),
-        filter.concerning.into(),
-        page.after.as_str().into(),
-        today.to_string().into(),
-    ];
-    let rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
+    let of = Filters::new()
+        .given("uscc = $1", filter.uscc)
+        .given("department = $1", filter.department)
+        .given("items LIKE $1", &item)
+        .given("department = $1 OR recorded_for = $1", filter.concerning)
+        .given("authorization_id < $1", &page.after);
+    let day = || [Value::from(today.to_string())];
+    let of = match filter.state {
+        State::Unspecified => of,
+        State::Pending => of.and("revoked_at IS NULL AND valid_from > $1", day()),
+        State::InForce => of.and("revoked_at IS NULL AND valid_from <= $1 AND valid_until >= $1", day()),
+        State::Expired => of.and("revoked_at IS NULL AND valid_until < $1", day()),
+        State::Revoked => of.and("revoked_at IS NOT NULL", []),
+    };
+    let order = format!("ORDER BY authorization_id DESC LIMIT {}", page.fetch());
+    let rows = Row::find_by_statement(of.sql(db, &select(), &order)).all(db).await?;
     Ok(rows.into_iter().map(|row| row.on(today)).collect())
 }
 
@@ -236,21 +228,21 @@ async fn covers(
     if covering.department.is_empty() || codes.is_empty() {
         return Ok(Granted::default());
     }
-    let (condition, codes) = among(db, "uscc", 4, codes);
+    let (condition, codes) = among(db, "uscc", 1, codes);
+    let in_force = "revoked_at IS NULL AND valid_from <= $1 AND valid_until >= $1";
     // Of several grants the one that lasts longest is named.
-    let text = format!(
-        "SELECT uscc, authorization_id, items FROM authorizations WHERE department = $1 AND ($2 = '' OR purpose = $2) \
-         AND valid_from <= $3 AND valid_until >= $3 AND revoked_at IS NULL AND {condition} \
-         ORDER BY valid_until, authorization_id {hold}"
-    );
-    let values = [
-        covering.department.into(),
-        covering.purpose.unwrap_or_default().into(),
-        covering.today.to_string().into(),
-        codes,
-    ];
+    let statement = Filters::new()
+        .and("department = $1", [covering.department.into()])
+        .given("purpose = $1", covering.purpose.unwrap_or_default())
+        .and(in_force, [covering.today.to_string().into()])
+        .and(&condition, [codes])
+        .sql(
+            db,
+            "SELECT uscc, authorization_id, items FROM authorizations",
+            &format!("ORDER BY valid_until, authorization_id {hold}"),
+        );
     let mut granted = Granted::default();
-    for cover in Cover::find_by_statement(sql(db, &text, values)).all(db).await? {
+    for cover in Cover::find_by_statement(statement).all(db).await? {
         for item in names(&cover.items) {
             granted.put(&cover.uscc, item, &cover.authorization_id);
         }

@@ -5,7 +5,7 @@ use chassis::{
     Answer, Tx,
     clock::{from_micros, micros, wire},
     page::Page,
-    storage::{among, insert_rows, sql},
+    storage::{Filters, among, insert_rows, sql},
 };
 use contract::credit::v1 as api;
 use jiff::Timestamp;
@@ -125,14 +125,16 @@ pub struct Filter<'a> {
 
 /// A page of them, the latest first.
 pub async fn list(db: &impl ConnectionTrait, filter: &Filter<'_>, page: &Page) -> Answer<Vec<List>> {
-    let waiting = if filter.waiting { "AND answered < entries" } else { "" };
-    let text = format!(
-        "SELECT {LIST} FROM evaluation_lists WHERE ($1 = '' OR department = $1) AND ($2 = '' OR domain = $2) {waiting} \
-         AND ($3 = '' OR list_id < $3) ORDER BY list_id DESC LIMIT {}",
-        page.fetch()
-    );
-    let values = [filter.department.into(), filter.domain.into(), page.after.as_str().into()];
-    Ok(List::find_by_statement(sql(db, &text, values)).all(db).await?)
+    let mut of = Filters::new()
+        .given("department = $1", filter.department)
+        .given("domain = $1", filter.domain)
+        .given("list_id < $1", &page.after);
+    if filter.waiting {
+        of = of.and("answered < entries", []);
+    }
+    let order = format!("ORDER BY list_id DESC LIMIT {}", page.fetch());
+    let statement = of.sql(db, &format!("SELECT {LIST} FROM evaluation_lists"), &order);
+    Ok(List::find_by_statement(statement).all(db).await?)
 }
 
 /// An enterprise on a list.

@@ -1,7 +1,10 @@
 //! Subjects and records counted anew, for as long as what is kept lies behind.
 use std::collections::BTreeMap;
 
-use chassis::{Answer, storage::sql};
+use chassis::{
+    Answer,
+    storage::{Filters, sql},
+};
 use jiff::civil::Date;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
@@ -33,8 +36,8 @@ pub async fn is_soon_done(db: &impl ConnectionTrait) -> Answer<bool> {
 
 /// How many subjects there are of a domain; of all where it is empty.
 pub async fn subjects(db: &impl ConnectionTrait, domain: &str) -> Answer<i64> {
-    let text = "SELECT COUNT(*) AS subjects FROM subjects WHERE ($1 = '' OR domains LIKE $1)";
-    let row = db.query_one_raw(sql(db, text, [pattern(domain).into()])).await?;
+    let of = Filters::new().given("domains LIKE $1", &pattern(domain));
+    let row = db.query_one_raw(of.sql(db, "SELECT COUNT(*) AS subjects FROM subjects", "")).await?;
     Ok(row.map_or(Ok(0), |row| row.try_get("", "subjects"))?)
 }
 
@@ -45,11 +48,17 @@ pub async fn records(
     from: Date,
     to: Date,
 ) -> Answer<BTreeMap<String, i64>> {
-    let text = "SELECT records.item AS item, COUNT(*) AS records \
-                FROM records JOIN subjects ON subjects.uscc = records.uscc \
-                WHERE records.status = 'EFFECTIVE' AND ($1 = '' OR subjects.domains LIKE $1) \
-                AND records.occurred_on >= $2 AND records.occurred_on <= $3 GROUP BY records.item";
-    let values = [pattern(domain).into(), from.to_string().into(), to.to_string().into()];
-    let counts = Count::find_by_statement(sql(db, text, values)).all(db).await?;
+    let days = "records.occurred_on >= $1 AND records.occurred_on <= $2";
+    let statement = Filters::new()
+        .and("records.status = 'EFFECTIVE'", [])
+        .and(days, [from.to_string().into(), to.to_string().into()])
+        .given("subjects.domains LIKE $1", &pattern(domain))
+        .sql(
+            db,
+            "SELECT records.item AS item, COUNT(*) AS records \
+             FROM records JOIN subjects ON subjects.uscc = records.uscc",
+            "GROUP BY records.item",
+        );
+    let counts = Count::find_by_statement(statement).all(db).await?;
     Ok(counts.into_iter().map(|count| (count.item, count.records)).collect())
 }

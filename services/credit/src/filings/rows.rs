@@ -3,7 +3,7 @@ use chassis::{
     Answer, Tx,
     clock::{from_micros, micros, wire},
     page::Page,
-    storage::{insert_rows, sql},
+    storage::{Filters, insert_rows, sql},
 };
 use contract::credit::v1 as api;
 use jiff::{Timestamp, civil::Date};
@@ -160,21 +160,19 @@ pub struct Filter<'a> {
 
 /// A page of them, the latest first.
 pub async fn list(db: &impl ConnectionTrait, filter: &Filter<'_>, page: &Page) -> Answer<Vec<Filing>> {
-    let text = format!(
-        "SELECT {READ} FROM filings WHERE kind = $1 AND ($2 = '' OR uscc = $2) \
-         AND ($3 = '' OR department = $3 OR filed_for = $3) AND ($4 = '' OR state = $4) \
-         AND ($5 = '' OR (state = 'OPEN' AND due_on < $5)) AND ($6 = '' OR filing < $6) ORDER BY filing DESC LIMIT {}",
-        page.fetch()
-    );
-    let values: [Value; 6] = [
-        filter.kind.name().into(),
-        filter.uscc.into(),
-        filter.department.into(),
-        filter.state.into(),
-        filter.overdue_on.into(),
-        page.after.as_str().into(),
-    ];
-    Ok(Filing::find_by_statement(sql(db, &text, values)).all(db).await?)
+    let statement = Filters::new()
+        .and("kind = $1", [filter.kind.name().into()])
+        .given("uscc = $1", filter.uscc)
+        .given("department = $1 OR filed_for = $1", filter.department)
+        .given("state = $1", filter.state)
+        .given("state = 'OPEN' AND due_on < $1", filter.overdue_on)
+        .given("filing < $1", &page.after)
+        .sql(
+            db,
+            &format!("SELECT {READ} FROM filings"),
+            &format!("ORDER BY filing DESC LIMIT {}", page.fetch()),
+        );
+    Ok(Filing::find_by_statement(statement).all(db).await?)
 }
 
 /// What was open of a subject at an instant: the kind and the record, in the order of filing.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chassis::{
     Answer, Store,
     figures::{self, Counted, Grain, Tally},
-    storage::sql,
+    storage::{Filters, sql},
 };
 use jiff::civil::Date;
 use sea_orm::{ConnectionTrait, FromQueryResult};
@@ -84,9 +84,13 @@ struct Row {
 
 // The counts of some days, as they were counted.
 async fn between(db: &impl ConnectionTrait, department: &str, from: &str, to: &str) -> Answer<Vec<Row>> {
-    let text = "SELECT day, department, kind, CAST(SUM(counted) AS BIGINT) AS counted FROM usage_counts \
-                WHERE day >= $1 AND day <= $2 AND ($3 = '' OR department = $3) GROUP BY day, department, kind";
-    Ok(Row::find_by_statement(sql(db, text, [from.into(), to.into(), department.into()])).all(db).await?)
+    let of = Filters::new().and("day >= $1 AND day <= $2", [from.into(), to.into()]);
+    let statement = of.given("department = $1", department).sql(
+        db,
+        "SELECT day, department, kind, CAST(SUM(counted) AS BIGINT) AS counted FROM usage_counts",
+        "GROUP BY day, department, kind",
+    );
+    Ok(Row::find_by_statement(statement).all(db).await?)
 }
 
 /// The counts of a department, or of all, between two days, span by span or together: the folded ones and those of the last days. The keys are

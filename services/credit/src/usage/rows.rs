@@ -2,10 +2,10 @@
 use chassis::{
     Answer,
     page::Page,
-    storage::{sql, told_as},
+    storage::{Filters, told_as},
 };
 use contract::credit::v1 as api;
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
 
 /// Adds counts, told by the parameter `$at` as `[{day, department, item, kind, counted}]`. What is no item of the catalogue is counted under
 /// none, so that the table grows with the catalogue and not with what is sent.
@@ -78,27 +78,25 @@ pub async fn list(db: &impl ConnectionTrait, filter: &Filter<'_>, page: &Page) -
             format!("CAST(SUM(CASE kind WHEN '{kind}' THEN counted ELSE 0 END) AS BIGINT) AS {name}")
         })
         .collect();
-    let text = format!(
-        "SELECT * FROM (SELECT {day} AS day, department, item, {} FROM usage_counts \
-         WHERE ($1 = '' OR day >= $1) AND ($2 = '' OR day <= $2) AND ($3 = '' OR department = $3) \
-         GROUP BY {}department, item) AS counts \
-         WHERE ($5 = '' OR (day, department, item) > ($4, $5, $6)) ORDER BY day, department, item LIMIT {}",
-        sums.join(", "),
-        if filter.daily { "day, " } else { "" },
-        page.fetch()
-    );
-    // No row is without a department: an empty one is the beginning.
-    let mut key = page.after.splitn(3, '\u{1F}').map(str::to_owned);
+    let mut of = Filters::new()
+        .given("day >= $1", filter.from)
+        .given("day <= $1", filter.to)
+        .given("department = $1", filter.department);
+    // The page goes on by what counts are grouped by: those of the pages before need not be summed again.
+    let mut key = page.after.splitn(3, '\u{1F}');
     let mut part = || key.next().unwrap_or_default();
-    let values = [
-        filter.from.into(),
-        filter.to.into(),
-        filter.department.into(),
-        part().into(),
-        part().into(),
-        part().into(),
-    ];
-    let rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
+    let after = [part(), part(), part()];
+    // No row is without a department: an empty one is the beginning.
+    if !after[1].is_empty() {
+        of = of.and(&format!("({day}, department, item) > ($1, $2, $3)"), after.map(Value::from));
+    }
+    let by = if filter.daily { "day, department, item" } else { "department, item" };
+    let statement = of.sql(
+        db,
+        &format!("SELECT {day} AS day, department, item, {} FROM usage_counts", sums.join(", ")),
+        &format!("GROUP BY {by} ORDER BY {by} LIMIT {}", page.fetch()),
+    );
+    let rows = Row::find_by_statement(statement).all(db).await?;
     Ok(rows.into_iter().map(api::UsageRow::from).collect())
 }
 
