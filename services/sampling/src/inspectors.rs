@@ -4,7 +4,7 @@ use std::sync::Arc;
 use chassis::{
     Answer, Context, Fault, Tx,
     page::Page,
-    storage::{corrupt, placeholders},
+    storage::{corrupt, placeholders, sql},
 };
 use contract::sampling::v1 as api;
 use identifiers::{Region, Uscc};
@@ -136,8 +136,8 @@ pub async fn candidates(db: &impl ConnectionTrait, plan: &api::Plan) -> Answer<V
         "SELECT body FROM inspectors WHERE department IN ({}) ORDER BY id",
         placeholders(1, plan.departments.len())
     );
-    let values = plan.departments.iter().map(|department| department.as_str().into()).collect();
-    let registered: Vec<api::Inspector> = register::bodies(db, &text, values).await?;
+    let values = plan.departments.iter().map(|department| department.as_str().into());
+    let registered: Vec<api::Inspector> = register::bodies(db, sql(db, &text, values)).await?;
     registered
         .into_iter()
         .filter(|inspector| overlap(&inspector.region, &plan.region))

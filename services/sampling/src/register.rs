@@ -2,23 +2,19 @@
 use chassis::{
     Answer, Tx,
     page::Page,
-    storage::{corrupt, placeholders, sql},
+    storage::{Filters, corrupt, placeholders, sql},
 };
 use prost::Message;
-use sea_orm::{ConnectionTrait, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 
 #[derive(FromQueryResult)]
 struct Body {
     body: Vec<u8>,
 }
 
-/// Reads bodies by a query that selects `body`.
-pub async fn bodies<M: Message + Default>(
-    db: &impl ConnectionTrait,
-    text: &str,
-    values: Vec<Value>,
-) -> Answer<Vec<M>> {
-    let rows = Body::find_by_statement(sql(db, text, values)).all(db).await?;
+/// Reads bodies by a statement that selects `body`.
+pub async fn bodies<M: Message + Default>(db: &impl ConnectionTrait, statement: Statement) -> Answer<Vec<M>> {
+    let rows = Body::find_by_statement(statement).all(db).await?;
     rows.iter().map(|row| M::decode(row.body.as_slice()).map_err(|error| corrupt("body", error))).collect()
 }
 
@@ -29,7 +25,7 @@ pub async fn find<M: Message + Default>(
     id: &str,
 ) -> Answer<Option<M>> {
     let text = format!("SELECT body FROM {table} WHERE id = $1");
-    Ok(bodies(db, &text, vec![id.into()]).await?.pop())
+    Ok(bodies(db, sql(db, &text, [id.into()])).await?.pop())
 }
 
 /// Those of the ids that are on file; at most a plan's hundred.
@@ -39,7 +35,7 @@ pub async fn among<M: Message + Default>(
     ids: &[String],
 ) -> Answer<Vec<M>> {
     let text = format!("SELECT body FROM {table} WHERE id IN ({}) ORDER BY id", placeholders(1, ids.len()));
-    bodies(db, &text, ids.iter().map(|id| id.as_str().into()).collect()).await
+    bodies(db, sql(db, &text, ids.iter().map(|id| id.as_str().into()))).await
 }
 
 /// A page in the order of the ids, of one department or all.
@@ -49,11 +45,12 @@ pub async fn page<M: Message + Default>(
     department: &str,
     page: &Page,
 ) -> Answer<Vec<M>> {
-    let text = format!(
-        "SELECT body FROM {table} WHERE id > $1 AND ($2 = '' OR department = $2) ORDER BY id LIMIT {}",
-        page.fetch()
+    let statement = Filters::new().given("id > $1", &page.after).given("department = $1", department).sql(
+        db,
+        &format!("SELECT body FROM {table}"),
+        &format!("ORDER BY id LIMIT {}", page.fetch()),
     );
-    bodies(db, &text, vec![page.after.as_str().into(), department.into()]).await
+    bodies(db, statement).await
 }
 
 /// Puts one.

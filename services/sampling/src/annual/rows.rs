@@ -2,7 +2,7 @@
 use chassis::{
     Answer, Tx,
     page::Page,
-    storage::{insert_rows, sql},
+    storage::{Filters, insert_rows, sql},
 };
 use contract::sampling::v1::{AnnualPlan, annual_plan::State};
 use prost::Message as _;
@@ -12,9 +12,11 @@ use crate::register::bodies;
 
 /// A version; the newest where it is 0.
 pub async fn find(db: &impl ConnectionTrait, plan: &str, version: i32) -> Answer<Option<AnnualPlan>> {
-    let text = "SELECT body FROM annual_plans WHERE annual_plan = $1 AND ($2 = 0 OR version = $2) \
-                ORDER BY version DESC LIMIT 1";
-    Ok(bodies(db, text, vec![plan.into(), version.into()]).await?.pop())
+    let statement = Filters::new()
+        .and("annual_plan = $1", [plan.into()])
+        .nonzero("version = $1", version)
+        .sql(db, "SELECT body FROM annual_plans", "ORDER BY version DESC LIMIT 1");
+    Ok(bodies(db, statement).await?.pop())
 }
 
 /// The published version.
@@ -23,7 +25,7 @@ pub async fn published(db: &impl ConnectionTrait, plan: &str) -> Answer<Option<A
         "SELECT body FROM annual_plans WHERE annual_plan = $1 AND state = {}",
         State::Published as i32
     );
-    Ok(bodies(db, &text, vec![plan.into()]).await?.pop())
+    Ok(bodies(db, sql(db, &text, [plan.into()])).await?.pop())
 }
 
 /// A page of versions, the newest first, before a version.
@@ -37,7 +39,7 @@ pub async fn versions(
         "SELECT body FROM annual_plans WHERE annual_plan = $1 AND version < $2 ORDER BY version DESC LIMIT {}",
         page.fetch()
     );
-    bodies(db, &text, vec![plan.into(), before.into()]).await
+    bodies(db, sql(db, &text, [plan.into(), before.into()])).await
 }
 
 /// A page of published plans.
@@ -47,13 +49,13 @@ pub async fn public(
     department: &str,
     page: &Page,
 ) -> Answer<Vec<AnnualPlan>> {
-    let text = format!(
-        "SELECT body FROM annual_plans WHERE state = {} AND annual_plan > $1 AND ($2 = 0 OR year = $2) \
-         AND ($3 = '' OR department = $3) ORDER BY annual_plan LIMIT {}",
-        State::Published as i32,
-        page.fetch()
-    );
-    bodies(db, &text, vec![page.after.as_str().into(), year.into(), department.into()]).await
+    let statement = Filters::new()
+        .and(&format!("state = {}", State::Published as i32), [])
+        .given("annual_plan > $1", &page.after)
+        .nonzero("year = $1", year)
+        .given("department = $1", department)
+        .sql(db, "SELECT body FROM annual_plans", &format!("ORDER BY annual_plan LIMIT {}", page.fetch()));
+    bodies(db, statement).await
 }
 
 /// Puts a draft: a new version, or the draft that nobody has approved. Whether it still was one.

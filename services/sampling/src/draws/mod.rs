@@ -195,9 +195,9 @@ pub async fn list(
 ) -> Answer<api::ListDrawsResponse> {
     rights::official(context)?;
     let page = Page::of(request.page_size, &request.page_token)?;
-    let from = day(&request.from)?.map_or(i64::MIN, |from| micros(start_of(from)));
+    let from = day(&request.from)?.map(|from| micros(start_of(from)));
     let after = day(&request.to)?.and_then(|to| to.tomorrow().ok());
-    let before = after.map_or(i64::MAX, |after| micros(start_of(after)));
+    let before = after.map(|after| micros(start_of(after)));
     let filter = rows::Filter { plan: &request.plan, scheme: &request.scheme, from, before };
     let db = app.store.read();
     let mut stored = rows::page(db, &filter, &page).await?;

@@ -3,7 +3,7 @@ use chassis::{
     Answer, Tx,
     clock::{from_micros, wire},
     page::Page,
-    storage::{placeholders, sql},
+    storage::{Filters, placeholders, sql},
 };
 use contract::{
     grading::v1::scheme::Disclosure,
@@ -112,26 +112,25 @@ pub async fn pending(db: &impl ConnectionTrait, plan: &str) -> Answer<Option<Sto
 pub struct Filter<'a> {
     pub plan: &'a str,
     pub scheme: &'a str,
-    pub from: i64,
-    pub before: i64,
+    pub from: Option<i64>,
+    pub before: Option<i64>,
 }
 
 /// A page of draws, the latest first.
 pub async fn page(db: &impl ConnectionTrait, filter: &Filter<'_>, page: &Page) -> Answer<Vec<Stored>> {
-    let text = format!(
-        "SELECT {COLUMNS} FROM draws WHERE ($1 = '' OR draw_id < $1) AND ($2 = '' OR plan = $2) \
-         AND ($3 = '' OR scheme = $3) \
-         AND committed_at >= $4 AND committed_at < $5 ORDER BY draw_id DESC LIMIT {}",
-        page.fetch()
-    );
-    let values = [
-        page.after.as_str().into(),
-        filter.plan.into(),
-        filter.scheme.into(),
-        filter.from.into(),
-        filter.before.into(),
-    ];
-    Ok(Stored::find_by_statement(sql(db, &text, values)).all(db).await?)
+    let mut of = Filters::new()
+        .given("draw_id < $1", &page.after)
+        .given("plan = $1", filter.plan)
+        .given("scheme = $1", filter.scheme);
+    if let Some(from) = filter.from {
+        of = of.and("committed_at >= $1", [from.into()]);
+    }
+    if let Some(before) = filter.before {
+        of = of.and("committed_at < $1", [before.into()]);
+    }
+    let order = format!("ORDER BY draw_id DESC LIMIT {}", page.fetch());
+    let statement = of.sql(db, &format!("SELECT {COLUMNS} FROM draws"), &order);
+    Ok(Stored::find_by_statement(statement).all(db).await?)
 }
 
 /// How many draws a plan has had.

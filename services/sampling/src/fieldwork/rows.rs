@@ -6,7 +6,7 @@ use chassis::{
     clock::{from_micros, wire},
     ids,
     page::Page,
-    storage::{insert_rows, placeholders, sql},
+    storage::{Filters, insert_rows, placeholders, sql},
 };
 use contract::sampling::v1::{
     Attachment, CaseSuggestion, Recheck, Rectification, VisitSignature, rectification::State, visit::Status,
@@ -369,7 +369,7 @@ pub async fn insert_suggestion(tx: &Tx, of: &CaseSuggestion) -> Answer<bool> {
 /// A suggestion.
 pub async fn suggestion(db: &impl ConnectionTrait, id: &str) -> Answer<Option<CaseSuggestion>> {
     let text = "SELECT body FROM case_suggestions WHERE suggestion_id = $1";
-    Ok(bodies(db, text, vec![id.into()]).await?.pop())
+    Ok(bodies(db, sql(db, text, [id.into()])).await?.pop())
 }
 
 /// A page of suggestions, the latest first.
@@ -379,12 +379,16 @@ pub async fn suggestions(
     state: i32,
     page: &Page,
 ) -> Answer<Vec<CaseSuggestion>> {
-    let text = format!(
-        "SELECT body FROM case_suggestions WHERE ($1 = '' OR suggestion_id < $1) AND ($2 = '' OR to_department = $2) \
-         AND ($3 = 0 OR state = $3) ORDER BY suggestion_id DESC LIMIT {}",
-        page.fetch()
-    );
-    bodies(db, &text, vec![page.after.as_str().into(), to_department.into(), state.into()]).await
+    let statement = Filters::new()
+        .given("suggestion_id < $1", &page.after)
+        .given("to_department = $1", to_department)
+        .nonzero("state = $1", state)
+        .sql(
+            db,
+            "SELECT body FROM case_suggestions",
+            &format!("ORDER BY suggestion_id DESC LIMIT {}", page.fetch()),
+        );
+    bodies(db, statement).await
 }
 
 /// Writes the answer to a suggestion; whether it was open.
@@ -401,32 +405,25 @@ pub struct Whose<'a> {
     pub uscc: &'a str,
 }
 
-// Only what is asked for stands in the statement: a subquery beside "or nothing was asked" would be run for each visit there is.
-fn of_whom(whose: &Whose<'_>) -> String {
-    let of = |asked: &str, number: u8, condition: &str| {
-        if asked.is_empty() { format!("${number} = ''") } else { condition.to_owned() }
-    };
-    [
-        of(whose.inspector, 1, "v.visit_id IN (SELECT visit FROM visit_inspectors WHERE inspector = $1)"),
-        of(
+fn of_whom(of: Filters, whose: &Whose<'_>) -> Filters {
+    of.given("v.visit_id IN (SELECT visit FROM visit_inspectors WHERE inspector = $1)", whose.inspector)
+        .given(
+            "v.draw IN (SELECT d.draw_id FROM draws d JOIN plan_departments p ON p.plan_id = d.plan WHERE p.department = $1 \
+             UNION ALL SELECT o.order_id FROM orders o JOIN plan_departments p ON p.plan_id = o.plan WHERE p.department = $1)",
             whose.department,
-            2,
-            "v.draw IN (SELECT d.draw_id FROM draws d JOIN plan_departments p ON p.plan_id = d.plan WHERE p.department = $2 \
-             UNION ALL SELECT o.order_id FROM orders o JOIN plan_departments p ON p.plan_id = o.plan WHERE p.department = $2)",
-        ),
-        of(whose.uscc, 3, "v.uscc = $3"),
-    ]
-    .join(" AND ")
+        )
+        .given("v.uscc = $1", whose.uscc)
 }
 
+// Both on a day, `$1`.
 fn unpublished() -> String {
-    format!("v.status = {} AND v.publish_due_on <> '' AND v.publish_due_on < $4", Status::Recorded as i32)
+    format!("v.status = {} AND v.publish_due_on <> '' AND v.publish_due_on < $1", Status::Recorded as i32)
 }
 
 fn not_put_right() -> String {
     format!(
-        "v.visit_id IN (SELECT visit FROM rectifications WHERE (state IN ({}, {}) AND due_on < $4) \
-         OR (state = {} AND recheck_due_on < $4))",
+        "v.visit_id IN (SELECT visit FROM rectifications WHERE (state IN ({}, {}) AND due_on < $1) \
+         OR (state = {} AND recheck_due_on < $1))",
         State::Ordered as i32,
         State::NotCorrected as i32,
         State::Reported as i32
@@ -447,10 +444,6 @@ struct Listed {
     visit_id: String,
 }
 
-fn values(whose: &Whose<'_>, today: &str) -> Vec<Value> {
-    vec![whose.inspector.into(), whose.department.into(), whose.uscc.into(), today.into()]
-}
-
 /// A page of visits' ids, the earliest opened first.
 pub async fn assignments(
     db: &impl ConnectionTrait,
@@ -459,20 +452,18 @@ pub async fn assignments(
     today: &str,
     page: &Page,
 ) -> Answer<Vec<String>> {
-    let mut text = format!(
-        "SELECT v.visit_id FROM visits v WHERE v.visit_id > $5 AND ($6 = 0 OR v.status = $6) AND $4 <> '' AND {}",
-        of_whom(whose)
-    );
+    let mut of = of_whom(Filters::new(), whose)
+        .given("v.visit_id > $1", &page.after)
+        .nonzero("v.status = $1", which.status);
     if which.overdue {
-        text = format!("{text} AND {}", unpublished());
+        of = of.and(&unpublished(), [today.into()]);
     }
     if which.rectification_overdue {
-        text = format!("{text} AND {}", not_put_right());
+        of = of.and(&not_put_right(), [today.into()]);
     }
-    text = format!("{text} ORDER BY v.visit_id LIMIT {}", page.fetch());
-    let mut values = values(whose, today);
-    values.extend([page.after.as_str().into(), which.status.into()]);
-    let rows = Listed::find_by_statement(sql(db, &text, values)).all(db).await?;
+    let order = format!("ORDER BY v.visit_id LIMIT {}", page.fetch());
+    let statement = of.sql(db, "SELECT v.visit_id FROM visits v", &order);
+    let rows = Listed::find_by_statement(statement).all(db).await?;
     Ok(rows.into_iter().map(|row| row.visit_id).collect())
 }
 
@@ -486,14 +477,15 @@ pub struct Counts {
 
 /// Counts them.
 pub async fn count(db: &impl ConnectionTrait, whose: &Whose<'_>, today: &str) -> Answer<Counts> {
-    let text = format!(
+    let select = format!(
         "SELECT COUNT(CASE WHEN v.status = {} THEN 1 END) AS planned, COUNT(CASE WHEN {} THEN 1 END) AS overdue, \
-         COUNT(CASE WHEN {} THEN 1 END) AS rectification_overdue FROM visits v WHERE {}",
+         COUNT(CASE WHEN {} THEN 1 END) AS rectification_overdue FROM visits v",
         Status::Planned as i32,
         unpublished(),
-        not_put_right(),
-        of_whom(whose)
+        not_put_right()
     );
-    let row = Counts::find_by_statement(sql(db, &text, values(whose, today))).one(db).await?;
+    // The day is no condition; it comes first because what is counted names it `$1`.
+    let day = Filters::new().and("$1 <> ''", [today.into()]);
+    let row = Counts::find_by_statement(of_whom(day, whose).sql(db, &select, "")).one(db).await?;
     Ok(row.unwrap_or_default())
 }

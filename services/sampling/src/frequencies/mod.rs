@@ -8,7 +8,7 @@ use chassis::{
     Answer, Context, Fault, Tx,
     decisions::{self, Decision},
     page::Page,
-    storage::placeholders,
+    storage::{placeholders, sql},
 };
 use contract::sampling::v1::{self as api, ErrorReason};
 use identifiers::Uscc;
@@ -110,5 +110,5 @@ pub async fn exemptions(db: &impl ConnectionTrait, plan: &api::Plan) -> Answer<V
         "SELECT body FROM {EXEMPTIONS} WHERE department IN ({}) ORDER BY id",
         placeholders(1, departments.len())
     );
-    register::bodies(db, &text, departments.into_iter().map(Into::into).collect()).await
+    register::bodies(db, sql(db, &text, departments.into_iter().map(Into::into))).await
 }

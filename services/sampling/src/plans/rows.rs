@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use chassis::{
     Answer, Tx,
     page::Page,
-    storage::{corrupt, insert_rows, placeholders, sql},
+    storage::{Filters, corrupt, insert_rows, placeholders, sql},
 };
 use contract::sampling::v1::Plan;
 use prost::Message as _;
@@ -14,7 +14,8 @@ use crate::register::bodies;
 
 /// A plan.
 pub async fn find(db: &impl ConnectionTrait, plan: &str) -> Answer<Option<Plan>> {
-    Ok(bodies(db, "SELECT body FROM plans WHERE plan_id = $1", vec![plan.into()]).await?.pop())
+    let statement = sql(db, "SELECT body FROM plans WHERE plan_id = $1", [plan.into()]);
+    Ok(bodies(db, statement).await?.pop())
 }
 
 /// A page of plans that the filters leave.
@@ -24,13 +25,12 @@ pub async fn page(
     scheme: &str,
     page: &Page,
 ) -> Answer<Vec<Plan>> {
-    let text = format!(
-        "SELECT body FROM plans WHERE plan_id > $1 AND ($2 = '' OR scheme = $2) \
-         AND ($3 = '' OR plan_id IN (SELECT plan_id FROM plan_departments WHERE department = $3)) \
-         ORDER BY plan_id LIMIT {}",
-        page.fetch()
-    );
-    bodies(db, &text, vec![page.after.as_str().into(), scheme.into(), department.into()]).await
+    let statement = Filters::new()
+        .given("plan_id > $1", &page.after)
+        .given("scheme = $1", scheme)
+        .given("plan_id IN (SELECT plan_id FROM plan_departments WHERE department = $1)", department)
+        .sql(db, "SELECT body FROM plans", &format!("ORDER BY plan_id LIMIT {}", page.fetch()));
+    bodies(db, statement).await
 }
 
 /// Inserts a plan; a violated key comes back as it is.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chassis::{
     Answer, Tx,
-    storage::{placeholders, sql},
+    storage::{Filters, placeholders, sql},
 };
 use contract::{
     credit::v1::{Outcome, RecordInput, SubmitRecordsRequest, outcome, records_client::RecordsClient},
@@ -63,12 +63,13 @@ async fn make_refused_due(app: &Arc<Sampling>) -> Answer<()> {
 }
 
 async fn due(db: &impl ConnectionTrait, visit: &str) -> Answer<Vec<Due>> {
-    let text = format!(
+    let statement = Filters::new().and("f.due = 1", []).given("f.visit = $1", visit).sql(
+        db,
         "SELECT f.visit, f.place, f.inspection_item, f.result_code, f.text, v.draw, v.uscc, v.inspected_on \
-         FROM findings f JOIN visits v ON v.visit_id = f.visit \
-         WHERE f.due = 1 AND ($1 = '' OR f.visit = $1) ORDER BY f.visit, f.place LIMIT {BATCH}"
+         FROM findings f JOIN visits v ON v.visit_id = f.visit",
+        &format!("ORDER BY f.visit, f.place LIMIT {BATCH}"),
     );
-    Ok(Due::find_by_statement(sql(db, &text, [visit.into()])).all(db).await?)
+    Ok(Due::find_by_statement(statement).all(db).await?)
 }
 
 impl Due {

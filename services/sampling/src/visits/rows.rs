@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use chassis::{
     Answer, Tx,
     page::Page,
-    storage::{corrupt, insert_rows, placeholders, sql},
+    storage::{Filters, corrupt, insert_rows, placeholders, sql},
 };
 use contract::sampling::v1::{Finding, SkippedInspector, skipped_inspector::Reason, visit::Status};
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
@@ -133,13 +133,16 @@ pub async fn published(
     after: (i64, &str),
     page: &Page,
 ) -> Answer<Vec<Stored>> {
-    let rest = format!(
-        "WHERE status = {} AND ($1 = '' OR uscc = $1) AND (published_at < $2 OR (published_at = $2 AND visit_id < $3)) \
-         ORDER BY published_at DESC, visit_id DESC LIMIT {}",
-        Status::Published as i32,
-        page.fetch()
-    );
-    select(db, &rest, vec![uscc.into(), after.0.into(), after.1.into()]).await
+    let statement = Filters::new()
+        .and(&format!("status = {}", Status::Published as i32), [])
+        .given("uscc = $1", uscc)
+        .and("(published_at, visit_id) < ($1, $2)", [after.0.into(), after.1.into()])
+        .sql(
+            db,
+            &format!("SELECT {} FROM visits", COLUMNS.join(", ")),
+            &format!("ORDER BY published_at DESC, visit_id DESC LIMIT {}", page.fetch()),
+        );
+    Ok(Stored::find_by_statement(statement).all(db).await?)
 }
 
 /// Writes an order.
