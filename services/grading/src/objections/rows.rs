@@ -5,7 +5,7 @@ use chassis::{
     Answer, Tx,
     clock::{from_micros, wire},
     page::Page,
-    storage::{among_or_between, corrupt, insert_rows, sql},
+    storage::{Filters, among_or_between, corrupt, insert_rows, sql},
 };
 use contract::grading::v1::{Objection, objection::State};
 use jiff::civil::Date;
@@ -145,21 +145,19 @@ pub struct Filter<'a> {
 /// A page of them, the latest first.
 pub async fn list(db: &impl ConnectionTrait, filter: &Filter<'_>, page: &Page) -> Answer<Vec<Row>> {
     let state = if filter.state == State::Unspecified { "" } else { filter.state.as_str_name() };
-    let text = format!(
-        "SELECT {COLUMNS} FROM grade_objections WHERE ($1 = '' OR uscc = $1) AND ($2 = '' OR scheme = $2) \
-         AND ($3 = '' OR department = $3 OR filed_for = $3) AND ($4 = '' OR state = $4) \
-         AND ($5 = '' OR (state = 'OPEN' AND due_on < $5)) AND ($6 = '' OR objection < $6) ORDER BY objection DESC LIMIT {}",
-        page.fetch()
-    );
-    let values: [Value; 6] = [
-        filter.uscc.into(),
-        filter.scheme.into(),
-        filter.department.into(),
-        state.into(),
-        filter.overdue_on.into(),
-        page.after.as_str().into(),
-    ];
-    Ok(Row::find_by_statement(sql(db, &text, values)).all(db).await?)
+    let statement = Filters::new()
+        .given("uscc = $1", filter.uscc)
+        .given("scheme = $1", filter.scheme)
+        .given("department = $1 OR filed_for = $1", filter.department)
+        .given("state = $1", state)
+        .given("state = 'OPEN' AND due_on < $1", filter.overdue_on)
+        .given("objection < $1", &page.after)
+        .sql(
+            db,
+            &format!("SELECT {COLUMNS} FROM grade_objections"),
+            &format!("ORDER BY objection DESC LIMIT {}", page.fetch()),
+        );
+    Ok(Row::find_by_statement(statement).all(db).await?)
 }
 
 /// A subject's under a scheme, the latest first.

@@ -3,7 +3,7 @@ use chassis::{
     Answer, Tx,
     clock::{from_micros, micros, start_of, wire},
     page::Page,
-    storage::{among_or_between, insert_rows, sql},
+    storage::{Filters, among_or_between, insert_rows, sql},
 };
 use contract::grading::v1::{Override, r#override::State};
 use jiff::civil::Date;
@@ -142,21 +142,19 @@ pub struct Filter<'a> {
 
 /// A page of them, the latest first.
 pub async fn list(db: &impl ConnectionTrait, filter: &Filter<'_>, page: &Page) -> Answer<Vec<Row>> {
-    let state = if filter.state == State::Unspecified { "" } else { filter.state.as_str_name() };
-    let text = format!(
-        "SELECT {COLUMNS} FROM grade_overrides WHERE ($1 = '' OR uscc = $1) AND ($2 = '' OR scheme = $2) AND ($3 = '' OR $3 = \
-         CASE WHEN state = 'CONFIRMED' AND until < $4 THEN 'ENDED' ELSE state END) AND ($5 = '' OR override_id < $5) \
-         ORDER BY override_id DESC LIMIT {}",
-        page.fetch()
-    );
-    let values: [Value; 5] = [
-        filter.uscc.into(),
-        filter.scheme.into(),
-        state.into(),
-        filter.today.to_string().into(),
-        page.after.as_str().into(),
-    ];
-    Ok(Row::find_by_statement(sql(db, &text, values)).all(db).await?)
+    let mut of = Filters::new()
+        .given("uscc = $1", filter.uscc)
+        .given("scheme = $1", filter.scheme)
+        .given("override_id < $1", &page.after);
+    if filter.state != State::Unspecified {
+        of = of.and(
+            "$1 = CASE WHEN state = 'CONFIRMED' AND until < $2 THEN 'ENDED' ELSE state END",
+            [filter.state.as_str_name().into(), filter.today.to_string().into()],
+        );
+    }
+    let order = format!("ORDER BY override_id DESC LIMIT {}", page.fetch());
+    let statement = of.sql(db, &format!("SELECT {COLUMNS} FROM grade_overrides"), &order);
+    Ok(Row::find_by_statement(statement).all(db).await?)
 }
 
 /// Those in force on a day for some subjects, under every scheme; of many subjects also those of others between them.
@@ -198,10 +196,11 @@ pub async fn shifts(db: &impl ConnectionTrait, scheme: &str, on: Date) -> Answer
 
 /// Those whose last day is past and that nobody has closed yet; of one grade, or of all where the code is empty.
 pub async fn due(db: &impl ConnectionTrait, today: Date, uscc: &str, scheme: &str) -> Answer<Vec<Row>> {
-    let text = format!(
-        "SELECT {COLUMNS} FROM grade_overrides WHERE state = 'CONFIRMED' AND until < $1 \
-         AND ($2 = '' OR (uscc = $2 AND scheme = $3)) ORDER BY override_id LIMIT 500"
-    );
-    let values = [today.to_string().into(), uscc.into(), scheme.into()];
-    Ok(Row::find_by_statement(sql(db, &text, values)).all(db).await?)
+    let mut of = Filters::new().and("state = 'CONFIRMED' AND until < $1", [today.to_string().into()]);
+    if !uscc.is_empty() {
+        of = of.and("uscc = $1 AND scheme = $2", [uscc.into(), scheme.into()]);
+    }
+    let select = format!("SELECT {COLUMNS} FROM grade_overrides");
+    let statement = of.sql(db, &select, "ORDER BY override_id LIMIT 500");
+    Ok(Row::find_by_statement(statement).all(db).await?)
 }
