@@ -2,7 +2,7 @@
 use chassis::{
     Answer, Context, Fault, Tx,
     page::Page,
-    storage::{corrupt, insert_rows, sql, unique_violation},
+    storage::{Filters, corrupt, insert_rows, sql, unique_violation},
 };
 use contract::{
     reporting::v1::{Assessment, Formula},
@@ -18,8 +18,9 @@ struct Row {
 
 /// The published versions of a formula, or of all where it is empty, the oldest first.
 pub async fn versions(db: &impl ConnectionTrait, formula: &str) -> Answer<Vec<Formula>> {
-    let text = "SELECT body FROM formulas WHERE ($1 = '' OR formula = $1) ORDER BY formula, version";
-    let rows = Row::find_by_statement(sql(db, text, [formula.into()])).all(db).await?;
+    let of = Filters::new().given("formula = $1", formula);
+    let statement = of.sql(db, "SELECT body FROM formulas", "ORDER BY formula, version");
+    let rows = Row::find_by_statement(statement).all(db).await?;
     let read = |row: &Row| Formula::decode(row.body.as_slice()).map_err(|error| corrupt("formula", error));
     rows.iter().map(read).collect()
 }
@@ -74,10 +75,9 @@ pub async fn find(db: &impl ConnectionTrait, id: &str) -> Answer<Option<Assessme
 
 /// A page of them, the latest first.
 pub async fn list(db: &impl ConnectionTrait, page: &Page) -> Answer<Vec<Assessment>> {
-    let text = format!(
-        "SELECT body FROM assessments WHERE ($1 = '' OR assessment_id < $1) ORDER BY assessment_id DESC LIMIT {}",
-        page.fetch()
-    );
-    let rows = Row::find_by_statement(sql(db, &text, [page.after.as_str().into()])).all(db).await?;
+    let order = format!("ORDER BY assessment_id DESC LIMIT {}", page.fetch());
+    let of = Filters::new().given("assessment_id < $1", &page.after);
+    let statement = of.sql(db, "SELECT body FROM assessments", &order);
+    let rows = Row::find_by_statement(statement).all(db).await?;
     rows.iter().map(read).collect()
 }

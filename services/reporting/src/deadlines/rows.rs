@@ -5,7 +5,7 @@ use chassis::{
     ids,
     language::{Language, Text},
     page::Page,
-    storage::{insert_rows, sql},
+    storage::{Filters, insert_rows, sql},
 };
 use contract::reporting::v1::{self as api, reminder::State};
 use jiff::Timestamp;
@@ -120,13 +120,16 @@ pub async fn page(
     request: &api::ListRemindersRequest,
     page: &Page,
 ) -> Answer<Vec<Row>> {
-    let text = format!(
-        "SELECT {COLUMNS} FROM reminders WHERE ($1 = '' OR department = $1) AND ($2 = 0 OR state = $2) \
-         AND reminder_id > $3 ORDER BY reminder_id LIMIT {}",
-        page.fetch()
-    );
-    let values = [request.department.as_str().into(), request.state.into(), page.after.as_str().into()];
-    Ok(Row::find_by_statement(sql(db, &text, values)).all(db).await?)
+    let statement = Filters::new()
+        .given("department = $1", &request.department)
+        .nonzero("state = $1", request.state)
+        .given("reminder_id > $1", &page.after)
+        .sql(
+            db,
+            &format!("SELECT {COLUMNS} FROM reminders"),
+            &format!("ORDER BY reminder_id LIMIT {}", page.fetch()),
+        );
+    Ok(Row::find_by_statement(statement).all(db).await?)
 }
 
 /// A reminder by its id.

@@ -3,11 +3,11 @@ use chassis::{
     Answer, Context, Fault, Tx,
     clock::micros,
     page::{Page, strange_token},
-    storage::{corrupt, insert_rows, sql},
+    storage::{Filters, corrupt, insert_rows, sql},
 };
 use contract::reporting::v1::{self as api, effect_case::State};
 use prost::Message;
-use sea_orm::{ConnectionTrait, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -95,35 +95,27 @@ pub async fn page(
     wanted: &Wanted<'_>,
     page: &Page,
 ) -> Answer<Vec<api::EffectCase>> {
-    let (before_on, before_id) = match page.after.as_str() {
-        "" => ("9999-99-99", ""),
-        key => key.split_once('|').ok_or_else(strange_token)?,
-    };
-    let last = if wanted.to.is_empty() { "9999-99-99" } else { wanted.to };
-    let mut values: Vec<Value> = vec![
-        wanted.domain.into(),
-        wanted.department.into(),
-        before_on.into(),
-        before_id.into(),
-        wanted.from.into(),
-        last.into(),
-        wanted.state.into(),
-    ];
-    let (column, only) =
-        if wanted.public { ("public_words", "AND public_words <> ''") } else { ("words", "") };
-    let mut words = String::new();
+    let mut of = Filters::new()
+        .given("domain = $1", wanted.domain)
+        .given("department = $1", wanted.department)
+        .given("happened_on >= $1", wanted.from)
+        .given("happened_on <= $1", wanted.to)
+        .nonzero("state = $1", wanted.state);
+    if !page.after.is_empty() {
+        let (on, id) = page.after.split_once('|').ok_or_else(strange_token)?;
+        of = of.and("(happened_on, effect_case_id) < ($1, $2)", [on.into(), id.into()]);
+    }
+    if wanted.public {
+        of = of.and("public_words <> ''", []);
+    }
+    let column = if wanted.public { "public_words" } else { "words" };
     for word in wanted.words {
         let escaped = word.replace('!', "!!").replace('%', "!%").replace('_', "!_");
-        values.push(format!("%{escaped}%").into());
-        words += &format!(" AND {column} LIKE ${} ESCAPE '!'", values.len());
+        of = of.and(&format!("{column} LIKE $1 ESCAPE '!'"), [format!("%{escaped}%").into()]);
     }
-    let text = format!(
-        "SELECT body FROM effect_cases WHERE ($1 = '' OR domain = $1) AND ($2 = '' OR department = $2) \
-         AND (happened_on < $3 OR (happened_on = $3 AND effect_case_id < $4)) AND happened_on BETWEEN $5 AND $6 \
-         AND ($7 = 0 OR state = $7) {only}{words} ORDER BY happened_on DESC, effect_case_id DESC LIMIT {}",
-        page.fetch()
-    );
-    let rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
+    let order = format!("ORDER BY happened_on DESC, effect_case_id DESC LIMIT {}", page.fetch());
+    let statement = of.sql(db, "SELECT body FROM effect_cases", &order);
+    let rows = Row::find_by_statement(statement).all(db).await?;
     rows.into_iter().map(decoded).collect()
 }
 

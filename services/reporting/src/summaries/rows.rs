@@ -2,7 +2,7 @@
 use chassis::{
     Answer, Fault, Tx,
     page::{Page, strange_token},
-    storage::{corrupt, insert_rows, sql, unique_violation},
+    storage::{Filters, corrupt, insert_rows, sql, unique_violation},
 };
 use contract::reporting::v1::{self as api, summary::State};
 use jiff::civil::Date;
@@ -114,28 +114,21 @@ pub async fn list(
     domain: &str,
     page: &Page,
 ) -> Answer<Vec<api::Summary>> {
-    let text = format!(
-        "SELECT body FROM summaries WHERE ($1 = '' OR domain = $1) AND ($2 = '' OR department = $2) \
-         AND ($3 = 0 OR state = $3) AND from_on <= $4 AND to_on >= $5 AND ($6 = '' OR summary_id < $6) \
-         ORDER BY summary_id DESC LIMIT {}",
-        page.fetch()
-    );
-    let (first, last) = match request.year {
-        0 => (String::new(), String::from("9999-12-31")),
-        year => (format!("{year:04}-01-01"), format!("{year:04}-12-31")),
-    };
     if !page.after.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Err(strange_token());
     }
-    let values = [
-        domain.into(),
-        request.department.as_str().into(),
-        request.state.into(),
-        last.into(),
-        first.into(),
-        page.after.as_str().into(),
-    ];
-    let rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
+    let mut of = Filters::new()
+        .given("domain = $1", domain)
+        .given("department = $1", &request.department)
+        .nonzero("state = $1", request.state)
+        .given("summary_id < $1", &page.after);
+    if request.year != 0 {
+        let [first, last] = ["01-01", "12-31"].map(|day| format!("{:04}-{day}", request.year));
+        of = of.and("from_on <= $1 AND to_on >= $2", [last.into(), first.into()]);
+    }
+    let order = format!("ORDER BY summary_id DESC LIMIT {}", page.fetch());
+    let statement = of.sql(db, "SELECT body FROM summaries", &order);
+    let rows = Row::find_by_statement(statement).all(db).await?;
     rows.into_iter().map(decoded).collect()
 }
 

@@ -5,7 +5,7 @@ use chassis::{
     Answer, Fault, Tx,
     clock::{from_micros, micros, wire},
     page::{Page, strange_token},
-    storage::{corrupt, insert_rows, sql, unique_violation},
+    storage::{Filters, corrupt, insert_rows, sql, unique_violation},
 };
 use contract::reporting::v1::{self as api, work_plan::State};
 use jiff::{Timestamp, civil::Date};
@@ -224,27 +224,18 @@ pub async fn list(
     request: &api::ListWorkPlansRequest,
     page: &Page,
 ) -> Answer<Vec<api::WorkPlan>> {
-    let (before, id) = match page.after.as_str() {
-        "" => (i32::MAX, ""),
-        key => {
-            let (year, id) = key.split_once('|').ok_or_else(strange_token)?;
-            (year.parse().map_err(|_| strange_token())?, id)
-        }
-    };
-    let text = format!(
-        "SELECT {COLUMNS} FROM work_plans WHERE ($1 = '' OR department = $1) AND ($2 = 0 OR year = $2) \
-         AND ($3 = 0 OR state = $3) AND (year < $4 OR (year = $4 AND work_plan_id < $5)) \
-         ORDER BY year DESC, work_plan_id DESC LIMIT {}",
-        page.fetch()
-    );
-    let values = [
-        request.department.as_str().into(),
-        request.year.into(),
-        request.state.into(),
-        before.into(),
-        id.into(),
-    ];
-    let rows = Row::find_by_statement(sql(db, &text, values)).all(db).await?;
+    let mut of = Filters::new()
+        .given("department = $1", &request.department)
+        .nonzero("year = $1", request.year)
+        .nonzero("state = $1", request.state);
+    if !page.after.is_empty() {
+        let (year, id) = page.after.split_once('|').ok_or_else(strange_token)?;
+        let year: i32 = year.parse().map_err(|_| strange_token())?;
+        of = of.and("(year, work_plan_id) < ($1, $2)", [year.into(), id.into()]);
+    }
+    let order = format!("ORDER BY year DESC, work_plan_id DESC LIMIT {}", page.fetch());
+    let statement = of.sql(db, &format!("SELECT {COLUMNS} FROM work_plans"), &order);
+    let rows = Row::find_by_statement(statement).all(db).await?;
     Ok(plans(db, rows).await?.into_iter().map(|plan| plan.plan).collect())
 }
 
