@@ -3,7 +3,7 @@ use chassis::{
     Answer, Store, Tx,
     access::Denied,
     clock::{from_micros, micros, wire},
-    storage::{insert_rows, sql},
+    storage::{Filters, insert_rows, sql},
 };
 use contract::identity::v1 as api;
 use jiff::Timestamp;
@@ -368,12 +368,13 @@ pub async fn add_denials(store: &Store, taken: &[(Denied, Timestamp, i64)]) -> A
 
 /// Refused calls before a number, the latest first; of one caller, or of all where the name is empty.
 pub async fn denials(store: &Store, caller: &str, before: i64, limit: u64) -> Answer<Vec<Denial>> {
-    let text = format!(
-        "SELECT seq, at, caller, method, reason, address, calls FROM denials WHERE seq < $1 AND ($2 = '' OR caller = $2) \
-         ORDER BY seq DESC LIMIT {limit}"
+    let db = store.read();
+    let statement = Filters::new().and("seq < $1", [before.into()]).given("caller = $1", caller).sql(
+        db,
+        "SELECT seq, at, caller, method, reason, address, calls FROM denials",
+        &format!("ORDER BY seq DESC LIMIT {limit}"),
     );
-    let values = [before.into(), caller.into()];
-    Ok(Denial::find_by_statement(sql(store.read(), &text, values)).all(store.read()).await?)
+    Ok(Denial::find_by_statement(statement).all(db).await?)
 }
 
 /// What an administrator changed; its time is in microseconds since 1970.
@@ -390,10 +391,11 @@ pub struct Change {
 
 /// Changes before a number, the latest first; of one subject, or of all where the name is empty.
 pub async fn changes(store: &Store, subject: &str, before: i64, limit: u64) -> Answer<Vec<Change>> {
-    let text = format!(
-        "SELECT seq, at, actor, department, kind, subject, detail FROM decisions WHERE seq < $1 AND ($2 = '' OR subject = $2) \
-         ORDER BY seq DESC LIMIT {limit}"
+    let db = store.read();
+    let statement = Filters::new().and("seq < $1", [before.into()]).given("subject = $1", subject).sql(
+        db,
+        "SELECT seq, at, actor, department, kind, subject, detail FROM decisions",
+        &format!("ORDER BY seq DESC LIMIT {limit}"),
     );
-    let values = [before.into(), subject.into()];
-    Ok(Change::find_by_statement(sql(store.read(), &text, values)).all(store.read()).await?)
+    Ok(Change::find_by_statement(statement).all(db).await?)
 }
