@@ -39,7 +39,7 @@ const SMALL: [&str; 22] = [
 ];
 
 // Columns that a copy has its own of, beside those of its keys: so that a value finds a few rows, as in life, and not all.
-const REFERENCES: [&str; 12] = [
+const REFERENCES: [&str; 13] = [
     "record",
     "listing",
     "case_id",
@@ -51,6 +51,7 @@ const REFERENCES: [&str; 12] = [
     "client",
     "caller",
     "matter",
+    "subject",
     "import",
 ];
 
