@@ -2,6 +2,8 @@
 //! `prost_types` would drop our options and the HTTP rules.
 use std::{error::Error, fs, path::PathBuf};
 
+use prost_build::{Service, ServiceGenerator};
+
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from("../../proto");
     println!("cargo:rerun-if-changed={}", root.display());
@@ -25,10 +27,36 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
     let mut config = prost_build::Config::new();
     // Ordered maps, so that the same message always has the same bytes.
-    config.enable_type_names().btree_map(["."]);
-    tonic_prost_build::configure()
-        .extern_path(".google.rpc", "::tonic_types::pb")
-        .include_file("contract.rs")
-        .compile_fds_with_config(compiler.file_descriptor_set(), config)?;
+    config.enable_type_names().btree_map(["."]).extern_path(".google.rpc", "::tonic_types::pb");
+    config.include_file("contract.rs").service_generator(Box::new(Sides {
+        client: tonic_prost_build::configure().build_server(false).service_generator(),
+        server: tonic_prost_build::configure().build_client(false).service_generator(),
+    }));
+    config.compile_fds(compiler.file_descriptor_set())?;
     Ok(())
+}
+
+// Streams of much, whose messages the server hands out and takes as they are on the wire.
+const ENCODED: [&str; 2] =
+    ["xinheng.credit.v1.Records.StreamRecords", "xinheng.discipline.v1.Checks.StreamChecks"];
+
+// Clients read and write messages; so do servers, but for these streams.
+struct Sides {
+    client: Box<dyn ServiceGenerator>,
+    server: Box<dyn ServiceGenerator>,
+}
+
+impl ServiceGenerator for Sides {
+    fn generate(&mut self, mut service: Service, buf: &mut String) {
+        self.client.generate(service.clone(), buf);
+        for method in &mut service.methods {
+            let name = format!("{}.{}.{}", service.package, service.proto_name, method.proto_name);
+            if ENCODED.contains(&name.as_str()) {
+                for message in [&mut method.input_type, &mut method.output_type] {
+                    *message = format!("crate::Encoded<super::{message}>");
+                }
+            }
+        }
+        self.server.generate(service, buf);
+    }
 }

@@ -1,6 +1,7 @@
 //! The field rules of the contract, judged on the wire bytes by a plan compiled once from the descriptors.
 use std::{collections::HashMap, sync::LazyLock};
 
+use contract::{Encoded, r#type::v1::ErrorReason as Common};
 use jiff::civil::Date;
 use prost::{
     Message, Name,
@@ -149,12 +150,45 @@ pub fn check<M: Message + Name>(message: &M) -> Answer<()> {
     let plan = PLANS.places.get(&M::full_name()).map(|&place| &PLANS.plans[place]);
     let Some(plan) = plan.filter(|plan| plan.judged) else { return Ok(()) };
     let bytes = message.encode_to_vec();
-    let mut violations = Vec::new();
+    let mut found = Found::default();
     // Our own encoding of a decoded message always reads back.
-    if walk(plan, &bytes, &Path::Root, &mut violations).is_none() {
+    if walk(plan, &bytes, &Path::Root, &mut found).is_none() {
         return Err(Fault::internal(anyhow::anyhow!("{} can't be read back", M::full_name())));
     }
-    if violations.is_empty() { Ok(()) } else { Err(Fault::fields(violations)) }
+    if found.violations.is_empty() { Ok(()) } else { Err(Fault::fields(found.violations)) }
+}
+
+/// Reads a message and judges it.
+pub fn read<M: Message + Name + Default>(encoded: &Encoded<M>) -> Answer<M> {
+    let message = encoded.read().map_err(|error| {
+        let name = M::full_name();
+        Fault::invalid(
+            Common::BodyMalformed.as_str_name(),
+            format!("these bytes are no {name} ({error}); build the client from the contract"),
+            format!("收到的内容不是有效的{name}消息（{error}）；请按接口定义生成客户端"),
+        )
+    })?;
+    check_as_sent(encoded.bytes(), &message)?;
+    Ok(message)
+}
+
+// Judges a message that came as these bytes, which spares writing it anew where nothing is wrong with it.
+fn check_as_sent<M: Message + Name>(bytes: &[u8], message: &M) -> Answer<()> {
+    let plan = PLANS.places.get(&M::full_name()).map(|&place| &PLANS.plans[place]);
+    let Some(plan) = plan.filter(|plan| plan.judged) else { return Ok(()) };
+    let mut found = Found { as_sent: true, ..Default::default() };
+    match walk(plan, bytes, &Path::Root, &mut found) {
+        Some(()) if found.violations.is_empty() => Ok(()),
+        // What is wrong is said of the message as it was understood.
+        _ => check(message),
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    violations: Vec<Violation>,
+    // Another's encoding may hold a field twice, of which the last counts, or write out what an absent field says. Neither is judged here.
+    as_sent: bool,
 }
 
 // The path is only written out when something is wrong.
@@ -189,11 +223,21 @@ enum Seen<'a> {
     Number(f64),
 }
 
+impl Seen<'_> {
+    // Whether it is what an absent field says.
+    fn says_nothing(&self, shape: Shape) -> bool {
+        match self {
+            Self::Bytes(bytes) => bytes.is_empty() && shape != Shape::Message,
+            Self::Number(number) => *number == 0.0,
+        }
+    }
+}
+
 #[allow(
     clippy::cast_precision_loss,
     reason = "rules bound small numbers; a huge one is out of bounds either way"
 )]
-fn walk(plan: &Plan, mut bytes: &[u8], path: &Path<'_>, out: &mut Vec<Violation>) -> Option<()> {
+fn walk(plan: &Plan, mut bytes: &[u8], path: &Path<'_>, out: &mut Found) -> Option<()> {
     let mut counts = vec![0_usize; plan.fields.len()];
     while !bytes.is_empty() {
         let (tag, wire) = decode_key(&mut bytes).ok()?;
@@ -222,22 +266,25 @@ fn walk(plan: &Plan, mut bytes: &[u8], path: &Path<'_>, out: &mut Vec<Violation>
         };
         let Some(place) = place else { continue };
         let field = &plan.fields[place];
+        if out.as_sent && !field.repeated && (counts[place] > 0 || seen.says_nothing(field.shape)) {
+            return None;
+        }
         let index = field.repeated.then_some(counts[place]);
         counts[place] += 1;
         let here = Path::Below(path, &field.json_name, index);
         judge(field, seen, &here, out)?;
-        if out.len() >= REPORTED_MOST {
+        if out.violations.len() >= REPORTED_MOST {
             return Some(());
         }
     }
     for (field, count) in plan.fields.iter().zip(counts) {
         let here = Path::Below(path, &field.json_name, None);
         if field.rule.required && count == 0 {
-            out.push(Violation::new(here.written(), "is required", "为必填项"));
+            out.violations.push(Violation::new(here.written(), "is required", "为必填项"));
         }
         let most = field.rule.max_items;
         if most > 0 && count > most as usize {
-            out.push(Violation::new(
+            out.violations.push(Violation::new(
                 here.written(),
                 format!("has {count} elements, at most {most} are taken at once; send them in several calls"),
                 format!("共{count}项，每次至多{most}项；请分批提交"),
@@ -247,22 +294,25 @@ fn walk(plan: &Plan, mut bytes: &[u8], path: &Path<'_>, out: &mut Vec<Violation>
     Some(())
 }
 
-fn judge(field: &Field, seen: Seen<'_>, path: &Path<'_>, out: &mut Vec<Violation>) -> Option<()> {
+fn judge(field: &Field, seen: Seen<'_>, path: &Path<'_>, out: &mut Found) -> Option<()> {
     match (field.shape, seen) {
         (Shape::Message, Seen::Bytes(bytes)) => {
             let below = field.inner.map(|inner| &PLANS.plans[inner]).filter(|plan| plan.judged);
             below.map_or(Some(()), |plan| walk(plan, bytes, path, out))
         }
         (Shape::Text, Seen::Bytes(bytes)) => {
+            if out.as_sent && is_plain(&field.rule, bytes) {
+                return Some(());
+            }
             if let Some((en, zh)) = text_fault(&field.rule, std::str::from_utf8(bytes).ok()?) {
-                out.push(Violation::new(path.written(), en, zh));
+                out.violations.push(Violation::new(path.written(), en, zh));
             }
             Some(())
         }
         (Shape::Bytes, Seen::Bytes(bytes)) => {
             if field.rule.max_length > 0 && bytes.len() > field.rule.max_length as usize {
                 let most = field.rule.max_length;
-                out.push(Violation::new(
+                out.violations.push(Violation::new(
                     path.written(),
                     format!("is longer than {most} bytes"),
                     format!("超过{most}字节"),
@@ -271,7 +321,7 @@ fn judge(field: &Field, seen: Seen<'_>, path: &Path<'_>, out: &mut Vec<Violation
             Some(())
         }
         (Shape::Varint | Shape::Double, Seen::Number(number)) => {
-            number_fault(&field.rule, number, path, out);
+            number_fault(&field.rule, number, path, &mut out.violations);
             Some(())
         }
         _ => Some(()),
@@ -296,6 +346,15 @@ fn number_fault(rule: &Rule, number: f64, path: &Path<'_>, out: &mut Vec<Violati
             format!("不得大于{maximum}"),
         ));
     }
+}
+
+// Nothing is wrong with most texts, as their bytes tell at once: they begin with a letter or digit, and no character has less than a byte. That
+// they are text, reading the message has found.
+fn is_plain(rule: &Rule, bytes: &[u8]) -> bool {
+    rule.format == 0
+        && bytes.first().is_some_and(u8::is_ascii_graphic)
+        && (rule.max_length == 0 || bytes.len() <= rule.max_length as usize)
+        && !bytes.contains(&0)
 }
 
 fn text_fault(rule: &Rule, text: &str) -> Option<(String, String)> {
@@ -418,5 +477,40 @@ mod tests {
         for (yes, no) in [("D01", "D00"), ("D22", "D23"), ("D09", "D9")] {
             assert!(is_domain(yes) && !is_domain(no), "{yes} {no}");
         }
+    }
+
+    #[test]
+    fn bytes_are_judged_as_the_message_they_are() {
+        use contract::credit::v1::{RecordInput, StreamRecordsRequest};
+        let row = |day: &str| RecordInput { occurred_on: day.to_owned(), ..Default::default() };
+        let of = |batch: &str, rows: Vec<RecordInput>| {
+            StreamRecordsRequest { batch: batch.to_owned(), records: rows }.encode_to_vec()
+        };
+        let (long, good) = ("一".repeat(129), of("1", vec![row("2026-02-13"), row("")]));
+        let wrong = of(&long, vec![row(&long)]);
+        // A batch's name stands in field 1; field 127 is nobody's.
+        let table = [
+            (good.clone(), true),
+            (wrong.clone(), false),
+            (Vec::new(), false),
+            // The last of two counts, whichever is wrong.
+            ([of(&long, Vec::new()), good.clone()].concat(), true),
+            ([good.clone(), of(&long, Vec::new())].concat(), false),
+            // What says nothing, and what nobody knows.
+            ([&good[..], b"\x0a\x00", b"\xf8\x07\x01"].concat(), true),
+            (b"\x0a\x00".to_vec(), false),
+            // Too many rows, in one message and in two that are one.
+            (of("1", vec![row("2026-02-13"); 5_001]), false),
+            ([of("1", vec![row(""); 3_000]), of("", vec![row(""); 3_000])].concat(), false),
+        ];
+        for (bytes, holds) in table {
+            let message = StreamRecordsRequest::decode(&*bytes).expect("a message");
+            let (as_sent, as_understood) = (check_as_sent(&bytes, &message), check(&message));
+            assert_eq!(as_sent.is_ok(), holds, "{} bytes", bytes.len());
+            let told = |answer: Answer<()>| answer.map_err(|fault| format!("{fault:?}"));
+            assert_eq!(told(as_sent), told(as_understood));
+        }
+        let strange = Encoded::<StreamRecordsRequest>::decode(&b"\x0a\x05a"[..]).expect("any bytes");
+        assert_eq!(read(&strange).expect_err("no batch").reason(), "BODY_MALFORMED");
     }
 }

@@ -1,5 +1,7 @@
 //! The contract as Rust: what is generated from `proto/`, and the descriptor set that it was generated from.
 
+mod encoded;
+
 #[allow(
     missing_docs,
     clippy::all,
@@ -13,6 +15,7 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/contract.rs"));
 }
 
+pub use encoded::Encoded;
 pub use generated::{google, xinheng::*};
 
 /// The encoded `google.protobuf.FileDescriptorSet` of every proto and its imports, options and comments included.

@@ -45,7 +45,7 @@ use contract::discipline::v1::{
     repairs_server::{Repairs, RepairsServer},
     suggestions_server::{Suggestions, SuggestionsServer},
 };
-use contract::google::api::HttpBody;
+use contract::{Encoded, google::api::HttpBody};
 use futures::stream::BoxStream;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tonic::{Request, Response, Status, Streaming, service::RoutesBuilder};
@@ -233,7 +233,7 @@ impl Repairs for Calls {
 
 #[chassis::async_trait]
 impl Checks for Calls {
-    type StreamChecksStream = BoxStream<'static, Result<api::CheckSubjectsResponse, Status>>;
+    type StreamChecksStream = BoxStream<'static, Result<Encoded<api::CheckSubjectsResponse>, Status>>;
 
     async fn check_subjects(
         &self,
@@ -243,7 +243,7 @@ impl Checks for Calls {
     }
     async fn stream_checks(
         &self,
-        r: Request<Streaming<api::CheckSubjectsRequest>>,
+        r: Request<Streaming<Encoded<api::CheckSubjectsRequest>>>,
     ) -> Reply<Self::StreamChecksStream> {
         let (context, questions) = call::open_stream(r)?;
         call::answer(&context, checks::stream(&self.0, &context, questions))

@@ -6,10 +6,10 @@ mod standing;
 use std::{cell::OnceCell, sync::Arc};
 
 use chassis::{Answer, Context, Fault, clock::wire, language::Language, language::Text, validation};
-use contract::discipline::v1 as api;
+use contract::{Encoded, discipline::v1 as api};
 use futures::{StreamExt, stream::BoxStream};
 use identifiers::{CodeFault, CodeStatus, Uscc};
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use tonic::{Status, Streaming};
 
 use self::{
@@ -26,6 +26,22 @@ pub async fn check(
     context: &Context,
     request: api::CheckSubjectsRequest,
 ) -> Answer<api::CheckSubjectsResponse> {
+    let whole = |results: Results<'_>, as_of| api::CheckSubjectsResponse {
+        results: results.collect(),
+        as_of: Some(wire(as_of)),
+    };
+    answer(app, context, request, whole).await
+}
+
+type Results<'a> = &'a mut dyn Iterator<Item = api::CheckResult>;
+
+// Answers by what `told` makes of the results and the instant of which they are.
+async fn answer<T>(
+    app: &Arc<Discipline>,
+    context: &Context,
+    request: api::CheckSubjectsRequest,
+    told: impl FnOnce(Results<'_>, Timestamp) -> T,
+) -> Answer<T> {
     let purpose = context.purpose(&request.purpose)?;
     app.standing.current(&request.min_position).await?;
     let mut subjects = Vec::with_capacity(request.uscc.len());
@@ -35,7 +51,7 @@ pub async fn check(
         let state = app.standing.read();
         let firsts = state.index.firsts(codes.iter().map(|code| Some(code.as_ref().ok()?.0)));
         let asker = Asker::new(context, business, &state);
-        let results = request.uscc.into_iter().zip(codes.into_iter().zip(firsts)).map(
+        let mut results = request.uscc.into_iter().zip(codes.into_iter().zip(firsts)).map(
             |(sent, (code, first))| match code
                 .and_then(|(code, status)| asker.trusted(code, first, nonconforming, status))
             {
@@ -46,7 +62,7 @@ pub async fn check(
                 Err(fault) => refused(sent, &fault, context.language),
             },
         );
-        api::CheckSubjectsResponse { results: results.collect(), as_of: Some(wire(state.as_of)) }
+        told(&mut results, state.as_of)
     };
     app.looks.tell(Look::of(context, purpose, subjects)).await?;
     Ok(answer)
@@ -59,14 +75,15 @@ const AHEAD: usize = 4;
 pub fn stream(
     app: &Arc<Discipline>,
     context: &Context,
-    questions: Streaming<api::CheckSubjectsRequest>,
-) -> Answer<BoxStream<'static, Result<api::CheckSubjectsResponse, Status>>> {
+    questions: Streaming<Encoded<api::CheckSubjectsRequest>>,
+) -> Answer<BoxStream<'static, Result<Encoded<api::CheckSubjectsResponse>, Status>>> {
     let (app, context) = (app.clone(), context.clone());
     let stopping = context.stopping.clone();
     let answers = questions.take_until(stopping.cancelled_owned()).map(move |question| {
         // Each question has its own instant, as if it were a call of its own.
         let context = Context { now: app.clock.now(), ..context.clone() };
         let language = context.language;
+        // Read, answered and written by one task: memory goes back where it came from, and the connection's task only passes bytes on.
         let answer = tokio::spawn(one_of_stream(app.clone(), context, question));
         async move { answer.await.unwrap_or_else(|error| Err(Fault::internal(error).into_status(language))) }
     });
@@ -76,14 +93,31 @@ pub fn stream(
 async fn one_of_stream(
     app: Arc<Discipline>,
     context: Context,
-    question: Result<api::CheckSubjectsRequest, Status>,
-) -> Result<api::CheckSubjectsResponse, Status> {
-    let question = question?;
-    let answer = match validation::check(&question) {
-        Ok(()) => check(&app, &context, question).await,
+    question: Result<Encoded<api::CheckSubjectsRequest>, Status>,
+) -> Result<Encoded<api::CheckSubjectsResponse>, Status> {
+    let answered = match validation::read(&question?) {
+        Ok(question) => answer(&app, &context, question, written).await,
         Err(fault) => Err(fault),
     };
-    answer.map_err(|fault| fault.into_status(context.language))
+    answered.map_err(|fault| fault.into_status(context.language))
+}
+
+// So many results stay near the processor from when they are made until they are written.
+const WRITTEN: usize = 64;
+
+// Writes results while they are made.
+fn written(results: Results<'_>, as_of: Timestamp) -> Encoded<api::CheckSubjectsResponse> {
+    let mut encoded =
+        Encoded::of(&api::CheckSubjectsResponse { results: Vec::new(), as_of: Some(wire(as_of)) });
+    let mut part = api::CheckSubjectsResponse { results: Vec::with_capacity(WRITTEN), as_of: None };
+    loop {
+        part.results.clear();
+        part.results.extend(Iterator::take(&mut *results, WRITTEN));
+        if part.results.is_empty() {
+            return encoded;
+        }
+        encoded.append(&part);
+    }
 }
 
 fn refused(sent: String, fault: &CodeFault, language: Language) -> api::CheckResult {
