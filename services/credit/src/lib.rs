@@ -10,6 +10,7 @@ use chassis::{
     serve::{Boot, MESSAGE_MAX, Role, stack},
 };
 use contract::{
+    Encoded,
     credit::v1::{
         self as api,
         accesses_server::{Accesses, AccessesServer},
@@ -146,7 +147,7 @@ impl Items for Calls {
 
 #[async_trait]
 impl Records for Calls {
-    type StreamRecordsStream = BoxStream<'static, Result<api::StreamRecordsResponse, Status>>;
+    type StreamRecordsStream = BoxStream<'static, Result<Encoded<api::StreamRecordsResponse>, Status>>;
 
     async fn submit_records(
         &self,
@@ -156,7 +157,7 @@ impl Records for Calls {
     }
     async fn stream_records(
         &self,
-        r: Request<Streaming<api::StreamRecordsRequest>>,
+        r: Request<Streaming<Encoded<api::StreamRecordsRequest>>>,
     ) -> Answered<Self::StreamRecordsStream> {
         let (context, batches) = call::open_stream(r)?;
         call::answer(&context, records::stream(&self.0, &context, batches))

@@ -77,22 +77,49 @@ fn code_refusal(fault: CodeFault) -> Violation {
 /// A free text, trimmed. Refuses what no name or number holds, and the identity number of a person, who is no subject
 /// (PIPL 28: such a number is not collected without need).
 pub fn free_text(field: &str, given: &str, most: usize) -> Result<String, Violation> {
+    clean_text(given, most).map(str::to_owned).map_err(|fault| fault.at(field))
+}
+
+/// What is wrong with a text.
+#[derive(Clone, Copy, Debug)]
+pub enum TextFault {
+    /// It has more characters than this.
+    TooLong(usize),
+    /// A character was lost, or is none.
+    Spoiled,
+    /// It holds a person's identity number.
+    Personal,
+}
+
+impl TextFault {
+    /// As the refusal of a field.
+    pub fn at(self, field: &str) -> Violation {
+        match self {
+            Self::TooLong(most) => Violation::new(
+                field,
+                format!("is longer than {most} characters"),
+                format!("超过{most}个字符"),
+            ),
+            Self::Spoiled => Violation::new(
+                field,
+                "holds a character that was lost or is not text; check the file's encoding and send the row again",
+                "含有乱码或不可见控制字符；请检查文件编码后重新提交该行",
+            ),
+            Self::Personal => personal_refusal(field),
+        }
+    }
+}
+
+/// The same without a copy, and without a word for what is wrong.
+pub fn clean_text(given: &str, most: usize) -> Result<&str, TextFault> {
     let text = given.trim();
     if text.len() > most && text.chars().count() > most {
-        let (en, zh) = (format!("is longer than {most} characters"), format!("超过{most}个字符"));
-        return Err(Violation::new(field, en, zh));
+        return Err(TextFault::TooLong(most));
     }
     if text.chars().any(|c| c == '\u{FFFD}' || (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))) {
-        return Err(Violation::new(
-            field,
-            "holds a character that was lost or is not text; check the file's encoding and send the row again",
-            "含有乱码或不可见控制字符；请检查文件编码后重新提交该行",
-        ));
+        return Err(TextFault::Spoiled);
     }
-    if personal::occurs_in(text) {
-        return Err(personal_refusal(field));
-    }
-    Ok(text.to_owned())
+    if personal::occurs_in(text) { Err(TextFault::Personal) } else { Ok(text) }
 }
 
 /// A text as a message may repeat it: cut short, and never with a person's identity number, since messages are kept.

@@ -6,7 +6,7 @@ use contract::credit::v1::{self as api, catalogue_item::Nature};
 use prost_types::{Struct, Value, value::Kind};
 
 use crate::{
-    outcomes::{free_text, refusal, shown},
+    outcomes::{clean_text, free_text, refusal, shown},
     subjects::day,
 };
 
@@ -54,7 +54,8 @@ impl FieldType {
 
     /// The type of a field that was judged when its item was put.
     pub fn of(field: &api::CatalogueField) -> Self {
-        Self::parse(&field.r#type).unwrap_or(Self::String)
+        let kinds = [Self::String, Self::Integer, Self::Decimal, Self::Boolean, Self::Date];
+        kinds.into_iter().find(|kind| kind.as_str() == field.r#type).unwrap_or(Self::String)
     }
 }
 
@@ -254,15 +255,24 @@ pub fn retyped<'a>(before: &api::CatalogueItem, after: &'a api::CatalogueItem) -
 }
 
 /// Judges a record's fields by the item's schema; what is null or an empty text is taken as absent.
-pub fn judge_fields(item: &api::CatalogueItem, given: Option<&Struct>) -> Result<Struct, Violation> {
-    let mut judged = Struct::default();
-    for (key, value) in given.into_iter().flat_map(|fields| &fields.fields) {
-        let Some(field) = item.fields.iter().find(|field| field.key == *key) else {
-            return Err(unknown_field(item, key));
-        };
-        if let Some(value) = judge_value(field, value)? {
-            judged.fields.insert(key.clone(), value);
+pub fn judge_fields(item: &api::CatalogueItem, given: Option<Struct>) -> Result<Struct, Violation> {
+    let mut judged = given.unwrap_or_default();
+    let mut wrong = None;
+    judged.fields.retain(|key, value| {
+        if wrong.is_some() {
+            return false;
         }
+        let field = item.fields.iter().find(|field| field.key == *key);
+        match field.map_or_else(|| Err(unknown_field(item, key)), |field| judge_value(field, value)) {
+            Ok(is_given) => is_given,
+            Err(violation) => {
+                wrong = Some(violation);
+                false
+            }
+        }
+    });
+    if let Some(violation) = wrong {
+        return Err(violation);
     }
     match item.fields.iter().find(|field| field.required && !judged.fields.contains_key(&field.key)) {
         None => Ok(judged),
@@ -277,7 +287,8 @@ pub fn judge_fields(item: &api::CatalogueItem, given: Option<&Struct>) -> Result
     }
 }
 
-fn judge_value(field: &api::CatalogueField, value: &Value) -> Result<Option<Value>, Violation> {
+// Whether a value is one, which a text is without the blanks around it.
+fn judge_value(field: &api::CatalogueField, value: &mut Value) -> Result<bool, Violation> {
     let kind = FieldType::of(field);
     let wrong = || {
         let (en, zh) = match kind {
@@ -292,13 +303,16 @@ fn judge_value(field: &api::CatalogueField, value: &Value) -> Result<Option<Valu
         };
         Err(nonconforming(&field.key, en, zh))
     };
-    let holds = match (kind, &value.kind) {
-        (_, None | Some(Kind::NullValue(_))) => return Ok(None),
-        (_, Some(Kind::StringValue(text))) if text.trim().is_empty() => return Ok(None),
+    let holds = match (kind, &mut value.kind) {
+        (_, None | Some(Kind::NullValue(_))) => return Ok(false),
+        (_, Some(Kind::StringValue(text))) if text.trim().is_empty() => return Ok(false),
         (FieldType::String, Some(Kind::StringValue(text))) => {
-            let text = free_text(&path(&field.key), text, 4_000)?;
-            in_vocabulary(field, &text)?;
-            return Ok(Some(Value { kind: Some(Kind::StringValue(text)) }));
+            let trimmed = clean_text(text, 4_000).map_err(|fault| fault.at(&path(&field.key)))?;
+            in_vocabulary(field, trimmed)?;
+            if trimmed.len() < text.len() {
+                *text = trimmed.to_owned();
+            }
+            return Ok(true);
         }
         (FieldType::Integer, Some(Kind::NumberValue(number))) => {
             is_decimal(&number.to_string()) && number.fract() == 0.0
@@ -314,7 +328,7 @@ fn judge_value(field: &api::CatalogueField, value: &Value) -> Result<Option<Valu
         return wrong();
     }
     in_range(field, kind, value)?;
-    Ok(Some(value.clone()))
+    Ok(true)
 }
 
 fn in_vocabulary(field: &api::CatalogueField, text: &str) -> Result<(), Violation> {
@@ -342,6 +356,10 @@ fn in_vocabulary(field: &api::CatalogueField, text: &str) -> Result<(), Violatio
 }
 
 fn in_range(field: &api::CatalogueField, kind: FieldType, value: &Value) -> Result<(), Violation> {
+    let (least, most) = (&field.minimum, &field.maximum);
+    if least.is_empty() && most.is_empty() {
+        return Ok(());
+    }
     let text = match &value.kind {
         Some(Kind::StringValue(text)) => text.trim().to_owned(),
         Some(Kind::NumberValue(number)) => number.to_string(),
@@ -353,7 +371,6 @@ fn in_range(field: &api::CatalogueField, kind: FieldType, value: &Value) -> Resu
         (_, Ok(a), Ok(b)) => a < b,
         _ => false,
     };
-    let (least, most) = (&field.minimum, &field.maximum);
     if (!least.is_empty() && below(&text, least)) || (!most.is_empty() && below(most, &text)) {
         let bound = |bound: &str| if bound.is_empty() { String::from("…") } else { bound.to_owned() };
         let (least, most) = (bound(least), bound(most));
@@ -463,7 +480,7 @@ mod tests {
             ("DATE", text("2023-02-29"), false),
         ] {
             let given = Struct { fields: [(String::from("f"), given)].into() };
-            let judged = judge_fields(&item(vec![field("f", kind, true)]), Some(&given));
+            let judged = judge_fields(&item(vec![field("f", kind, true)]), Some(given.clone()));
             assert_eq!(judged.is_ok(), holds, "{kind} {given:?}");
             if let Err(refused) = judged {
                 assert_eq!((refused.reason, refused.field.as_str()), ("FIELDS_NONCONFORMING", "fields.f"));
@@ -475,7 +492,7 @@ mod tests {
     fn words_and_bounds_are_kept() {
         let one = |field: api::CatalogueField, given: Value| {
             let given = Struct { fields: [(String::from("f"), given)].into() };
-            judge_fields(&item(vec![field]), Some(&given)).is_ok()
+            judge_fields(&item(vec![field]), Some(given)).is_ok()
         };
         let words = api::CatalogueField {
             vocabulary: ["罚款", "警告", "没收违法所得、没收非法财物", "其他"].map(String::from).into(),
@@ -559,12 +576,12 @@ mod tests {
         let schema = item(vec![field("grade", "", true)]);
         assert_eq!(judge_fields(&schema, None).unwrap_err().field, "fields.grade");
         let empty = Struct { fields: [(String::from("grade"), text(" "))].into() };
-        assert_eq!(judge_fields(&schema, Some(&empty)).unwrap_err().field, "fields.grade");
+        assert_eq!(judge_fields(&schema, Some(empty)).unwrap_err().field, "fields.grade");
         let stranger = Struct { fields: [(String::from("rank"), text("A"))].into() };
-        let refused = judge_fields(&schema, Some(&stranger)).unwrap_err();
+        let refused = judge_fields(&schema, Some(stranger)).unwrap_err();
         assert_eq!(refused.field, "fields.rank");
         assert!(refused.text.en.contains("grade"), "{}", refused.text.en);
         let personal = Struct { fields: [(String::from("grade"), text("11010519491231002X"))].into() };
-        assert_eq!(judge_fields(&schema, Some(&personal)).unwrap_err().reason, "PERSONAL_IDENTITY_NUMBER");
+        assert_eq!(judge_fields(&schema, Some(personal)).unwrap_err().reason, "PERSONAL_IDENTITY_NUMBER");
     }
 }

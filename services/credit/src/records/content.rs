@@ -49,7 +49,9 @@ pub fn write_value(value: &Value, out: &mut String) {
 
 /// Writes a text.
 pub fn write_text(text: &str, out: &mut String) {
-    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+    // All bytes are looked at, so that many are at once.
+    let special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    if !text.bytes().fold(false, |found, byte| found | special(byte)) {
         out.push('"');
         out.push_str(text);
         out.push('"');

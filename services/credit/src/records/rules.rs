@@ -1,4 +1,6 @@
 //! When a row is a record, when two say the same, and which records an audience sees on a day.
+use std::borrow::Cow;
+
 use calendar::{Calendar, LegalTerm, Procedure};
 use chassis::{fault::Violation, validation::is_decimal};
 use contract::credit::v1::{self as api, catalogue_item::Nature, profile::Audience};
@@ -70,9 +72,9 @@ pub fn may_submit(item: &api::CatalogueItem, submitter: &Submitter) -> Result<()
     Ok(())
 }
 
-/// Judges what the row says; gives the record without id, position and time.
+/// Judges what the row says, whose fields it takes; gives the record without id, position and time.
 pub fn judge(
-    row: &api::RecordInput,
+    row: &mut api::RecordInput,
     key: Key,
     item: &api::CatalogueItem,
     department: &str,
@@ -101,7 +103,7 @@ pub fn judge(
         occurred_on,
         severity: severity(row.severity, item, today)?,
         amount: amount(&row.amount)?,
-        fields: Some(judge_fields(item, row.fields.as_ref())?),
+        fields: Some(judge_fields(item, row.fields.take())?),
         status: api::record::Status::Effective.into(),
         version: 1,
         valid_until,
@@ -116,7 +118,7 @@ pub fn correct(
     item: &api::CatalogueItem,
     today: Date,
 ) -> Result<api::Record, Violation> {
-    let row = api::RecordInput {
+    let mut row = api::RecordInput {
         occurred_on: request.occurred_on.as_ref().unwrap_or(&record.occurred_on).clone(),
         severity: request.severity.unwrap_or(record.severity),
         amount: request.amount.as_ref().unwrap_or(&record.amount).clone(),
@@ -126,7 +128,7 @@ pub fn correct(
     };
     let key =
         Key { uscc: record.uscc.clone(), item: record.item.clone(), source_id: record.source_id.clone() };
-    let corrected = judge(&row, key, item, &record.department, today)?;
+    let corrected = judge(&mut row, key, item, &record.department, today)?;
     if digest(&corrected) == digest(record) {
         return Err(Violation::new(
             "record",
@@ -208,8 +210,8 @@ impl<'a> Held<'a> {
 pub fn digest(record: &api::Record) -> String {
     let mut text = String::new();
     let severity = record.severity.to_string();
-    let amount = plain_number(&record.amount);
-    for part in [&record.uscc, &record.item, &record.occurred_on, &severity, &amount, &record.valid_until] {
+    let (amount, until) = (plain_number(&record.amount), &record.valid_until);
+    for part in [&record.uscc, &record.item, &record.occurred_on, &severity, &*amount, until] {
         text.push_str(part);
         text.push('\u{1F}');
     }
@@ -231,19 +233,19 @@ fn write_plain(value: &Value, out: &mut String) {
 }
 
 /// A decimal without the zeros that say nothing; other text as it is.
-fn plain_number(text: &str) -> String {
+fn plain_number(text: &str) -> Cow<'_, str> {
     if !is_decimal(text) {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
     let (whole, part) = (whole.trim_start_matches('0'), part.trim_end_matches('0'));
     let whole = if whole.is_empty() { "0" } else { whole };
-    match part {
+    Cow::Owned(match part {
         "" if whole == "0" => String::from("0"),
         "" => format!("{sign}{whole}"),
         part => format!("{sign}{whole}.{part}"),
-    }
+    })
 }
 
 /// Whether an audience may see what is recorded under an item; what needs the subject's grant is the subject's own, and of whom it is granted
@@ -311,7 +313,7 @@ mod tests {
     }
 
     fn judged(row: &api::RecordInput) -> Result<api::Record, Violation> {
-        judge(row, key(row)?, &item(), "transport", TODAY)
+        judge(&mut row.clone(), key(row)?, &item(), "transport", TODAY)
     }
 
     #[test]

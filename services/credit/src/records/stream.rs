@@ -13,6 +13,7 @@ use chassis::{
     validation,
 };
 use contract::{
+    Encoded,
     credit::v1::{self as api, outcome::Status as Ended},
     r#type::v1::ErrorReason as Common,
 };
@@ -40,8 +41,8 @@ const TOGETHER: usize = 4;
 pub fn stream(
     app: &Arc<Credit>,
     context: &Context,
-    batches: Streaming<api::StreamRecordsRequest>,
-) -> Answer<BoxStream<'static, Result<api::StreamRecordsResponse, Status>>> {
+    batches: Streaming<Encoded<api::StreamRecordsRequest>>,
+) -> Answer<BoxStream<'static, Result<Encoded<api::StreamRecordsResponse>, Status>>> {
     let submitter = Arc::new(Submitter::of(context)?);
     // SQLite has one writer.
     let cores = available_parallelism().map_or(1, usize::from);
@@ -58,7 +59,7 @@ pub fn stream(
             Err(fault) => Err(fault),
         };
         match answer {
-            Ok(answer) => Some((Ok(answer), Some((app, context, acknowledged)))),
+            Ok(answer) => Some((Ok(Encoded::of(&answer)), Some((app, context, acknowledged)))),
             Err(fault) => Some((Err(fault.into_status(context.language)), None)),
         }
     });
@@ -68,7 +69,7 @@ pub fn stream(
 // Reads batches as fast as the lanes take them, and hands on what will be known of each.
 async fn read(
     context: Context,
-    mut batches: Streaming<api::StreamRecordsRequest>,
+    mut batches: Streaming<Encoded<api::StreamRecordsRequest>>,
     lanes: Vec<mpsc::Sender<Part>>,
     pending: mpsc::Sender<Answer<Pending>>,
 ) {
@@ -82,11 +83,15 @@ async fn read(
             }
         };
         // A sender that broke off is not there to be told.
-        let Ok(Some(batch)) = next else { return };
-        if let Err(fault) = validation::check(&batch) {
-            let _ = pending.send(Err(fault.with("batch", &batch.batch))).await;
-            return;
-        }
+        let Ok(Some(encoded)) = next else { return };
+        let batch = match validation::read(&encoded) {
+            Ok(batch) => batch,
+            Err(fault) => {
+                let name = encoded.read().map(|batch| batch.batch).unwrap_or_default();
+                let _ = pending.send(Err(fault.with("batch", name))).await;
+                return;
+            }
+        };
         let (pends, parts) = divide(batch, lanes.len());
         if pending.send(Ok(pends)).await.is_err() {
             return;
@@ -199,10 +204,10 @@ fn lane(app: Arc<Credit>, submitter: Arc<Submitter>) -> mpsc::Sender<Part> {
     let (ready, mut to_write) = mpsc::channel::<Ready>(together);
     let (judging, judge_as) = (app.clone(), submitter.clone());
     tokio::spawn(async move {
-        while let Some(Part { rows, taken }) = to_judge.recv().await {
+        while let Some(Part { mut rows, taken }) = to_judge.recv().await {
             let now = judging.clock.now();
             let registered = Some(&judging.registered);
-            let judged = judge(judging.store.read(), registered, now, &judge_as, &rows).await;
+            let judged = judge(judging.store.read(), registered, now, &judge_as, &mut rows).await;
             let refused = judged.as_ref().map_or_else(|_| Vec::new(), |judged| refused(&rows, judged));
             if ready.send(Ready { now, judged, refused, taken }).await.is_err() {
                 return;

@@ -114,7 +114,8 @@ pub fn past_day(field: &str, given: &str, today: Date) -> Result<String, Violati
             format!("“{day}”晚于今天（{today}）"),
         ));
     }
-    Ok(day.to_string())
+    // A day has one form only.
+    Ok(given.trim().to_owned())
 }
 
 /// A day in the contract's form.
