@@ -1,6 +1,14 @@
 //! Clients that all call at once.
 use std::time::{Duration, Instant};
 
+use chassis::{serve::MESSAGE_MAX, upstream::Upstream};
+use contract::Encoded;
+use futures::stream;
+use http::uri::PathAndQuery;
+use prost::Message;
+use tonic::{Streaming, client::Grpc};
+use tonic_prost::ProstCodec;
+
 /// The pace of somebody who works: fifty calls a second.
 pub const PACE: Duration = Duration::from_millis(20);
 
@@ -62,4 +70,23 @@ where
     }
     sorted.sort_unstable();
     Ok(Times { sorted, took: started.elapsed() })
+}
+
+/// Sends a stream whose messages are written already, as what the other side of a comparison sends are bytes made before.
+pub async fn stream<Q, A>(
+    upstream: &Upstream,
+    method: &'static str,
+    messages: Vec<Encoded<Q>>,
+) -> anyhow::Result<Streaming<A>>
+where
+    Q: Message + Default + 'static,
+    A: Message + Default + 'static,
+{
+    let mut grpc = Grpc::new(upstream.clone())
+        .max_encoding_message_size(MESSAGE_MAX)
+        .max_decoding_message_size(MESSAGE_MAX);
+    grpc.ready().await.map_err(|error| anyhow::anyhow!(error))?;
+    let codec = ProstCodec::<Encoded<Q>, A>::default();
+    let request = tonic::Request::new(stream::iter(messages));
+    Ok(grpc.streaming(request, PathAndQuery::from_static(method), codec).await?.into_inner())
 }

@@ -12,17 +12,23 @@ use chassis::{
     trial::Postgres,
     upstream::{Identity, Upstream},
 };
-use contract::credit::v1::{
-    self as api, figures_client::FiguresClient, outcome::Status, records_client::RecordsClient,
-    subjects_client::SubjectsClient,
+use contract::{
+    Encoded,
+    credit::v1::{
+        self as api, figures_client::FiguresClient, outcome::Status, subjects_client::SubjectsClient,
+    },
 };
 use prost_types::{Struct, Value, value::Kind};
 use suites::{
     process::{Suite, free_port},
     world,
 };
+use tonic::Streaming;
 
-use crate::baseline::{self, Rows};
+use crate::{
+    baseline::{self, Rows},
+    clients::stream,
+};
 
 /// How many subjects there are.
 pub const SUBJECTS: u32 = 50_000;
@@ -185,22 +191,20 @@ fn record(round: u32, row: u32) -> api::RecordInput {
     }
 }
 
-// From the first row sent until the last batch is acknowledged. The rows are made before.
+// From the first row sent until the last batch is acknowledged. The batches are made and written before, as COPY's bytes are.
 async fn intake(upstream: &Upstream, round: u32) -> anyhow::Result<Duration> {
     let rows: Vec<u32> = (0..ROWS).collect();
     let batches: Vec<_> = rows
         .chunks(BATCH)
         .enumerate()
-        .map(|(index, part)| api::StreamRecordsRequest {
-            batch: index.to_string(),
-            records: part.iter().map(|row| record(round, *row)).collect(),
+        .map(|(index, part)| {
+            let records = part.iter().map(|row| record(round, *row)).collect();
+            Encoded::of(&api::StreamRecordsRequest { batch: index.to_string(), records })
         })
         .collect();
-    let mut client = RecordsClient::new(upstream.clone())
-        .max_encoding_message_size(chassis::serve::MESSAGE_MAX)
-        .max_decoding_message_size(chassis::serve::MESSAGE_MAX);
     let started = Instant::now();
-    let mut answers = client.stream_records(futures::stream::iter(batches)).await?.into_inner();
+    let method = "/xinheng.credit.v1.Records/StreamRecords";
+    let mut answers: Streaming<api::StreamRecordsResponse> = stream(upstream, method, batches).await?;
     let mut accepted = 0;
     while let Some(answer) = answers.message().await? {
         let refused = answer.outcomes.iter().find(|outcome| outcome.status() != Status::Accepted);
