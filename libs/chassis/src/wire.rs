@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -16,18 +16,25 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// A connection that ends where its peer takes nothing of an answer for too long.
+// For how long what a peer still sends is read, and thrown away, after the last word to it.
+const HEARD_OUT: Duration = Duration::from_secs(1);
+
+/// A connection that ends where its peer takes nothing of an answer for too long. One that ends in good order hears its peer out: of a
+/// connection that is closed on what the peer has just sent, the system lets the peer read no more, not even what was said before. So a
+/// caller would not learn from HTTP/2's GOAWAY that its call was never begun.
 pub struct Taken {
     stream: TcpStream,
     limit: Duration,
     // Runs while a write waits for the peer.
     waiting: Option<Pin<Box<Sleep>>>,
+    // Runs from the last word on.
+    ending: Option<Pin<Box<Sleep>>>,
 }
 
 impl Taken {
     /// Wraps a connection.
     pub fn within(stream: TcpStream, limit: Duration) -> Self {
-        Self { stream, limit, waiting: None }
+        Self { stream, limit, waiting: None, ending: None }
     }
 
     fn judge<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -83,8 +90,21 @@ impl AsyncWrite for Taken {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ended = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.judge(context, ended)
+        if self.ending.is_none() {
+            let ended = Pin::new(&mut self.stream).poll_shutdown(context);
+            ready!(self.judge(context, ended))?;
+        }
+        let Self { stream, ending, .. } = &mut *self;
+        let ending = ending.get_or_insert_with(|| Box::pin(sleep(HEARD_OUT)));
+        let mut unread = [0; 4_096];
+        while ending.as_mut().poll(context).is_pending() {
+            let mut unread = ReadBuf::new(&mut unread);
+            let read = ready!(Pin::new(&mut *stream).poll_read(context, &mut unread));
+            if read.is_err() || unread.filled().is_empty() {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -105,5 +125,53 @@ impl Begun {
         if self.0.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+        time::{Instant, timeout},
+    };
+
+    use super::*;
+
+    // Both ends of a connection: the peer's, and ours.
+    async fn pair() -> (TcpStream, Taken) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (peer, ours) = tokio::join!(TcpStream::connect(address), listener.accept());
+        (peer.expect("a connection"), Taken::within(ours.expect("a connection").0, Duration::from_secs(9)))
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_speaks_late_reads_the_last_word_all_the_same() {
+        let (mut peer, mut ours) = pair().await;
+        ours.write_all(b"enough").await.expect("room");
+        let ended = tokio::spawn(async move { ours.shutdown().await });
+        // It has not read yet that it is too late; the second of these would meet a closed connection.
+        for _ in 0..2 {
+            peer.write_all(b"one more").await.expect("room");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let mut said = String::new();
+        peer.read_to_string(&mut said).await.expect("what was said");
+        assert_eq!(said, "enough");
+        drop(peer);
+        let began = Instant::now();
+        ended.await.expect("no panic").expect("a good end");
+        assert!(began.elapsed() < HEARD_OUT / 2, "a peer that has closed is not waited for");
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_never_ends_is_not_waited_for() {
+        let (mut peer, mut ours) = pair().await;
+        let sends = tokio::spawn(async move { while peer.write_all(&[7; 9_999]).await.is_ok() {} });
+        let ended = timeout(HEARD_OUT * 5, ours.shutdown()).await;
+        ended.expect("an end in time").expect("a good end");
+        drop(ours);
+        timeout(HEARD_OUT * 5, sends).await.expect("an end for the peer too").expect("no panic");
     }
 }
