@@ -151,9 +151,9 @@ mod tests {
         let (mut peer, mut ours) = pair().await;
         ours.write_all(b"enough").await.expect("room");
         let ended = tokio::spawn(async move { ours.shutdown().await });
-        // It has not read yet that it is too late; the second of these would meet a closed connection.
-        for _ in 0..2 {
-            peer.write_all(b"one more").await.expect("room");
+        // It has not read yet that it is too late; who writes to a connection that is closed fails, and reads no more.
+        for _ in 0..4 {
+            peer.write_all(b"one more").await.expect("somebody who takes it");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let mut said = String::new();
