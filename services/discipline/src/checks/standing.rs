@@ -110,7 +110,8 @@ impl Standing {
         }
         // Another service's position lies beyond anything here: then it is enough to have looked after the question came.
         let asked = Instant::now();
-        let beyond = wanted > feed::newest(&self.store).await?;
+        let newest = tokio::time::timeout(PATIENCE, feed::newest(&self.store)).await;
+        let beyond = wanted > newest.map_err(|_| stale())??;
         let mut reached = self.reached.subscribe();
         self.wanted.notify_one();
         let arrival = reached.wait_for(|reached| {

@@ -1,9 +1,13 @@
 //! The check, the public search, applications and figures; and that a listing ends with its last day.
-use chassis::{access::Claims, trial::reason};
+use std::time::{Duration, Instant};
+
+use chassis::{access::Claims, feed, trial::reason};
 use contract::discipline::v1 as api;
+use futures::stream;
+use sea_orm::ConnectionTrait as _;
 use tonic::Code;
 
-use super::world::{LIST, World, code, decide, eventually, list, propose, put_list, step};
+use super::world::{ALL, LIST, World, code, decide, eventually, list, propose, put_list, step};
 
 #[tokio::test]
 async fn a_check_answers_in_order_with_what_binds_the_caller() {
@@ -218,4 +222,97 @@ async fn figures_count_by_domain_and_day() {
     assert_eq!(figures("D01", "", "").await, [1, 0, 1, 1, 0]);
     assert_eq!(figures("D16", "", "2026-02-28").await, [0, 0, 1, 1, 0]);
     assert_eq!(figures("D16", "2026-03-01", "2026-03-01").await, [0, 1, 1, 2, 0]);
+}
+
+fn question(codes: impl IntoIterator<Item = u32>) -> api::CheckSubjectsRequest {
+    let uscc = codes.into_iter().map(code).collect();
+    api::CheckSubjectsRequest { uscc, purpose: "政府采购资格审查".into(), ..Default::default() }
+}
+
+#[tokio::test]
+async fn a_stream_answers_each_question_as_a_call_does_and_ends_with_one_that_is_wrong() {
+    let world = World::at("2026-03-02T01:00:00Z").await;
+    for serial in [2, 5] {
+        world.listed(LIST, &code(serial), "2026-02-13", "2026-03-02").await;
+    }
+    let mut finance = world.of("finance", "f");
+    let spoiled = api::CheckSubjectsRequest { uscc: vec!["123".into(), code(2)], ..question([]) };
+    let business =
+        api::CheckSubjectsRequest { business: api::Business::Licensing.into(), ..question([2, 5]) };
+    // As many as are written at once, one more, and one less.
+    let questions = [
+        question([5]),
+        question(1..=64),
+        spoiled,
+        question(1..=65),
+        business,
+        question(1..=1_000),
+        question(2..=64),
+    ];
+    let mut answers =
+        finance.checks.clone().stream_checks(stream::iter(questions.clone())).await.unwrap().into_inner();
+    let mut listed = 0;
+    for question in questions {
+        let alone = finance.checks.check_subjects(question).await.unwrap().into_inner();
+        let answer = answers.message().await.unwrap().expect("an answer to each");
+        assert_eq!(answer.results, alone.results);
+        assert!(answer.as_of.is_some());
+        listed += answer.results.iter().filter(|one| !one.listings.is_empty()).count();
+    }
+    assert!(answers.message().await.unwrap().is_none());
+    assert_eq!(listed, 1 + 2 + 1 + 2 + 2 + 2 + 2);
+
+    for (wrong, told) in [(question([]), "FIELD_INVALID"), (question(0..10_001), "FIELD_INVALID")] {
+        let questions = stream::iter([question([5]), wrong, question([2])]);
+        let mut answers = finance.checks.stream_checks(questions).await.unwrap().into_inner();
+        assert_eq!(answers.message().await.unwrap().expect("an answer").results.len(), 1);
+        let ended = answers.message().await.unwrap_err();
+        assert_eq!((ended.code(), reason(&ended).as_str()), (Code::InvalidArgument, told));
+    }
+    let unable = world.client(world.claims("finance", "f", "credit.read"));
+    let refused = unable.checks.clone().stream_checks(stream::iter([question([1])])).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_replica_knows_of_a_listing_at_once_and_answers_nothing_that_is_old() {
+    let world = World::at("2026-03-02T01:00:00Z").await;
+    // SQLite's file is one process's.
+    let other = if world.store.is_sqlite() { world.upstream.clone() } else { world.replica().await };
+    let mut there = world.client_of(&other, world.claims("finance", "f", ALL));
+    let listed = async |client: &mut super::world::Client, asked: api::CheckSubjectsRequest| {
+        let answer = client.checks.check_subjects(asked).await?.into_inner();
+        Ok::<_, tonic::Status>(!answer.results[0].listings.is_empty())
+    };
+    // By the position of what was published, at once.
+    assert!(!listed(&mut there, question([1])).await.unwrap());
+    world.listed(LIST, &code(1), "2026-02-13", "2026-03-02").await;
+    let min_position = feed::newest(&world.store).await.unwrap().to_string();
+    let at_once = api::CheckSubjectsRequest { min_position, ..question([1]) };
+    assert!(listed(&mut there, at_once).await.unwrap());
+    // Without it, within a second. A machine may be held up for that long by others, but not each time.
+    let mut took = Vec::new();
+    for serial in 2..=5 {
+        world.listed(LIST, &code(serial), "2026-02-13", "2026-03-02").await;
+        let published = Instant::now();
+        while !listed(&mut there, question([serial])).await.unwrap() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        took.push(published.elapsed());
+    }
+    assert!(took.iter().any(|took| *took < Duration::from_secs(1)), "{took:?}");
+
+    if world.store.is_sqlite() {
+        return;
+    }
+    // A replica that hears nothing of the feed any more says so, and answers again when it does.
+    let held = world.store.begin().await.unwrap();
+    held.execute_unprepared("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let refused = listed(&mut there, question([1])).await.unwrap_err();
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unavailable, "CHECK_STALE"));
+    drop(held);
+    let again = there.clone();
+    eventually("an answer", || async { listed(&mut again.clone(), question([1])).await.unwrap_or(false) })
+        .await;
 }
