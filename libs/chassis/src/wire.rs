@@ -16,8 +16,9 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-// For how long what a peer still sends is read, and thrown away, after the last word to it.
+// For how long what a peer still sends is read, and thrown away, after the last word to it; and how much: what was on its way, and no flood.
 const HEARD_OUT: Duration = Duration::from_secs(1);
+const HEARD_BYTES: usize = 64 * 1024;
 
 /// A connection that ends where its peer takes nothing of an answer for too long. One that ends in good order hears its peer out: of a
 /// connection that is closed on what the peer has just sent, the system lets the peer read no more, not even what was said before. So a
@@ -29,12 +30,13 @@ pub struct Taken {
     waiting: Option<Pin<Box<Sleep>>>,
     // Runs from the last word on.
     ending: Option<Pin<Box<Sleep>>>,
+    heard_bytes: usize,
 }
 
 impl Taken {
     /// Wraps a connection.
     pub fn within(stream: TcpStream, limit: Duration) -> Self {
-        Self { stream, limit, waiting: None, ending: None }
+        Self { stream, limit, waiting: None, ending: None, heard_bytes: 0 }
     }
 
     fn judge<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -94,15 +96,16 @@ impl AsyncWrite for Taken {
             let ended = Pin::new(&mut self.stream).poll_shutdown(context);
             ready!(self.judge(context, ended))?;
         }
-        let Self { stream, ending, .. } = &mut *self;
+        let Self { stream, ending, heard_bytes, .. } = &mut *self;
         let ending = ending.get_or_insert_with(|| Box::pin(sleep(HEARD_OUT)));
         let mut unread = [0; 4_096];
-        while ending.as_mut().poll(context).is_pending() {
+        while *heard_bytes < HEARD_BYTES && ending.as_mut().poll(context).is_pending() {
             let mut unread = ReadBuf::new(&mut unread);
             let read = ready!(Pin::new(&mut *stream).poll_read(context, &mut unread));
             if read.is_err() || unread.filled().is_empty() {
                 break;
             }
+            *heard_bytes += unread.filled().len();
         }
         Poll::Ready(Ok(()))
     }
@@ -167,9 +170,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_peer_that_never_ends_is_not_waited_for() {
+        let (silent, mut ours) = pair().await;
+        let ended = timeout(HEARD_OUT * 5, ours.shutdown()).await;
+        ended.expect("an end in time").expect("a good end");
+        drop(silent);
         let (mut peer, mut ours) = pair().await;
         let sends = tokio::spawn(async move { while peer.write_all(&[7; 9_999]).await.is_ok() {} });
-        let ended = timeout(HEARD_OUT * 5, ours.shutdown()).await;
+        // As soon as it has sent more than may have been on its way.
+        let ended = timeout(HEARD_OUT / 2, ours.shutdown()).await;
         ended.expect("an end in time").expect("a good end");
         drop(ours);
         timeout(HEARD_OUT * 5, sends).await.expect("an end for the peer too").expect("no panic");
