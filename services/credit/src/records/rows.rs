@@ -506,9 +506,9 @@ pub async fn shown_of(
         shown.items.iter().map(|item| (item.body.item.as_str(), item.as_ref())).collect();
     let mut found = Vec::new();
     loop {
-        let mut after = String::new();
+        let last = read.rows.last().filter(|_| !read.ended);
+        let after = last.map(|row| format!("{} {}", row.occurred_on, row.record)).unwrap_or_default();
         for row in read.rows {
-            after = format!("{} {}", row.occurred_on, row.record);
             let Some(item) = items.get(row.item.as_str()) else { continue };
             let mut record = Present::try_from(row)?.record;
             publish(&mut record, item, shown.today);
