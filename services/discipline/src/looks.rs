@@ -127,20 +127,61 @@ async fn write(store: Store, mut looks: mpsc::Receiver<Look>, stopping: Cancella
     }
 }
 
+// So many rows are made at once: more of them would hold up the calls beside for milliseconds.
+const TOGETHER: usize = 64;
+
 async fn put(store: &Store, looks: &[Look]) -> Answer<()> {
-    let rows = looks.iter().map(|look| {
-        let subjects: Vec<&str> = look.subjects.iter().map(Uscc::as_str).collect();
-        vec![
-            look.at.into(),
-            look.client.as_str().into(),
-            look.department.as_str().into(),
-            look.purpose.as_str().into(),
-            look.method.as_ref().into(),
-            subjects.join("\n").into(),
-        ]
-    });
     let columns = ["at", "client", "department", "purpose", "method", "subjects"];
     let tx = store.begin().await?;
-    insert_rows(&*tx, "looks", &columns, rows.collect(), "").await?;
+    for part in looks.chunks(TOGETHER) {
+        let rows = part.iter().map(|look| {
+            let subjects: Vec<&str> = look.subjects.iter().map(Uscc::as_str).collect();
+            vec![
+                look.at.into(),
+                look.client.as_str().into(),
+                look.department.as_str().into(),
+                look.purpose.as_str().into(),
+                look.method.as_ref().into(),
+                subjects.join("\n").into(),
+            ]
+        });
+        insert_rows(&*tx, "looks", &columns, rows.collect(), "").await?;
+    }
     tx.commit().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Migrator;
+
+    #[tokio::test]
+    async fn what_was_told_before_the_end_is_written_whole() {
+        let trial = chassis::trial::Trial::at("2026-03-02T01:00:00Z");
+        let store = trial.boot.store::<Migrator>("discipline").await.expect("a store");
+        let stopping = CancellationToken::new();
+        let (looks, writing) = Looks::open(store.clone(), stopping.clone());
+        let writing = tokio::spawn(writing);
+        let context = Context::of_service("test", trial.boot.clock.now(), stopping.clone());
+        // More than one statement holds, and no whole number of them.
+        let codes: Vec<Uscc> = (1..=1_001).map(Uscc::fictional).collect();
+        for code in &codes {
+            looks.tell(Look::of(&context, "政府采购资格审查", vec![*code])).await.expect("room");
+        }
+        looks.tell(Look::of(&context, "政府采购资格审查", codes.clone())).await.expect("room");
+        looks.tell(Look::of(&context, "nobody", Vec::new())).await.expect("room");
+        stopping.cancel();
+        writing.await.expect("the writer");
+        assert!(looks.tell(Look::of(&context, "late", codes.clone())).await.is_err(), "nobody writes it");
+
+        let db = store.read();
+        let rows = db.query_all_raw(sql(db, "SELECT subjects, purpose FROM looks", [])).await.expect("rows");
+        let mut told: Vec<String> =
+            rows.iter().map(|row| row.try_get("", "subjects").expect("text")).collect();
+        let mut expected: Vec<String> = codes.iter().map(ToString::to_string).collect();
+        expected.push(expected.join("\n"));
+        told.sort();
+        expected.sort();
+        assert_eq!(told, expected);
+    }
 }
