@@ -1,11 +1,14 @@
 //! Clients that all call at once.
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
+use bytes::{BufMut as _, Bytes, BytesMut};
 use chassis::{serve::MESSAGE_MAX, upstream::Upstream};
 use contract::Encoded;
 use futures::stream;
-use http::uri::PathAndQuery;
+use http::{HeaderValue, uri::PathAndQuery};
 use prost::Message;
+use tokio::net::TcpStream;
 use tonic::{Streaming, client::Grpc};
 use tonic_prost::ProstCodec;
 
@@ -89,4 +92,55 @@ where
     let codec = ProstCodec::<Encoded<Q>, A>::default();
     let request = tonic::Request::new(stream::iter(messages));
     Ok(grpc.streaming(request, PathAndQuery::from_static(method), codec).await?.into_inner())
+}
+
+/// A connection of its own to a service, for unary calls that are made before they are sent: no more than what gRPC asks for, so that clients on
+/// the same machine take as little of it as may be.
+#[derive(Clone)]
+pub struct Bare {
+    connection: h2::client::SendRequest<Bytes>,
+    uri: http::Uri,
+    bearer: HeaderValue,
+}
+
+impl Bare {
+    /// Connects to a service without TLS, to call one method.
+    pub async fn connect(base: &str, method: &str, token: &str) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(base.trim_start_matches("http://")).await?;
+        stream.set_nodelay(true)?;
+        let (connection, driver) = h2::client::handshake(stream).await?;
+        tokio::spawn(driver);
+        let uri = format!("{base}{method}").parse()?;
+        Ok(Self { connection, uri, bearer: format!("Bearer {token}").parse()? })
+    }
+
+    /// Calls with a message and gives the answer's.
+    pub async fn call<A: Message + Default>(&self, message: &impl Message) -> anyhow::Result<A> {
+        let mut framed = BytesMut::with_capacity(64);
+        framed.put_bytes(0, 5);
+        message.encode(&mut framed)?;
+        let length = u32::try_from(framed.len() - 5)?.to_be_bytes();
+        framed[1..5].copy_from_slice(&length);
+        let request = http::Request::post(self.uri.clone())
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .header("authorization", self.bearer.clone())
+            .body(())?;
+        let (answer, mut sends) = self.connection.clone().ready().await?.send_request(request, false)?;
+        sends.send_data(framed.freeze(), true)?;
+        let (head, mut body) = answer.await?.into_parts();
+        let mut whole = BytesMut::new();
+        while let Some(part) = body.data().await {
+            let part = part?;
+            body.flow_control().release_capacity(part.len())?;
+            whole.extend_from_slice(&part);
+        }
+        let trailers = body.trailers().await?;
+        let status = trailers.as_ref().unwrap_or(&head.headers).get("grpc-status");
+        anyhow::ensure!(
+            status.is_some_and(|status| status == "0"),
+            "a call was answered {head:?} {trailers:?}"
+        );
+        Ok(A::decode(whole.get(5..).context("an answer without a message")?)?)
+    }
 }

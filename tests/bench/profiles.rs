@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chassis::{trial::Postgres, upstream::Upstream};
-use contract::credit::v1::{self as api, items_client::ItemsClient, profiles_client::ProfilesClient};
+use chassis::trial::Postgres;
+use contract::credit::v1 as api;
 use suites::world;
 use xinheng::client::Client;
 
 use crate::{
-    clients::{PACE, Times, timed},
+    clients::{Bare, PACE, Times, timed},
     intake::{City, ROWS, SUBJECTS, scattered},
 };
 
@@ -32,22 +32,25 @@ pub async fn measure() -> anyhow::Result<()> {
         city.counted(ROWS).await?;
         let name = if postgres { "PostgreSQL" } else { "SQLite" };
 
+        let token = city.gateway.office().await.token().context("no token")?.to_owned();
         let (mut items, mut profiles) = (Vec::new(), Vec::new());
         for _ in 0..CLIENTS {
-            items.push(ItemsClient::new(city.client()?));
-            profiles.push(ProfilesClient::new(city.client()?));
+            let bare = async |method| Bare::connect(&city.credit.base, method, &token).await;
+            items.push(bare("/xinheng.credit.v1.Items/GetItem").await?);
+            profiles.push(bare("/xinheng.credit.v1.Profiles/GetProfile").await?);
         }
-        let trivial = timed(items, CALLS, None, |mut client, _, _| async move {
+        let trivial = timed(items, CALLS, None, |client, _, _| async move {
             let item = String::from("administrative-penalty");
-            client.get_item(api::GetItemRequest { item, ..Default::default() }).await?;
+            let _: api::CatalogueItem =
+                client.call(&api::GetItemRequest { item, ..Default::default() }).await?;
             Ok(())
         });
         let trivial = told(name, "gRPC one item", &trivial.await?, None);
-        let profile = |mut client: ProfilesClient<Upstream>, place, turn| async move {
+        let profile = |client: Bare, place, turn| async move {
             let uscc = world::code(scattered(place * 7919 + turn));
             let request =
                 api::GetProfileRequest { uscc, purpose: String::from("日常监管"), ..Default::default() };
-            let profile = client.get_profile(request).await?.into_inner();
+            let profile: api::Profile = client.call(&request).await?;
             profile.subject.context("a profile without a subject")?;
             Ok(())
         };
