@@ -94,8 +94,8 @@ where
     Ok(grpc.streaming(request, PathAndQuery::from_static(method), codec).await?.into_inner())
 }
 
-/// A connection of its own to a service, for unary calls that are made before they are sent: no more than what gRPC asks for, so that clients on
-/// the same machine take as little of it as may be.
+/// A connection of its own to a service, for unary calls: no more than what gRPC asks for, so that clients on the same machine take as little of
+/// it as may be.
 #[derive(Clone)]
 pub struct Bare {
     connection: h2::client::SendRequest<Bytes>,

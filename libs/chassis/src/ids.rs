@@ -5,6 +5,17 @@ use jiff::Timestamp;
 
 use crate::fault::{Answer, Fault};
 
+/// Random bytes of the operating system: for secrets, which lie nowhere before they are drawn.
+pub fn random<const N: usize>() -> Answer<[u8; N]> {
+    let mut bytes = [0_u8; N];
+    fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn fill(bytes: &mut [u8]) -> Answer<()> {
+    getrandom::fill(bytes).map_err(|error| Fault::internal(anyhow::anyhow!("no randomness: {error}")))
+}
+
 // Each call draws some: so much is taken from the operating system at once, a thread's own, and each byte is given out once.
 const RESERVE: usize = 1_024;
 
@@ -17,21 +28,17 @@ thread_local! {
     static OWN: RefCell<Reserve> = const { RefCell::new(Reserve { bytes: [0; RESERVE], left: 0 }) };
 }
 
-/// Random bytes of the operating system, at most a kilobyte.
-pub fn random<const N: usize>() -> Answer<[u8; N]> {
+/// Random bytes for what is only told apart by them, and is no secret: at a fraction of a system call.
+pub(crate) fn distinct<const N: usize>() -> Answer<[u8; N]> {
     const { assert!(N <= RESERVE) };
     OWN.with_borrow_mut(|own| {
         if own.left < N {
-            getrandom::fill(&mut own.bytes)
-                .map_err(|error| Fault::internal(anyhow::anyhow!("no randomness: {error}")))?;
+            fill(&mut own.bytes)?;
             own.left = RESERVE;
         }
-        let given = &mut own.bytes[own.left - N..own.left];
-        own.left -= N;
         let mut bytes = [0_u8; N];
-        bytes.copy_from_slice(given);
-        // What is a secret there does not lie about here.
-        given.fill(0);
+        bytes.copy_from_slice(&own.bytes[own.left - N..own.left]);
+        own.left -= N;
         Ok(bytes)
     })
 }
@@ -39,7 +46,7 @@ pub fn random<const N: usize>() -> Answer<[u8; N]> {
 /// An identifier that grows with time, so that an index appends rather than scatters: 12 hex digits of milliseconds, 20 of chance.
 pub fn fresh(now: Timestamp) -> Answer<String> {
     let milliseconds = now.as_millisecond().max(0);
-    Ok(format!("{milliseconds:012x}{}", hex::encode(random::<10>()?)))
+    Ok(format!("{milliseconds:012x}{}", hex::encode(distinct::<10>()?)))
 }
 
 /// A secret of 256 bits in hex.
@@ -55,7 +62,7 @@ mod tests {
 
     #[test]
     fn no_chance_is_given_out_twice() {
-        let drawn = || (0..10_000).map(|_| random::<10>().expect("chance")).collect::<Vec<_>>();
+        let drawn = || (0..10_000).map(|_| distinct::<10>().expect("chance")).collect::<Vec<_>>();
         let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(drawn)).collect();
         let all: Vec<[u8; 10]> =
             threads.into_iter().flat_map(|thread| thread.join().expect("a thread")).collect();
@@ -69,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_size_that_does_not_divide_the_reserve_is_whole() {
-        let drawn: BTreeSet<[u8; 24]> = (0..1_000).map(|_| random().expect("chance")).collect();
+        let drawn: BTreeSet<[u8; 24]> = (0..1_000).map(|_| distinct().expect("chance")).collect();
         assert_eq!(drawn.len(), 1_000);
     }
 }

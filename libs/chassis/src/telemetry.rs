@@ -99,7 +99,7 @@ pub fn trace_of(headers: &HeaderMap) -> (HeaderValue, String) {
             .is_ok_and(|text| text.len() == 55 && text.starts_with("00-") && text.as_bytes()[35] == b'-')
     });
     let header = given.cloned().or_else(|| {
-        let (trace, span) = (crate::ids::random::<16>().ok()?, crate::ids::random::<8>().ok()?);
+        let (trace, span) = (crate::ids::distinct::<16>().ok()?, crate::ids::distinct::<8>().ok()?);
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-01";
         hex::encode_to_slice(trace, &mut text[3..35]).ok()?;
         hex::encode_to_slice(span, &mut text[36..52]).ok()?;
