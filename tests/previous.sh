@@ -3,7 +3,7 @@
 #
 #     PREVIOUS_XINHENG=$(tests/previous.sh) cargo test --workspace --test suite the_release_before
 #
-# All of it lies in target/previous; built once, it is only named.
+# All of it lies in target/previous; built once, it is only named, and what it was built from (gigabytes) is gone again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,9 +26,11 @@ if [ ! -x "$binary" ]; then
   fi
   git worktree add --quiet --force --detach "$place/source" "$commit" >&2
   # As the suites build theirs: the whole workspace, so that features are the same.
-  (cd "$place/source" && cargo build --quiet --locked --workspace --bin xinheng --target-dir "$place/target" >&2) ||
+  (cd "$place/source" && CARGO_INCREMENTAL=0 cargo build --quiet --locked --workspace --bin xinheng --target-dir "$place/target" >&2) ||
     fail "the release before, $commit, does not build"
   cp "$place/target/debug/xinheng" "$binary.new"
   mv "$binary.new" "$binary"
+  git worktree remove --force "$place/source" >&2
+  rm -rf "$place/target"
 fi
 printf '%s\n' "$binary"
