@@ -15,6 +15,7 @@ use contract::credit::v1::{
 };
 use jiff::{Timestamp, civil::Date};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
+use serde::Deserialize;
 
 use super::{content, publicity, rules};
 use crate::{items::Item, subjects::Met};
@@ -42,8 +43,8 @@ pub const COLUMNS: [&str; 17] = [
 pub(super) const READ: &str = "uscc, record, item, item_version, department, source_id, occurred_on, severity, amount, fields, \
                     valid_until, status, version, recorded_at, position, marks";
 
-/// A record as a table holds it.
-#[derive(FromQueryResult)]
+/// A record as a table holds it; as an array too, in the order of `READ`.
+#[derive(FromQueryResult, Deserialize)]
 pub(super) struct Row {
     uscc: String,
     record: String,
@@ -370,68 +371,55 @@ pub async fn meet(
     for row in db.query_all_raw(meeting(db, meetings, known_at, limit)).await? {
         let place =
             usize::try_from(row.try_get::<i64>("", "place")?).map_err(|error| corrupt("place", error))?;
-        let met = met.get_mut(place).ok_or_else(|| corrupt("place", place))?;
-        let (_, read) = match met {
-            Some(met) => met,
-            None => met.insert((Met::of(&row)?, Read { rows: Vec::new(), ended: true })),
+        let shown: Option<String> = row.try_get("", "shown")?;
+        let mut rows: Vec<Row> = match &shown {
+            Some(shown) => serde_json::from_str(shown).map_err(|error| corrupt("record", error))?,
+            None => Vec::new(),
         };
-        // Of a subject without any there is one row, which holds none.
-        if row.try_get::<Option<String>>("", "record")?.is_some() {
-            read.rows.push(Row::from_query_result(&row, "")?);
-        }
-    }
-    for (_, read) in met.iter_mut().flatten() {
-        read.rows.sort_unstable_by(|a, b| (&b.occurred_on, &b.record).cmp(&(&a.occurred_on, &a.record)));
-        read.ended = (read.rows.len() as u64) < limit;
+        rows.sort_unstable_by(|a, b| (&b.occurred_on, &b.record).cmp(&(&a.occurred_on, &a.record)));
+        let ended = (rows.len() as u64) < limit;
+        *met.get_mut(place).ok_or_else(|| corrupt("place", place))? =
+            Some((Met::of(&row)?, Read { rows, ended }));
     }
     Ok(met)
 }
 
-// For PostgreSQL the text is the same however many they are; SQLite, which plans quickly and knows no LATERAL, is asked for one after another.
+// A subject's records come as one text: cell by cell they would cost the driver more than the database. The meetings are told so that the plan is
+// kept: of an array's parameter PostgreSQL would plan anew each time, which takes as long as to answer. And one look into the index each,
+// whatever it believes of a table that has just grown.
 fn meeting(
     db: &impl ConnectionTrait,
     meetings: &[Meeting],
     known_at: Option<Timestamp>,
     limit: u64,
 ) -> Statement {
-    let one = |place: &str, from: &str, uscc: &str, day: &str| {
-        let source = match known_at {
-            None => String::from("records"),
-            Some(at) => known_source(&format!("uscc = {uscc}"), at),
-        };
-        let lateral = if db.get_database_backend() == DbBackend::Postgres { "LATERAL" } else { "" };
-        format!(
-            "SELECT {place} AS place, {}, shown.* FROM {from} LEFT JOIN {lateral} (SELECT {READ} FROM {source} \
-             WHERE uscc = {uscc} AND status = 'EFFECTIVE' AND {} ORDER BY occurred_on DESC, record DESC LIMIT {limit}) \
-             AS shown ON TRUE",
-            Met::columns(),
-            standing_on(day),
-        )
+    let backend = db.get_database_backend();
+    let source = match known_at {
+        None => String::from("records"),
+        Some(at) => known_source("uscc = subjects.uscc", at),
     };
-    if db.get_database_backend() == DbBackend::Postgres {
-        // Told so that the plan is kept: of an array's parameter PostgreSQL would plan anew each time, which takes as long as to answer. And one look
-        // into the index each, whatever it believes of a table that has just grown.
-        let told = told_as(DbBackend::Postgres, 1, &[("place", "BIGINT"), ("code", "TEXT"), ("day", "TEXT")]);
-        let from = format!(
-            "{told} CROSS JOIN LATERAL (SELECT * FROM subjects WHERE uscc = told.code LIMIT 1) AS subjects"
-        );
-        let text = one("told.place", &from, "subjects.uscc", "told.day");
-        let row = |(place, meeting): (usize, &Meeting)| {
-            let Meeting { uscc, day } = meeting;
-            serde_json::json!({ "place": place, "code": uscc, "day": day.to_string() })
-        };
-        let rows: serde_json::Value = meetings.iter().enumerate().map(row).collect();
-        return sql(db, &text, [rows.to_string().into()]);
-    }
-    let statement = |place: usize| {
-        let (code, day) = (format!("${}", 2 * place + 1), format!("${}", 2 * place + 2));
-        let text = one(&place.to_string(), "subjects", &code, &day);
-        format!("{text} WHERE subjects.uscc = {code}")
+    let told = told_as(backend, 1, &[("place", "BIGINT"), ("code", "TEXT"), ("day", "TEXT")]);
+    let (array, arrays, subjects) = match backend {
+        DbBackend::Sqlite => ("json_array", "json_group_array", "subjects WHERE subjects.uscc = told.code"),
+        _ => (
+            "json_build_array",
+            "json_agg",
+            "LATERAL (SELECT * FROM subjects WHERE uscc = told.code LIMIT 1) AS subjects",
+        ),
     };
-    let texts: Vec<String> = (0..meetings.len()).map(statement).collect();
-    let values =
-        meetings.iter().flat_map(|meeting| [meeting.uscc.as_str().into(), meeting.day.to_string().into()]);
-    sql(db, &texts.join(" UNION ALL "), values)
+    let text = format!(
+        "SELECT told.place, {}, CAST((SELECT {arrays}({array}({READ})) FROM (SELECT {READ} FROM {source} \
+         WHERE uscc = subjects.uscc AND status = 'EFFECTIVE' AND {} ORDER BY occurred_on DESC, record DESC LIMIT {limit}) \
+         AS effective) AS TEXT) AS shown FROM {told} CROSS JOIN {subjects}",
+        Met::columns(),
+        standing_on("told.day"),
+    );
+    let row = |(place, meeting): (usize, &Meeting)| {
+        let Meeting { uscc, day } = meeting;
+        serde_json::json!({ "place": place, "code": uscc, "day": day.to_string() })
+    };
+    let rows: serde_json::Value = meetings.iter().enumerate().map(row).collect();
+    sql(db, &text, [rows.to_string().into()])
 }
 
 // What stands on a day.
