@@ -43,6 +43,8 @@ const ROWS: u32 = 19_179;
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    // Where nobody takes traces, the clients' connections would write each of them for a log.
+    tracing::subscriber::set_global_default(tracing::subscriber::NoSubscriber::new())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match arguments.as_slice() {
         ["intake"] => runtime.block_on(intake::measure()),

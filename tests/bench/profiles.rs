@@ -1,6 +1,6 @@
 //! Profiles by code at sixteen clients at once, each look written to the access log, against a trivial call: as many as come through, each
 //! client asking again as soon as it has its answer, which is the whole machine's limit; and at a pace, fifty a second from each, which is
-//! how long somebody waits.
+//! how long somebody waits. The median of rounds is told, by their p99.
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,11 +16,19 @@ use crate::{
 
 const CLIENTS: u32 = 16;
 const CALLS: u32 = 500;
+const ROUNDS: u32 = 5;
+
+// Of a profile what is looked at: the service is measured, not how its neighbours on the same processors read.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Met {
+    #[prost(message, optional, tag = "2")]
+    subject: Option<api::Subject>,
+}
 
 /// Measures both databases.
 pub async fn measure() -> anyhow::Result<()> {
     println!(
-        "{CLIENTS} clients, {CALLS} calls each one after another; {SUBJECTS} subjects with four records each on average"
+        "{CLIENTS} clients, {CALLS} calls each one after another, {ROUNDS} times; {SUBJECTS} subjects with four records each on average"
     );
     println!("{:<11} {:<22} {:>9} {:>9} {:>9}", "", "", "median", "p99", "calls/s");
     let folder = tempfile::tempdir()?;
@@ -46,20 +54,21 @@ pub async fn measure() -> anyhow::Result<()> {
             Ok(())
         });
         let trivial = told(name, "gRPC one item", &trivial.await?, None);
-        let profile = |client: Bare, place, turn| async move {
-            let uscc = world::code(scattered(place * 7919 + turn));
-            let request =
-                api::GetProfileRequest { uscc, purpose: String::from("日常监管"), ..Default::default() };
-            let profile: api::Profile = client.call(&request).await?;
-            profile.subject.context("a profile without a subject")?;
+        let request = |serial| api::GetProfileRequest {
+            uscc: world::code(scattered(serial)),
+            purpose: String::from("日常监管"),
+            ..Default::default()
+        };
+        let profile = move |client: Bare, place, turn| async move {
+            let request = request(place * 7919 + turn);
+            let profile: Met = client.call(&request).await?;
+            let subject = profile.subject.context("a profile without a subject")?;
+            anyhow::ensure!(subject.uscc == request.uscc, "another subject's profile");
             Ok(())
         };
-        told(
-            name,
-            "gRPC profile, credit",
-            &timed(profiles.clone(), CALLS, None, profile).await?,
-            Some(trivial),
-        );
+        let whole: api::Profile = profiles[0].call(&request(0)).await?;
+        anyhow::ensure!(!whole.records.is_empty(), "a profile without records");
+        told(name, "gRPC profile, credit", &rounds(&profiles, profile).await?, Some(trivial));
         told(name, "gRPC profile, at a pace", &timed(profiles, CALLS, Some(PACE), profile).await?, None);
 
         let mut clients = Vec::new();
@@ -89,6 +98,23 @@ pub async fn measure() -> anyhow::Result<()> {
         told(name, "REST profile, at a pace", &timed(clients, CALLS, Some(PACE), profile).await?, None);
     }
     Ok(())
+}
+
+// The middle one of rounds in which as many come through as may.
+async fn rounds<C, F>(
+    clients: &[C],
+    call: impl Fn(C, u32, u32) -> F + Clone + Send + 'static,
+) -> anyhow::Result<Times>
+where
+    C: Clone + Send + 'static,
+    F: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        rounds.push(timed(clients.to_vec(), CALLS, None, call.clone()).await?);
+    }
+    rounds.sort_unstable_by_key(|times| times.within(99));
+    Ok(rounds.swap_remove(rounds.len() / 2))
 }
 
 fn told(database: &str, what: &str, times: &Times, trivial: Option<Duration>) -> Duration {

@@ -5,7 +5,7 @@ pub mod rules;
 mod wording;
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -49,7 +49,13 @@ struct Last {
 }
 
 /// The items in force, by name.
-pub type Items = HashMap<String, Arc<Item>>;
+pub type Items = BTreeMap<String, Arc<Item>>;
+
+/// The one of a name among some of them, which stand in the order of their names.
+pub fn by_name<'a>(items: &'a [Arc<Item>], name: &str) -> Option<&'a Item> {
+    let at = items.binary_search_by(|item| item.body.item.as_str().cmp(name)).ok()?;
+    Some(&items[at])
+}
 
 impl Catalogue {
     /// The catalogue in force.

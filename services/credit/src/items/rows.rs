@@ -11,7 +11,7 @@ use contract::credit::v1 as api;
 use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 
-use super::wording;
+use super::{Items, wording};
 
 /// An item with what the wire does not show.
 #[derive(Clone, Debug)]
@@ -184,7 +184,7 @@ pub async fn named(db: &impl ConnectionTrait, names: &[&str]) -> Answer<HashMap<
 }
 
 /// The whole catalogue, by name.
-pub async fn in_force(db: &impl ConnectionTrait) -> Answer<HashMap<String, Arc<Item>>> {
+pub async fn in_force(db: &impl ConnectionTrait) -> Answer<Items> {
     let items = select(db, "", Vec::new()).await?;
     Ok(items.into_iter().map(|item| (item.body.item.clone(), Arc::new(item))).collect())
 }

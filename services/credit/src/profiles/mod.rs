@@ -1,10 +1,7 @@
 //! Profiles 信用档案: what is known about a subject, cut to what the audience may see today.
 pub mod sections;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use chassis::{Answer, Context, Gathered};
 use contract::credit::v1::{self as api, profile::Audience};
@@ -15,7 +12,7 @@ use crate::{
     Credit, accesses,
     authorizations::{self, Granted},
     filings,
-    items::{Item, Items},
+    items::{Item, Items, by_name},
     outcomes,
     records::{self, Meeting, Read, Shown, rules::may_see},
     subjects::{self, Met},
@@ -35,7 +32,7 @@ pub fn audience(context: &Context, uscc: &str) -> Audience {
     }
 }
 
-/// Of the catalogue, what an audience may see of a subject.
+/// Of the catalogue, what an audience may see of a subject, in the order of the names.
 pub fn visible(items: &Items, audience: Audience, uscc: &str, granted: &Granted) -> Vec<Arc<Item>> {
     let visible = items
         .values()
@@ -179,17 +176,15 @@ async fn cut_at(
     if let Some(at) = at.known_at {
         filings::mark_as_at(db, &subject.uscc, at, &mut records).await?;
     }
-    let by_name: HashMap<&str, &api::CatalogueItem> =
-        items.iter().map(|item| (item.body.item.as_str(), &item.body)).collect();
     let counts = counts.into_iter().filter_map(|(name, count)| {
-        let item = by_name.get(name.as_str())?;
+        let item = &by_name(items, &name)?.body;
         Some(api::ItemCount { item: name, name: item.name.clone(), category: item.category.clone(), count })
     });
     let counts: Vec<api::ItemCount> = counts.collect();
     Ok(api::Profile {
         uscc: subject.uscc.clone(),
         audience: audience.into(),
-        sections: sections::of(&records, &counts, &by_name),
+        sections: sections::of(&records, &counts, items),
         records,
         counts,
         as_of: as_of.to_string(),

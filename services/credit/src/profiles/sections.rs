@@ -1,7 +1,9 @@
 //! The ten sections of a profile and of a report.
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use contract::credit::v1 as api;
+
+use crate::items::{Item, by_name};
 
 /// The ten sections 公共信用信息报告标准（2021年版、2022年版）.
 pub const TITLES: [&str; 10] = [
@@ -52,7 +54,7 @@ pub fn place(category: &str) -> usize {
 pub fn of(
     records: &[api::Record],
     counts: &[api::ItemCount],
-    items: &HashMap<&str, &api::CatalogueItem>,
+    items: &[Arc<Item>],
 ) -> Vec<api::ProfileSection> {
     let titled = TITLES.iter().zip(1_i32..).map(|(title, number)| api::ProfileSection {
         number,
@@ -64,7 +66,7 @@ pub fn of(
         sections[place(&count.category) - 1].count += count.count;
     }
     for record in records {
-        let category = items.get(record.item.as_str()).map_or("", |item| &item.category);
+        let category = by_name(items, &record.item).map_or("", |item| &item.body.category);
         sections[place(category) - 1].records.push(record.record.clone());
     }
     sections

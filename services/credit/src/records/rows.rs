@@ -18,7 +18,10 @@ use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 use serde::Deserialize;
 
 use super::{content, publicity, rules};
-use crate::{items::Item, subjects::Met};
+use crate::{
+    items::{Item, by_name},
+    subjects::Met,
+};
 
 /// What a new record fills.
 pub const COLUMNS: [&str; 17] = [
@@ -296,7 +299,7 @@ pub async fn update_marks(tx: &Tx, record: &api::Record) -> Answer<()> {
 pub struct Shown<'a> {
     /// The subject.
     pub uscc: &'a str,
-    /// Of these items only.
+    /// Of these items only, in the order of their names.
     pub items: &'a [Arc<Item>],
     /// The day of looking, whose rules say for how long each is published.
     pub today: Date,
@@ -490,14 +493,12 @@ pub async fn shown_of(
     mut read: Read,
     limit: u64,
 ) -> Answer<Vec<api::Record>> {
-    let items: HashMap<&str, &Item> =
-        shown.items.iter().map(|item| (item.body.item.as_str(), item.as_ref())).collect();
     let mut found = Vec::new();
     loop {
         let last = read.rows.last().filter(|_| !read.ended);
         let after = last.map(|row| format!("{} {}", row.occurred_on, row.record)).unwrap_or_default();
         for row in read.rows {
-            let Some(item) = items.get(row.item.as_str()) else { continue };
+            let Some(item) = by_name(shown.items, &row.item) else { continue };
             let mut record = Present::try_from(row)?.record;
             publish(&mut record, item, shown.today);
             if !shown.published || shown.is_published(&record) {
