@@ -243,7 +243,7 @@ pub async fn copy(
         return Ok(None);
     }
     let mut counted = count(judged, &verdicts);
-    counted.merge(quality::of(now, judged, &verdicts));
+    counted.merge(&quality::of(now, judged, &verdicts));
     usage::count_in_bulk(&mut bulk, now, &submitter.department, &counted).await?;
     bulk.commit().await?;
     Ok(Some((verdicts, position)))

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chassis::{Answer, Context, Fault, Store, Tx, bulk::Bulk, clock::business_day, page::Page, storage::sql};
 use contract::{credit::v1 as api, r#type::v1::ErrorReason as Common};
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use sea_orm::{ConnectionTrait, DbBackend};
 use serde_json::json;
 
@@ -118,10 +118,10 @@ impl Tally {
     }
 
     /// Adds another's counts.
-    pub fn merge(&mut self, other: Self) {
-        for (item, kinds) in other.0 {
-            for (kind, count) in kinds {
-                self.add_many(&item, kind, count);
+    pub fn merge(&mut self, other: &Self) {
+        for (item, kinds) in &other.0 {
+            for (&kind, &count) in kinds {
+                self.add_many(item, kind, count);
             }
         }
     }
@@ -131,8 +131,8 @@ impl Tally {
         self.0.is_empty()
     }
 
-    fn told(&self, now: Timestamp, department: &str) -> Vec<serde_json::Value> {
-        let day = business_day(now).to_string();
+    fn told(&self, day: Date, department: &str) -> Vec<serde_json::Value> {
+        let day = day.to_string();
         let each = self.0.iter().flat_map(|(item, kinds)| kinds.iter().map(move |counted| (item, counted)));
         let told = each.map(|(item, (kind, counted))| {
             json!({ "day": day, "department": department, "item": item, "kind": kind.name(), "counted": counted })
@@ -142,7 +142,7 @@ impl Tally {
 }
 
 fn parameter(now: Timestamp, department: &str, tally: &Tally) -> String {
-    serde_json::Value::from(tally.told(now, department)).to_string()
+    serde_json::Value::from(tally.told(business_day(now), department)).to_string()
 }
 
 /// Adds counts in the transaction of what is counted; as its last statement, so that no other who counts waits for longer than the commit.
@@ -182,8 +182,17 @@ impl Looked {
 
 /// The statement that adds looks, however many there are, and its parameter, `$at`.
 pub fn adding_looks(backend: DbBackend, at: usize, looks: &[Looked]) -> (String, String) {
-    let told = looks.iter().flat_map(|look| look.tally.told(look.now, &look.department));
-    (rows::adding(backend, at), serde_json::Value::from_iter(told).to_string())
+    (rows::adding(backend, at), serde_json::Value::from(told_together(looks)).to_string())
+}
+
+// Added up here: those that are written together are mostly the same callers'.
+fn told_together(looks: &[Looked]) -> Vec<serde_json::Value> {
+    let mut tallies = BTreeMap::<(Date, &str), Tally>::new();
+    for look in looks {
+        let of = (business_day(look.now), look.department.as_str());
+        tallies.entry(of).or_default().merge(&look.tally);
+    }
+    tallies.iter().flat_map(|((day, department), tally)| tally.told(*day, department)).collect()
 }
 
 /// As what a caller is counted.
@@ -326,6 +335,32 @@ mod tests {
     }
 
     #[test]
+    fn looks_written_together_are_added_up_by_day_and_department() {
+        let look = |now: &str, department: &str, item: &str, kind| {
+            let mut tally = Tally::default();
+            tally.add(item, kind);
+            Looked { now: now.parse().unwrap(), department: department.to_owned(), tally }
+        };
+        // Of which the second is of the next day in the city.
+        let (evening, night) = ("2026-02-12T15:59:59Z", "2026-02-12T16:00:00Z");
+        let told = told_together(&[
+            look(evening, "finance", "", Kind::Profiles),
+            look(night, "finance", "", Kind::Profiles),
+            look(evening, "finance", "", Kind::Profiles),
+            look(evening, "health", "", Kind::Profiles),
+            look(evening, "finance", "penalty", Kind::Records),
+        ]);
+        let row = |day, department, item, kind, counted| json!({ "day": day, "department": department, "item": item, "kind": kind, "counted": counted });
+        let expected = [
+            row("2026-02-12", "finance", "", "PROFILES", 2),
+            row("2026-02-12", "finance", "penalty", "RECORDS", 1),
+            row("2026-02-12", "health", "", "PROFILES", 1),
+            row("2026-02-13", "finance", "", "PROFILES", 1),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
     fn a_tally_adds_up() {
         let mut tally = Tally::default();
         assert!(tally.is_empty());
@@ -333,7 +368,7 @@ mod tests {
             tally.add(item, Kind::Accepted);
         }
         tally.add("b", Kind::Rejected);
-        let told = serde_json::Value::from(tally.told("2026-02-12T18:00:00Z".parse().unwrap(), "finance"));
+        let told = serde_json::Value::from(tally.told(jiff::civil::date(2026, 2, 13), "finance"));
         let one = |item, kind, counted| json!({ "day": "2026-02-13", "department": "finance", "item": item, "kind": kind, "counted": counted });
         assert_eq!(told, json!([one("a", "ACCEPTED", 1), one("b", "ACCEPTED", 2), one("b", "REJECTED", 1)]));
     }
