@@ -25,8 +25,8 @@ if [ ! -x "$binary" ]; then
     git worktree remove --force "$place/source" >&2 || fail "$place/source is in the way and no worktree of this clone; remove it"
   fi
   git worktree add --quiet --force --detach "$place/source" "$commit" >&2
-  # As the suites build theirs: the whole workspace, so that features are the same.
-  (cd "$place/source" && CARGO_INCREMENTAL=0 cargo build --quiet --locked --workspace --bin xinheng --target-dir "$place/target" >&2) ||
+  # As the suites build theirs: the whole workspace, so that features are the same, and by the same profile.
+  (cd "$place/source" && CARGO_INCREMENTAL=0 cargo build --config 'profile.dev.package."*".debug=false' --quiet --locked --workspace --bin xinheng --target-dir "$place/target" >&2) ||
     fail "the release before, $commit, does not build"
   cp "$place/target/debug/xinheng" "$binary.new"
   mv "$binary.new" "$binary"
