@@ -1,6 +1,6 @@
 //! Profiles by code at sixteen clients at once, each look written to the access log, against a trivial call: as many as come through, each
 //! client asking again as soon as it has its answer, which is the whole machine's limit; and at a pace, fifty a second from each, which is
-//! how long somebody waits. The median of rounds is told, by their p99.
+//! how long somebody waits. Of what comes through by gRPC the middle one of rounds is told, by their p99.
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -28,7 +28,7 @@ struct Met {
 /// Measures both databases.
 pub async fn measure() -> anyhow::Result<()> {
     println!(
-        "{CLIENTS} clients, {CALLS} calls each one after another, {ROUNDS} times; {SUBJECTS} subjects with four records each on average"
+        "{CLIENTS} clients, {CALLS} calls each one after another (gRPC profiles without a pause: the middle one of {ROUNDS} rounds); {SUBJECTS} subjects with four records each on average"
     );
     println!("{:<11} {:<22} {:>9} {:>9} {:>9}", "", "", "median", "p99", "calls/s");
     let folder = tempfile::tempdir()?;

@@ -1,11 +1,7 @@
 //! A record's fields as JSON text, which is how the table keeps them, and back.
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
 use prost_types::{ListValue, Struct, Value, value::Kind};
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess, Visitor},
-};
 
 /// Writes fields as a JSON object, keys in order, so that the same fields are the same text.
 pub fn write_json(fields: &Struct, out: &mut String) {
@@ -66,92 +62,27 @@ pub fn write_text(text: &str, out: &mut String) {
 
 /// Reads fields back.
 pub fn read_json(text: &str) -> Result<Struct, serde_json::Error> {
-    let Object(fields) = serde_json::from_str(text)?;
-    Ok(fields)
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)?;
+    Ok(read_object(object))
 }
 
-// Read without a tree of JSON between: a profile reads those of each of its records.
-struct Object(Struct);
-struct Any(Value);
-
-struct ObjectVisitor;
-struct AnyVisitor;
-
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_map(ObjectVisitor).map(Self)
-    }
+fn read_object(object: serde_json::Map<String, serde_json::Value>) -> Struct {
+    Struct { fields: object.into_iter().map(|(key, value)| (key, read_value(value))).collect() }
 }
 
-impl<'de> Deserialize<'de> for Any {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let kind = from.deserialize_any(AnyVisitor)?;
-        Ok(Self(Value { kind: Some(kind) }))
-    }
-}
-
-impl<'de> Visitor<'de> for ObjectVisitor {
-    type Value = Struct;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Struct, A::Error> {
-        let mut fields = Struct::default();
-        while let Some((key, Any(value))) = map.next_entry()? {
-            fields.fields.insert(key, value);
+fn read_value(value: serde_json::Value) -> Value {
+    use serde_json::Value as Json;
+    let kind = match value {
+        Json::Null => Kind::NullValue(0),
+        Json::Bool(flag) => Kind::BoolValue(flag),
+        Json::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or_default()),
+        Json::String(text) => Kind::StringValue(text),
+        Json::Array(values) => {
+            Kind::ListValue(ListValue { values: values.into_iter().map(read_value).collect() })
         }
-        Ok(fields)
-    }
-}
-
-impl<'de> Visitor<'de> for AnyVisitor {
-    type Value = Kind;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Kind, E> {
-        Ok(Kind::NullValue(0))
-    }
-
-    fn visit_bool<E>(self, flag: bool) -> Result<Kind, E> {
-        Ok(Kind::BoolValue(flag))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Kind, E> {
-        Ok(Kind::NumberValue(number as f64))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Kind, E> {
-        Ok(Kind::NumberValue(number as f64))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Kind, E> {
-        Ok(Kind::NumberValue(number))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Kind, E> {
-        Ok(Kind::StringValue(text.to_owned()))
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<Kind, E> {
-        Ok(Kind::StringValue(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Kind, A::Error> {
-        let mut values = Vec::new();
-        while let Some(Any(value)) = list.next_element()? {
-            values.push(value);
-        }
-        Ok(Kind::ListValue(ListValue { values }))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Kind, A::Error> {
-        ObjectVisitor.visit_map(map).map(Kind::StructValue)
-    }
+        Json::Object(object) => Kind::StructValue(read_object(object)),
+    };
+    Value { kind: Some(kind) }
 }
 
 #[cfg(test)]
