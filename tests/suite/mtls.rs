@@ -129,9 +129,10 @@ impl System {
 }
 
 // The certificate that a port shows now.
-async fn shown(url: &str, mut dialer: Dialer) -> Vec<u8> {
-    let stream = dialer.call(url.parse().unwrap()).await.unwrap();
-    stream.inner().get_ref().1.peer_certificates().unwrap()[0].to_vec()
+async fn shown(url: &str, dialer: Dialer) -> Vec<u8> {
+    let url: http::Uri = url.parse().unwrap();
+    let stream = dialer.dial(url.host().unwrap(), url.port_u16().unwrap()).await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
 }
 
 // Whether somebody is let in: in TLS 1.3 a client learns only from the first answer that its certificate was not liked.

@@ -3,15 +3,11 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    pin::Pin,
     sync::{Arc, Mutex, PoisonError, RwLock},
-    task::{Context as Polled, Poll},
     time::Duration,
 };
 
 use anyhow::Context as _;
-use http::Uri;
-use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use rustls::{
     ClientConfig, ConfigBuilder, RootCertStore, ServerConfig,
@@ -24,7 +20,6 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
-use tower::Service;
 use x509_cert::{Certificate, der::Decode};
 
 use crate::{clock::Clock, settings::Settings};
@@ -172,6 +167,14 @@ impl Dialer {
         Ok(Some(Self(Arc::new(Renewed::new("peer_ca", files, client)?))))
     }
 
+    /// Connects to a host that shows itself as such.
+    pub async fn dial(&self, host: &str, port: u16) -> io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect((host, port)).await?;
+        stream.set_nodelay(true)?;
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        TlsConnector::from(self.0.current()).connect(name, stream).await
+    }
+
     /// The files behind it.
     pub fn renewed(&self) -> &Arc<Renewed<ClientConfig>> {
         &self.0
@@ -201,27 +204,6 @@ fn judging_by(ca: &[u8]) -> anyhow::Result<ConfigBuilder<ClientConfig, WantsClie
 pub fn trusting(ca: &Path) -> anyhow::Result<Arc<ClientConfig>> {
     let pem = fs::read(ca).with_context(|| format!("{} can't be read", ca.display()))?;
     Ok(Arc::new(judging_by(&pem)?.with_no_client_auth()))
-}
-
-impl Service<Uri> for Dialer {
-    type Response = TokioIo<TlsStream<TcpStream>>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Polled<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let config = self.0.current();
-        Box::pin(async move {
-            let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-            let stream = TcpStream::connect((host.as_str(), uri.port_u16().unwrap_or(443))).await?;
-            stream.set_nodelay(true)?;
-            let name = ServerName::try_from(host).map_err(io::Error::other)?;
-            TlsConnector::from(config).connect(name, stream).await.map(TokioIo::new)
-        })
-    }
 }
 
 fn provider() -> Arc<CryptoProvider> {

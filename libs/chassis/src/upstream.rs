@@ -1,42 +1,42 @@
 //! The one client of other services: in the same process or over the network, always with identity, trace and deadline.
 mod again;
+mod line;
 
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex},
     task::{Context as Poll2, Poll},
-    time::Duration,
 };
 
 use contract::identity::v1 as identity;
-use http::{HeaderValue, header::AUTHORIZATION};
+use http::{HeaderValue, Uri, header::AUTHORIZATION};
 use jiff::Timestamp;
-use tonic::{
-    body::Body,
-    transport::{Channel, Endpoint},
-};
-use tower::{BoxError, Service, ServiceExt, util::BoxCloneSyncService};
+use line::Line;
+use tokio::time::timeout;
+use tonic::{Status, body::Body};
+use tower::{BoxError, Service, ServiceExt};
 
-use crate::{clock::Clock, lanes, tls::Dialer};
+use crate::{clock::Clock, lanes, serve::deadline, tls::Dialer};
 
-type Inner = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, BoxError>;
-
-/// A service that answers gRPC: a tower service in this process, or a connection to another.
+/// A service that answers gRPC: one in this process, or connections to another.
 #[derive(Clone)]
 pub struct Upstream {
-    inner: Inner,
+    place: Place,
     identity: Option<Arc<Identity>>,
+}
+
+#[derive(Clone)]
+enum Place {
+    Here(axum::Router),
+    // Each lane has a connection of its own.
+    There(Arc<[Line]>),
 }
 
 impl Upstream {
     /// A service in this process; it goes through the service's whole stack, as over the network.
     pub fn local(router: axum::Router) -> Self {
-        let service = router
-            .map_request(|request: http::Request<Body>| request.map(axum::body::Body::new))
-            .map_response(|response: http::Response<axum::body::Body>| response.map(Body::new))
-            .map_err(|never: std::convert::Infallible| match never {});
-        Self { inner: BoxCloneSyncService::new(service), identity: None }
+        Self { place: Place::Here(router), identity: None }
     }
 
     /// A service at an address without TLS, for example `http://credit:8080`. The connection is made when it is first needed, and again
@@ -47,31 +47,18 @@ impl Upstream {
 
     /// A service at an address; an `https://` one needs a dialer, by which each new connection is judged.
     pub fn at(url: &str, dialer: Option<&Dialer>) -> anyhow::Result<Self> {
-        let endpoint = Endpoint::from_shared(url.to_owned())?
-            .connect_timeout(Duration::from_secs(3))
-            .tcp_nodelay(true)
-            // A peer that vanished without a word is found out.
-            .http2_keep_alive_interval(Duration::from_secs(10))
-            .keep_alive_timeout(Duration::from_secs(5))
-            .keep_alive_while_idle(true);
-        let dialer = match (url.starts_with("https://"), dialer) {
-            (true, Some(dialer)) => Some(dialer.clone()),
-            (true, None) => {
+        let origin: Uri = url.parse()?;
+        anyhow::ensure!(origin.authority().is_some(), "the address names no host");
+        let dialer = match (origin.scheme_str(), dialer) {
+            (Some("https"), Some(dialer)) => Some(dialer),
+            (Some("https"), None) => {
                 anyhow::bail!("an https:// address needs peer_ca, the authorities that sign its certificate")
             }
-            (false, _) => None,
+            (Some("http"), _) => None,
+            _ => anyhow::bail!("an address begins with http:// or https://"),
         };
-        let connect = move || match &dialer {
-            Some(dialer) => endpoint.connect_with_connector_lazy(dialer.clone()),
-            None => endpoint.connect_lazy(),
-        };
-        // Each lane has a connection of its own.
-        let channels: Arc<[OnceLock<Channel>]> = (0..lanes::places()).map(|_| OnceLock::new()).collect();
-        let made = tower::service_fn(move |request| {
-            let channel = channels.get(lanes::here()).map(|channel| channel.get_or_init(&connect).clone());
-            again::call(channel.unwrap_or_else(&connect), request)
-        });
-        Ok(Self { inner: BoxCloneSyncService::new(made), identity: None })
+        let lines = (0..lanes::places()).map(|_| Line::to(origin.clone(), dialer.cloned()));
+        Ok(Self { place: Place::There(lines.collect()), identity: None })
     }
 
     /// The same service, called under an identity of our own.
@@ -93,7 +80,7 @@ impl Service<http::Request<Body>> for Upstream {
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        let inner = self.inner.clone();
+        let place = self.place.clone();
         let identity = self.identity.clone();
         crate::telemetry::inject(request.headers_mut());
         Box::pin(async move {
@@ -101,9 +88,22 @@ impl Service<http::Request<Body>> for Upstream {
                 let token = identity.token().await?;
                 request.headers_mut().insert(AUTHORIZATION, token);
             }
-            inner.oneshot(request).await
+            match place {
+                Place::Here(router) => {
+                    let answer = router.oneshot(request.map(axum::body::Body::new)).await;
+                    Ok(answer.unwrap_or_else(|never| match never {}).map(Body::new))
+                }
+                Place::There(lines) => Ok(in_time(&lines[lanes::here() % lines.len()], request).await?),
+            }
         })
     }
+}
+
+// A call over the network, within the time that it has.
+async fn in_time(line: &Line, request: http::Request<Body>) -> Result<http::Response<Body>, Status> {
+    let Some(within) = deadline(request.headers()) else { return again::call(line, request).await };
+    let late = || Status::deadline_exceeded("there is no answer within the call's deadline");
+    timeout(within, again::call(line, request)).await.map_err(|_| late())?
 }
 
 /// A client of the identity service: fetches a token by client credentials and keeps it until shortly before its end.

@@ -2,7 +2,6 @@
 //! is old, or its replica stops; what was handed to it in that moment fails although nobody has seen it.
 use std::{
     collections::VecDeque,
-    error::Error,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
@@ -10,8 +9,9 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tonic::{Status, body::Body, transport::Channel};
-use tower::{BoxError, ServiceExt};
+use tonic::{Status, body::Body};
+
+use super::line::{Failed, Line};
 
 // Each meets another connection's end, which is unlikely twice.
 const MOST: usize = 3;
@@ -19,43 +19,25 @@ const MOST: usize = 3;
 const KEPT_BYTES: usize = 1024 * 1024;
 
 /// Makes a call, again where it was surely not begun.
-pub(super) async fn call(
-    channel: Channel,
-    request: http::Request<Body>,
-) -> Result<http::Response<Body>, BoxError> {
-    let (head, mut body) = request.into_parts();
+pub(super) async fn call(line: &Line, request: http::Request<Body>) -> Result<http::Response<Body>, Status> {
+    let (mut head, mut body) = request.into_parts();
+    // They don't leave the process.
+    head.extensions = http::Extensions::new();
     for _ in 1..MOST {
         let kept = Kept::of(body);
-        let request = http::Request::from_parts(head.clone(), Body::new(Lent(kept.clone())));
-        match channel.clone().oneshot(request).await {
+        match line.call(head.clone(), Lent(kept.clone())).await {
             Ok(answer) => {
                 kept.forget();
                 return Ok(answer);
             }
-            Err(error) => match kept.whole().filter(|_| was_not_begun(&error)) {
+            Err(failed) => match kept.whole().filter(|_| matches!(failed, Failed::NotBegun(_))) {
                 Some(whole) => body = whole,
-                None => return Err(error.into()),
+                None => return Err(failed.into()),
             },
         }
         tracing::debug!("a call met the end of its connection and is made anew");
     }
-    Ok(channel.oneshot(http::Request::from_parts(head, body)).await?)
-}
-
-// RFC 9113: streams beyond the last one that GOAWAY names (6.8), and those that REFUSED_STREAM resets (8.7), were not processed; and what
-// the driver gives back was never written. A call that was under way when its connection broke says otherwise: an error of the transport.
-fn was_not_begun(error: &(dyn Error + 'static)) -> bool {
-    let mut chain = std::iter::successors(Some(error), |&error| error.source());
-    chain.any(|error| {
-        let given_back = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
-        let refused = error.downcast_ref::<h2::Error>().is_some_and(|error| {
-            let reason = error.reason();
-            error.is_remote()
-                && (error.is_go_away() && reason == Some(h2::Reason::NO_ERROR)
-                    || error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM))
-        });
-        given_back || refused
-    })
+    Ok(line.call(head, body).await?)
 }
 
 // A request's body, and what the driver has taken of it.
@@ -210,12 +192,5 @@ mod tests {
         let lent = Lent(kept);
         assert_eq!((lent.is_end_stream(), lent.size_hint().exact()), (false, Some(3)));
         assert!(Lent(Kept::of(Body::empty())).is_end_stream());
-    }
-
-    #[test]
-    fn a_call_that_may_have_been_begun_is_not_made_again() {
-        assert!(!was_not_begun(&h2::Error::from(h2::Reason::REFUSED_STREAM)), "a refusal of our own");
-        let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
-        assert!(!was_not_begun(&broken));
     }
 }
