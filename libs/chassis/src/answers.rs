@@ -1,12 +1,13 @@
 //! Answers that are left lying: a stream of HTTP/2 whose client takes nothing of it ends by itself, a connection that takes nothing at
 //! all ends whole.
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::{Duration, Instant},
 };
 
@@ -156,7 +157,7 @@ impl Connection {
     }
 }
 
-/// Who runs the streams of a connection's HTTP/2, each in a task of its own.
+/// Who runs the streams of a connection's HTTP/2: watched ones each in a task of its own, others so where they have to wait.
 #[derive(Clone)]
 pub struct Streams(Option<Arc<Connection>>);
 
@@ -174,8 +175,19 @@ where
     fn execute(&self, work: F) {
         match &self.0 {
             Some(connection) => drop(tokio::spawn(connection.clone().run(work))),
-            None => drop(tokio::spawn(work)),
+            None => at_once(work),
         }
+    }
+}
+
+// Where nobody has to be waited for, as for what is answered from memory, a call is done where its connection is read, and no other thread is
+// woken for it. Whatever waits goes on in a task of its own.
+fn at_once(work: impl Future<Output = ()> + Send + 'static) {
+    let mut work = Box::pin(work);
+    let first = AssertUnwindSafe(|| work.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+    // A panic ends the stream, not the connection.
+    if matches!(catch_unwind(first), Ok(Poll::Pending)) {
+        tokio::spawn(work);
     }
 }
 
@@ -266,5 +278,51 @@ impl http_body::Body for Answered {
             whole.set_upper(upper + left);
         }
         whole
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn what_waits_for_nothing_is_done_at_once_and_the_rest_in_its_time() {
+        let done = Arc::new(AtomicUsize::new(0));
+        let counts = done.clone();
+        Streams::of(None).execute(async move {
+            counts.fetch_add(1, Ordering::SeqCst);
+        });
+        assert_eq!(done.load(Ordering::SeqCst), 1);
+        let (goes, waits) = tokio::sync::oneshot::channel();
+        let (tells, hears) = tokio::sync::oneshot::channel();
+        let counts = done.clone();
+        Streams::of(None).execute(async move {
+            counts.fetch_add(1, Ordering::SeqCst);
+            let word: u8 = waits.await.unwrap();
+            tells.send(word).unwrap();
+        });
+        assert_eq!(done.load(Ordering::SeqCst), 2, "its first step is done");
+        goes.send(7).unwrap();
+        assert_eq!(timeout(MOMENT, hears).await.unwrap(), Ok(7));
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_panics_leaves_its_connection_alone() {
+        Streams::of(None).execute(async { panic!("as a fault of ours would") });
+    }
+
+    #[tokio::test]
+    async fn a_watched_stream_has_a_task_of_its_own() {
+        let answers = Answers::within(MOMENT);
+        let (tells, hears) = tokio::sync::oneshot::channel();
+        let own = tokio::task::try_id();
+        Streams::of(Some(&answers)).execute(async move { tells.send(tokio::task::try_id()).unwrap() });
+        assert_ne!(timeout(MOMENT, hears).await.unwrap().unwrap(), own);
     }
 }

@@ -187,7 +187,8 @@ async fn serve_guarded(State(stack): State<Arc<Stack>>, request: Request, next: 
     let started = std::time::Instant::now();
     let running = stack.boot.metrics.runs();
     let language = language_of(request.headers());
-    let work = AssertUnwindSafe(stack.serve(path.clone(), language, request, next)).catch_unwind();
+    // Boxed where it is small, so that what is wrapped round it does not move it about.
+    let work = AssertUnwindSafe(stack.serve(path.clone(), language, request, next).boxed()).catch_unwind();
     let outcome = telemetry::within(trace, work.instrument(span.clone())).await;
     let response = match outcome {
         Ok(Ok(response)) => response,
@@ -217,14 +218,14 @@ impl Stack {
         next: Next,
     ) -> Answer<Response> {
         let limit = deadline(request.headers());
-        let within = async {
+        let within = pin!(async {
             if !is_open(&path) {
                 let peer = request.extensions().get().map(|Peer(address)| *address);
                 let context = self.context(path, language, request.headers(), peer).await?;
                 request.extensions_mut().insert(context);
             }
             Ok(next.run(request).await)
-        };
+        });
         match limit {
             None => within.await,
             Some(limit) => tokio::time::timeout(limit, within).await.unwrap_or_else(|_| {

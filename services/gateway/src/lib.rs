@@ -140,7 +140,7 @@ impl Gateway {
         let span =
             tracing::info_span!("request", method = %request.method(), path = request.uri().path(), trace_id);
         telemetry::adopt(&span, request.headers());
-        let work = AssertUnwindSafe(self.dispatch(request, language)).catch_unwind().instrument(span);
+        let work = AssertUnwindSafe(self.dispatch(request, language).boxed()).catch_unwind().instrument(span);
         telemetry::within(trace, work).await.unwrap_or_else(|_| {
             tracing::error!(trace_id, "the gateway panicked");
             let fault = Fault::internal(anyhow::anyhow!("panic")).with("traceId", trace_id);
