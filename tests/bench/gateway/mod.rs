@@ -10,13 +10,12 @@ use std::{
 };
 
 use anyhow::Context as _;
-use chassis::upstream::Upstream;
-use contract::credit::v1::{GetItemRequest, items_client::ItemsClient};
-use http::HeaderValue;
+use contract::credit::v1::{CatalogueItem, GetItemRequest};
 use serde_json::json;
 use suites::process::{Suite, free_port};
-use tonic::{Request, metadata::MetadataValue};
 use xinheng::client::Client;
+
+use crate::clients::{Bare, Plain};
 
 const CONNECTIONS: usize = 16;
 const CALLS: usize = 1_500;
@@ -140,27 +139,29 @@ where
 }
 
 async fn over_rest(base: &str, token: &str) -> anyhow::Result<Round> {
-    let client = || Client::new(base).with_token(Some(token.to_owned()));
-    let call = |client: Client| async move {
-        let reply = client.try_get(PATH).await?;
-        anyhow::ensure!(reply.status.is_success(), "{}: {}", reply.status, reply.text());
+    let mut clients = Vec::new();
+    for _ in 0..CONNECTIONS {
+        clients.push(Plain::connect(base, PATH, token).await?);
+    }
+    let call = |client: Plain| async move {
+        let (status, body) = client.get().await?;
+        anyhow::ensure!(status == 200, "{status}: {}", String::from_utf8_lossy(&body));
         Ok(())
     };
-    timed((0..CONNECTIONS).map(|_| client()).collect(), call).await
+    timed(clients, call).await
 }
 
 async fn over_grpc(base: &str, token: &str) -> anyhow::Result<Round> {
-    let bearer: MetadataValue<_> = HeaderValue::from_str(&format!("Bearer {token}"))?.to_str()?.parse()?;
-    let clients = (0..CONNECTIONS).map(|_| Ok(ItemsClient::new(Upstream::remote(base)?)));
-    let call = move |mut client: ItemsClient<Upstream>| {
-        let mut request = Request::new(GetItemRequest { item: String::from(ITEM), ..Default::default() });
-        request.metadata_mut().insert("authorization", bearer.clone());
-        async move {
-            client.get_item(request).await?;
-            Ok(())
-        }
+    let mut clients = Vec::new();
+    for _ in 0..CONNECTIONS {
+        clients.push(Bare::connect(base, "/xinheng.credit.v1.Items/GetItem", token).await?);
+    }
+    let call = |client: Bare| async move {
+        let item = GetItemRequest { item: String::from(ITEM), ..Default::default() };
+        let _: CatalogueItem = client.call(&item).await?;
+        Ok(())
     };
-    timed(clients.collect::<anyhow::Result<Vec<_>>>()?, call).await
+    timed(clients, call).await
 }
 
 // The gateway's own processor time for calls that it passes on.
