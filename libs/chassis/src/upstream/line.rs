@@ -506,6 +506,29 @@ mod tests {
         assert_eq!(answer.headers()["size"], (100 * 64 * 1024).to_string());
     }
 
+    // A question whose end never comes.
+    fn endless() -> Body {
+        let begins = stream::iter([Ok::<_, Status>(Frame::data(Bytes::from_static(b"and")))]);
+        Body::new(StreamBody::new(begins.chain(stream::pending())))
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_whole_though_its_question_was_not_heard_to_its_end() {
+        let serve = |_, request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>| async move {
+            let mut answer = respond.send_response(http::Response::new(()), false).unwrap();
+            drop(request);
+            answer.send_data(Bytes::from_static(b"enough"), false).unwrap();
+            answer.send_trailers(http::HeaderMap::new()).unwrap();
+        };
+        let line = Line::to(peer(listener().await, serve).await, None);
+        let mut body = again::call(&line, asks(endless())).await.unwrap().into_body();
+        // All of it is here, and the peer's word that it is enough.
+        sleep(Duration::from_millis(100)).await;
+        let collected = timeout(MOMENT, (&mut body).collect()).await.unwrap().unwrap();
+        assert_eq!(collected.to_bytes(), "enough");
+        assert!(body.frame().await.is_none());
+    }
+
     #[tokio::test]
     async fn who_lets_an_answer_go_ends_its_question() {
         let (tells, mut hears) = tokio::sync::mpsc::unbounded_channel();
@@ -517,10 +540,7 @@ mod tests {
             }
         };
         let line = Line::to(peer(listener().await, serve).await, None);
-        let endless = Body::new(StreamBody::new(
-            stream::iter([Ok::<_, Status>(Frame::data(Bytes::from_static(b"and")))]).chain(stream::pending()),
-        ));
-        let answer = again::call(&line, asks(endless)).await.unwrap();
+        let answer = again::call(&line, asks(endless())).await.unwrap();
         assert!(
             timeout(Duration::from_millis(100), hears.recv()).await.is_err(),
             "it goes on while it is answered"
