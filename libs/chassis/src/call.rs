@@ -90,6 +90,14 @@ pub trait App: Send + Sync + 'static {
     fn store(&self) -> &Store;
 }
 
+// What brings much takes long. A call begins where its connection is read, whose other calls do not wait for that.
+async fn aside(request: &impl Message) {
+    const AT_ONCE_BYTES: usize = 4 * 1024;
+    if request.encoded_len() > AT_ONCE_BYTES {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Validates, calls, answers: for reads, streams and calls that keep their own transactions.
 pub async fn call<A, Req, Res, F>(
     app: &Arc<A>,
@@ -101,6 +109,7 @@ where
     F: AsyncFnOnce(&Arc<A>, &Context, Req) -> Answer<Res>,
 {
     let (context, request) = open(request)?;
+    aside(&request).await;
     let outcome = match validation::check(&request) {
         Ok(()) => handler(app, &context, request).await,
         Err(fault) => Err(fault),
@@ -121,6 +130,7 @@ where
     F: AsyncFnOnce(&Arc<A>, &Context, &Tx, Req) -> Answer<Res>,
 {
     let (context, request) = open(request)?;
+    aside(&request).await;
     let outcome = match validation::check(&request) {
         Ok(()) => mutate_once(app, &context, request, handler).await,
         Err(fault) => Err(fault),
@@ -144,6 +154,7 @@ where
     F: AsyncFnOnce(&Arc<A>, &Context, &Tx, Req, P) -> Answer<Res>,
 {
     let (context, request) = open(request)?;
+    aside(&request).await;
     let outcome = async {
         validation::check(&request)?;
         let encoded = request.encode_to_vec();

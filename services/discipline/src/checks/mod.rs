@@ -35,9 +35,6 @@ pub async fn check(
 
 type Results<'a> = &'a mut dyn Iterator<Item = api::CheckResult>;
 
-// More codes take so long that other calls of the same connection do not wait for them.
-const AT_ONCE: usize = 256;
-
 // Answers by what `told` makes of the results and the instant of which they are.
 async fn answer<T>(
     app: &Arc<Discipline>,
@@ -46,9 +43,6 @@ async fn answer<T>(
     told: impl FnOnce(Results<'_>, Timestamp) -> T,
 ) -> Answer<T> {
     let purpose = context.purpose(&request.purpose)?;
-    if request.uscc.len() > AT_ONCE {
-        tokio::task::yield_now().await;
-    }
     app.standing.current(&request.min_position).await?;
     let mut subjects = Vec::with_capacity(request.uscc.len());
     let (business, nonconforming) = (request.business(), request.accept_nonconforming);
