@@ -4,10 +4,7 @@ mod envoy;
 pub mod handler;
 mod slow;
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
 use contract::credit::v1::{CatalogueItem, GetItemRequest};
@@ -15,10 +12,10 @@ use serde_json::json;
 use suites::process::{Suite, free_port};
 use xinheng::client::Client;
 
-use crate::clients::{Bare, Plain};
+use crate::clients::{Bare, Plain, timed};
 
-const CONNECTIONS: usize = 16;
-const CALLS: usize = 1_500;
+const CONNECTIONS: u32 = 16;
+const CALLS: u32 = 1_500;
 const ROUNDS: usize = 3;
 const ITEM: &str = "bench-item";
 const PATH: &str = "/credit/v1/items/bench-item";
@@ -104,51 +101,18 @@ fn median(rounds: &[Round]) -> Round {
     (rates[rates.len() / 2], times[times.len() / 2])
 }
 
-// Each connection's calls one after another, all connections at once; the first tenth warms up.
-async fn timed<C, F>(clients: Vec<C>, call: impl Fn(C) -> F + Clone + Send + 'static) -> anyhow::Result<Round>
-where
-    C: Clone + Send + 'static,
-    F: Future<Output = anyhow::Result<()>> + Send + 'static,
-{
-    let mut work = tokio::task::JoinSet::new();
-    for client in clients {
-        let call = call.clone();
-        work.spawn(async move {
-            let (mut times, mut begun) = (Vec::with_capacity(CALLS), Instant::now());
-            for turn in 0..CALLS + CALLS / 10 {
-                if turn == CALLS / 10 {
-                    begun = Instant::now();
-                }
-                let started = Instant::now();
-                call(client.clone()).await?;
-                if turn >= CALLS / 10 {
-                    times.push(started.elapsed());
-                }
-            }
-            anyhow::Ok((times, begun.elapsed()))
-        });
-    }
-    let (mut times, mut rate) = (Vec::new(), 0.0);
-    while let Some(done) = work.join_next().await {
-        let (own, took) = done??;
-        rate += own.len() as f64 / took.as_secs_f64();
-        times.extend(own);
-    }
-    times.sort_unstable();
-    Ok((rate, times[times.len() * 99 / 100]))
-}
-
 async fn over_rest(base: &str, token: &str) -> anyhow::Result<Round> {
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
         clients.push(Plain::connect(base, PATH, token).await?);
     }
-    let call = |client: Plain| async move {
+    let call = |client: Plain, _, _| async move {
         let (status, body) = client.get().await?;
         anyhow::ensure!(status == 200, "{status}: {}", String::from_utf8_lossy(&body));
         Ok(())
     };
-    timed(clients, call).await
+    let times = timed(clients, CALLS, None, call).await?;
+    Ok((times.rate(), times.within(99)))
 }
 
 async fn over_grpc(base: &str, token: &str) -> anyhow::Result<Round> {
@@ -156,12 +120,13 @@ async fn over_grpc(base: &str, token: &str) -> anyhow::Result<Round> {
     for _ in 0..CONNECTIONS {
         clients.push(Bare::connect(base, "/xinheng.credit.v1.Items/GetItem", token).await?);
     }
-    let call = |client: Bare| async move {
+    let call = |client: Bare, _, _| async move {
         let item = GetItemRequest { item: String::from(ITEM), ..Default::default() };
         let _: CatalogueItem = client.call(&item).await?;
         Ok(())
     };
-    timed(clients, call).await
+    let times = timed(clients, CALLS, None, call).await?;
+    Ok((times.rate(), times.within(99)))
 }
 
 // The gateway's own processor time for calls that it passes on.
@@ -171,7 +136,7 @@ async fn passing_on(gateway: &Suite, token: &str) -> anyhow::Result<()> {
     for _ in 0..ROUNDS {
         let before = processor(gateway.id())?;
         over_grpc(&gateway.base, token).await?;
-        each.push((processor(gateway.id())? - before).as_secs_f64() * 1e6 / calls as f64);
+        each.push((processor(gateway.id())? - before).as_secs_f64() * 1e6 / f64::from(calls));
     }
     each.sort_by(f64::total_cmp);
     println!(
