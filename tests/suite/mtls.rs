@@ -19,7 +19,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
 
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
