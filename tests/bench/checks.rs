@@ -27,7 +27,7 @@ use tokio::{
 use tonic::Streaming;
 use xinheng::client::Client;
 
-use crate::clients::{self, Bare, PACE, timed};
+use crate::clients::{self, Bare, PACE, rounds, timed};
 
 const LISTED: u32 = 1_000_000;
 const CLIENTS: u32 = 16;
@@ -146,7 +146,7 @@ async fn ask(client: &mut ChecksClient<Upstream>, uscc: Vec<String>) -> anyhow::
     Ok(listed(&client.check_subjects(question(uscc)).await?.into_inner()))
 }
 
-// As many as come through, or at a pace: how long somebody waits.
+// As many as come through, the middle one of rounds; or at a pace: how long somebody waits.
 async fn single(gateway: &Suite, discipline: &Suite, pace: Option<Duration>) -> anyhow::Result<()> {
     let token = gateway.office().await.token().context("no token")?.to_owned();
     let mut clients = Vec::new();
@@ -155,14 +155,16 @@ async fn single(gateway: &Suite, discipline: &Suite, pace: Option<Duration>) -> 
             Bare::connect(&discipline.base, "/xinheng.discipline.v1.Checks/CheckSubjects", &token).await?,
         );
     }
-    let calls = if pace.is_some() { CALLS / 4 } else { CALLS };
-    let times = timed(clients, calls, pace, |client, place, turn| async move {
+    let call = |client: Bare, place, turn| async move {
         let answer: api::CheckSubjectsResponse =
             client.call(&question(asked(place * 1_000_003 + turn, 1, 2))).await?;
         anyhow::ensure!(answer.results.len() == 1);
         Ok(())
-    });
-    let times = times.await?;
+    };
+    let times = match pace {
+        None => rounds(&clients, CALLS, call).await?,
+        Some(_) => timed(clients, CALLS / 4, pace, call).await?,
+    };
     let milliseconds = |percent| times.within(percent).as_secs_f64() * 1e3;
     println!(
         "one code, gRPC, {CLIENTS} clients{}: median {:.2} ms, p99 {:.2} ms, {:.0} calls/s",

@@ -82,6 +82,27 @@ where
     Ok(Times { sorted, took: started.elapsed() })
 }
 
+/// So many rounds of what swings.
+pub const ROUNDS: u32 = 5;
+
+/// The middle one of rounds, by its p99, in which as many come through as may.
+pub async fn rounds<C, F>(
+    clients: &[C],
+    calls: u32,
+    call: impl Fn(C, u32, u32) -> F + Clone + Send + 'static,
+) -> anyhow::Result<Times>
+where
+    C: Clone + Send + 'static,
+    F: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        rounds.push(timed(clients.to_vec(), calls, None, call.clone()).await?);
+    }
+    rounds.sort_unstable_by_key(|times| times.within(99));
+    Ok(rounds.swap_remove(rounds.len() / 2))
+}
+
 /// Sends a stream whose messages are written already, as what the other side of a comparison sends are bytes made before.
 pub async fn stream<Q, A>(
     upstream: &Upstream,

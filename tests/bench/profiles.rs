@@ -10,13 +10,12 @@ use suites::world;
 use xinheng::client::Client;
 
 use crate::{
-    clients::{Bare, PACE, Times, timed},
+    clients::{Bare, PACE, ROUNDS, Times, rounds, timed},
     intake::{City, ROWS, SUBJECTS, scattered},
 };
 
 const CLIENTS: u32 = 16;
 const CALLS: u32 = 500;
-const ROUNDS: u32 = 5;
 
 // Of a profile what is looked at: the service is measured, not how its neighbours on the same processors read.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -68,7 +67,7 @@ pub async fn measure() -> anyhow::Result<()> {
         };
         let whole: api::Profile = profiles[0].call(&request(0)).await?;
         anyhow::ensure!(!whole.records.is_empty(), "a profile without records");
-        told(name, "gRPC profile, credit", &rounds(&profiles, profile).await?, Some(trivial));
+        told(name, "gRPC profile, credit", &rounds(&profiles, CALLS, profile).await?, Some(trivial));
         told(name, "gRPC profile, at a pace", &timed(profiles, CALLS, Some(PACE), profile).await?, None);
 
         let mut clients = Vec::new();
@@ -98,23 +97,6 @@ pub async fn measure() -> anyhow::Result<()> {
         told(name, "REST profile, at a pace", &timed(clients, CALLS, Some(PACE), profile).await?, None);
     }
     Ok(())
-}
-
-// The middle one of rounds in which as many come through as may.
-async fn rounds<C, F>(
-    clients: &[C],
-    call: impl Fn(C, u32, u32) -> F + Clone + Send + 'static,
-) -> anyhow::Result<Times>
-where
-    C: Clone + Send + 'static,
-    F: Future<Output = anyhow::Result<()>> + Send + 'static,
-{
-    let mut rounds = Vec::new();
-    for _ in 0..ROUNDS {
-        rounds.push(timed(clients.to_vec(), CALLS, None, call.clone()).await?);
-    }
-    rounds.sort_unstable_by_key(|times| times.within(99));
-    Ok(rounds.swap_remove(rounds.len() / 2))
 }
 
 fn told(database: &str, what: &str, times: &Times, trivial: Option<Duration>) -> Duration {
