@@ -272,7 +272,7 @@ impl http_body::Body for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let broken = |error: h2::Error| Some(Err(Status::from_error(Box::new(error))));
+        let broken = |error| Some(Err(Failed::Broken(error).into()));
         if !self.read {
             match ready!(self.stream.poll_data(context)) {
                 Some(Ok(data)) => {
@@ -469,6 +469,23 @@ mod tests {
         let broken = again::call(&line, asks(word("one"))).await.unwrap_err();
         assert_eq!(broken.code(), Code::Unavailable, "{broken}");
         assert!(again::call(&line, asks(word("another"))).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_says_that_its_peer_is_away() {
+        let listener = listener().await;
+        let origin = origin(&listener);
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut broken = h2::server::handshake(stream).await.unwrap();
+            let (_asked, mut respond) = broken.accept().await.unwrap().unwrap();
+            let answer = respond.send_response(http::Response::new(()), false).unwrap();
+            let _ = timeout(Duration::from_millis(100), broken.accept()).await;
+            drop((answer, broken));
+        });
+        let answer = again::call(&Line::to(origin, None), asks(word("one"))).await.unwrap();
+        let broken = timeout(MOMENT, answer.into_body().collect()).await.unwrap().unwrap_err();
+        assert_eq!(broken.code(), Code::Unavailable, "{broken}");
     }
 
     // So many pieces of 64 KiB; how many were taken.
