@@ -45,7 +45,12 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     // Where nobody takes traces, the clients' connections would write each of them for a log.
     tracing::subscriber::set_global_default(tracing::subscriber::NoSubscriber::new())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if matches!(arguments[..], ["checks" | "gateway" | "profiles"]) {
+        // Sixteen clients are served by one thread, as those of other load generators: with more, they would take turns with the services.
+        runtime.worker_threads(1);
+    }
+    let runtime = runtime.enable_all().build()?;
     match arguments.as_slice() {
         ["intake"] => runtime.block_on(intake::measure()),
         ["profiles"] => runtime.block_on(profiles::measure()),

@@ -2,15 +2,14 @@
 use std::{
     collections::BTreeMap,
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use futures::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::{
-    global,
-    propagation::{Extractor, Injector},
+    propagation::{Extractor, Injector, TextMapPropagator as _},
     trace::TracerProvider as _,
 };
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
@@ -31,6 +30,10 @@ use crate::settings::{LogFormat, Settings};
 // Whence come the spans of statements, each with its text and never a value of its parameters.
 const STATEMENTS: &str = "sea_orm::database";
 
+// How spans of several processes join, where somebody takes them. Where nobody does, none is looked for in each call: the name of its trace
+// goes on all the same.
+static PROPAGATOR: OnceLock<TraceContextPropagator> = OnceLock::new();
+
 /// Flushes what is left when the process ends.
 pub struct Guard(Option<SdkTracerProvider>);
 
@@ -50,8 +53,7 @@ pub fn init(settings: &Settings, role: &str) -> anyhow::Result<Guard> {
         .map_err(|error| anyhow::anyhow!("log = \"{}\" can't be read: {error}", settings.log))?;
     let provider = if settings.otlp_endpoint.is_empty() { None } else { Some(exporter(settings, role)?) };
     if provider.is_some() {
-        // Where nobody takes spans, none is looked for in each call: its trace's name goes on all the same.
-        global::set_text_map_propagator(TraceContextPropagator::new());
+        let _ = PROPAGATOR.set(TraceContextPropagator::new());
     }
     let _ = subscriber(filter, settings.log_format, provider.as_ref()).try_init();
     Ok(Guard(provider))
@@ -122,16 +124,16 @@ pub fn within<F: Future>(trace: HeaderValue, call: F) -> impl Future<Output = F:
 
 /// Makes the span of a call a child of its caller's.
 pub fn adopt(span: &tracing::Span, headers: &HeaderMap) {
-    let parent = global::get_text_map_propagator(|propagator| propagator.extract(&Headers(headers)));
-    let _ = span.set_parent(parent);
+    if let Some(propagator) = PROPAGATOR.get() {
+        let _ = span.set_parent(propagator.extract(&Headers(headers)));
+    }
 }
 
 /// Passes the trace on to another service.
 pub fn inject(headers: &mut HeaderMap) {
-    let context = tracing::Span::current().context();
-    global::get_text_map_propagator(|propagator| {
-        propagator.inject_context(&context, &mut HeadersMut(headers))
-    });
+    if let Some(propagator) = PROPAGATOR.get() {
+        propagator.inject_context(&tracing::Span::current().context(), &mut HeadersMut(headers));
+    }
     if !headers.contains_key("traceparent") {
         let _ = TRACEPARENT.try_with(|trace| headers.insert("traceparent", trace.clone()));
     }

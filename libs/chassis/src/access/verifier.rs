@@ -30,7 +30,7 @@ pub struct Verifier {
     standing: RwLock<Standing>,
     // When the keys were last asked for, and whether they came.
     fetched: tokio::sync::Mutex<Option<(Instant, bool)>>,
-    accepted: RwLock<HashMap<[u8; 32], Accepted>>,
+    accepted: RwLock<HashMap<[u8; 32], Arc<Accepted>>>,
 }
 
 #[derive(Default)]
@@ -44,7 +44,6 @@ struct Standing {
     revoked: HashMap<[u8; 32], i64>,
 }
 
-#[derive(Clone)]
 struct Accepted {
     caller: Caller,
     times: Times,
@@ -185,7 +184,7 @@ impl Verifier {
         };
         accepted.times.check(now.as_second(), self.ahead_s)?;
         self.check_standing(&accepted)?;
-        Ok(accepted.caller)
+        Ok(accepted.caller.clone())
     }
 
     // Two looks into maps: what may have changed since the token was accepted.
@@ -209,7 +208,7 @@ impl Verifier {
         Ok(())
     }
 
-    async fn verify(&self, token: &str, digest: [u8; 32]) -> Answer<Accepted> {
+    async fn verify(&self, token: &str, digest: [u8; 32]) -> Answer<Arc<Accepted>> {
         let token = Token::parse(token)?;
         let Claimed { iss } = token.claims()?;
         let foreign = self.foreign.as_ref().filter(|foreign| foreign.issuer == iss);
@@ -220,7 +219,7 @@ impl Verifier {
         };
         let client = Sha256::digest(&claims.sub).into();
         let (caller, kid) = (Caller::of(claims), token.kid);
-        let accepted = Accepted { caller, times, kid, foreign: foreign.is_some(), client };
+        let accepted = Arc::new(Accepted { caller, times, kid, foreign: foreign.is_some(), client });
         if let Ok(mut known) = self.accepted.write() {
             if known.len() >= ACCEPTED_MOST {
                 known.clear();
