@@ -14,6 +14,10 @@ use chassis::{
 };
 use jiff::civil::Date;
 use sea_orm::{ConnectionTrait, FromQueryResult};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Credit, changes};
@@ -25,6 +29,8 @@ const RECORDS: &str = "records";
 const CURSOR: &str = "figures:counted";
 
 const TICK: Duration = Duration::from_millis(250);
+// For so long a burst goes on uncounted: who asks meanwhile is told as of which position.
+const BURST: Duration = Duration::from_secs(5);
 // How many changes are counted at once: many, so that subjects and days that are named often are written once. On SQLite, whose one writer this is
 // meanwhile, only as many as are done within a time in which others hardly notice that they wait.
 const MANY: u64 = 5_000;
@@ -32,18 +38,29 @@ const HARDLY: Duration = Duration::from_millis(10);
 // How many a reader counts itself rather than wait.
 const FEW: u64 = 500;
 
-/// Follows until the process stops. Behind a great load it leaves the database to the others for as long as it held it, and for eight times as
+/// Follows until the process stops. A burst of changes is counted when it is over. Behind a great load it leaves the database to the others for as long as it held it, and for eight times as
 /// long while this process takes in more.
 pub async fn follow(app: Arc<Credit>, stopping: CancellationToken) {
     let mut many = if app.store.is_sqlite() { FEW } else { MANY };
     let mut appends = app.store.appends();
+    let mut is_behind = false;
     while !stopping.is_cancelled() {
+        if !is_behind {
+            tokio::select! {
+                () = rest(&mut appends, TICK, BURST) => {}
+                () = stopping.cancelled() => return,
+            }
+        }
         appends.mark_unchanged();
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         let pause = match step(&app.store, many).await {
-            Ok(0) => TICK,
+            Ok(0) => {
+                is_behind = false;
+                Duration::ZERO
+            }
             Ok(counted) => {
                 let took = begun.elapsed();
+                is_behind = counted as u64 >= many;
                 if app.store.is_sqlite() {
                     many = fitting(counted, took);
                 }
@@ -55,8 +72,20 @@ pub async fn follow(app: Arc<Credit>, stopping: CancellationToken) {
             }
         };
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            () = sleep(pause) => {}
             () = stopping.cancelled() => {}
+        }
+    }
+}
+
+// What comes in a burst is counted when that is over: after a moment without changes, or as soon as it has gone on for long.
+async fn rest(appends: &mut watch::Receiver<Position>, moment: Duration, long: Duration) {
+    let begun = Instant::now();
+    loop {
+        appends.mark_unchanged();
+        sleep(moment).await;
+        if !appends.has_changed().unwrap_or(false) || begun.elapsed() >= long {
+            return;
         }
     }
 }
@@ -293,6 +322,26 @@ mod tests {
         for strange in ["a", "a=", "a=2026", "a=20260302x", "a=20261302"] {
             assert_eq!(Stands::unpacked(String::new(), strange), None, "{strange}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_burst_is_over_or_has_gone_on_for_long() {
+        let (moment, long) = (Duration::from_millis(300), Duration::from_millis(1_200));
+        let (told, mut appends) = watch::channel(Position::default());
+        let begun = Instant::now();
+        rest(&mut appends, moment, long).await;
+        assert!(begun.elapsed() < long, "nothing came");
+        let burst = std::thread::spawn(move || {
+            while !told.is_closed() {
+                told.send_replace(Position::default());
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let begun = Instant::now();
+        rest(&mut appends, moment, long).await;
+        assert!(begun.elapsed() >= long, "it goes on");
+        drop(appends);
+        burst.join().unwrap();
     }
 
     #[test]

@@ -3,6 +3,9 @@ use std::fmt::Write as _;
 
 use prost_types::{ListValue, Struct, Value, value::Kind};
 
+/// The room for most records' fields.
+pub const TYPICAL_BYTES: usize = 256;
+
 /// Writes fields as a JSON object, keys in order, so that the same fields are the same text.
 pub fn write_json(fields: &Struct, out: &mut String) {
     write_object(fields, out, write_value);

@@ -109,7 +109,7 @@ pub async fn judge(
     let keys: Vec<_> = rows.iter().map(rules::key).collect();
     let names: BTreeSet<&str> = keys.iter().flatten().map(|key| key.item.as_str()).collect();
     let items = items::named(db, &names.into_iter().collect::<Vec<_>>()).await?;
-    let codes: HashSet<&str> = keys.iter().flatten().map(|key| key.uscc.as_str()).collect();
+    let codes = keys.iter().flatten().map(|key| key.uscc.as_str());
     let mut in_need = BTreeSet::new();
     if items.values().any(needs_grant) {
         let keys = keys.iter().flatten().filter(|key| items.get(&key.item).is_some_and(needs_grant));

@@ -107,7 +107,7 @@ impl TryFrom<Row> for Present {
 }
 
 fn fields_text(record: &api::Record) -> String {
-    let mut text = String::new();
+    let mut text = String::with_capacity(content::TYPICAL_BYTES);
     match &record.fields {
         Some(fields) => content::write_json(fields, &mut text),
         None => text.push_str("{}"),

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use prost_types::{Value, value::Kind};
 use sha2::{Digest, Sha256};
 
-use super::content::{write_object, write_text, write_value};
+use super::content::{TYPICAL_BYTES, write_object, write_text, write_value};
 use crate::{
     items::rules::{in_force, judge_fields, judge_severity},
     outcomes::{Submitter, Verdict, code, free_text, refusal, shown},
@@ -80,7 +80,8 @@ pub fn judge(
     department: &str,
     today: Date,
 ) -> Result<api::Record, Violation> {
-    in_force(item, &today.to_string())?;
+    let day_of_now = today.to_string();
+    in_force(item, &day_of_now)?;
     let occurred_on =
         past_day("occurredOn", &required("occurredOn", row.occurred_on.trim().to_owned())?, today)?;
     let valid_until = match row.valid_until.trim() {
@@ -101,7 +102,7 @@ pub fn judge(
         department: department.to_owned(),
         source_id: key.source_id,
         occurred_on,
-        severity: severity(row.severity, item, today)?,
+        severity: severity(row.severity, item, &day_of_now)?,
         amount: amount(&row.amount)?,
         fields: Some(judge_fields(item, row.fields.take())?),
         status: api::record::Status::Effective.into(),
@@ -140,9 +141,9 @@ pub fn correct(
     Ok(api::Record { record: id, version, marks, ..corrected })
 }
 
-fn severity(given: i32, item: &api::CatalogueItem, today: Date) -> Result<i32, Violation> {
+fn severity(given: i32, item: &api::CatalogueItem, today: &str) -> Result<i32, Violation> {
     if (0..=SEVERITY_MAX).contains(&given) {
-        return judge_severity(item, given, &today.to_string()).map(|()| given);
+        return judge_severity(item, given, today).map(|()| given);
     }
     Err(Violation::new(
         "severity",
@@ -208,7 +209,7 @@ impl<'a> Held<'a> {
 
 /// A digest of what a record says. Numbers that are equal in value are the same however they are written.
 pub fn digest(record: &api::Record) -> String {
-    let mut text = String::new();
+    let mut text = String::with_capacity(TYPICAL_BYTES);
     let severity = record.severity.to_string();
     let (amount, until) = (plain_number(&record.amount), &record.valid_until);
     for part in [&record.uscc, &record.item, &record.occurred_on, &severity, &*amount, until] {
@@ -218,10 +219,8 @@ pub fn digest(record: &api::Record) -> String {
     if let Some(fields) = &record.fields {
         write_object(fields, &mut text, write_plain);
     }
-    let mut digest = hex::encode(Sha256::digest(text));
     // 128 bits tell apart what one department sends under one number.
-    digest.truncate(32);
-    digest
+    hex::encode(&Sha256::digest(text)[..16])
 }
 
 fn write_plain(value: &Value, out: &mut String) {

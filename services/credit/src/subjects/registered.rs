@@ -28,7 +28,7 @@ impl Registered {
         committed: &impl ConnectionTrait,
         codes: impl IntoIterator<Item = &'a str>,
     ) -> Answer<HashSet<&'a str>> {
-        let asked: Vec<&str> = {
+        let asked: HashSet<&str> = {
             let found = self.0.read().unwrap_or_else(PoisonError::into_inner);
             let is_found = |code: &str| packed(code).is_some_and(|code| found.contains(&code));
             codes.into_iter().filter(|code| !is_found(code)).collect()
@@ -36,6 +36,7 @@ impl Registered {
         if asked.is_empty() {
             return Ok(HashSet::new());
         }
+        let asked: Vec<&str> = asked.into_iter().collect();
         let known = rows::known(committed, &asked).await?;
         let mut found = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let room = MOST.saturating_sub(found.len());
@@ -49,6 +50,7 @@ pub async fn strangers<'a>(
     db: &impl ConnectionTrait,
     codes: impl IntoIterator<Item = &'a str>,
 ) -> Answer<HashSet<&'a str>> {
+    let codes: HashSet<&str> = codes.into_iter().collect();
     let codes: Vec<&str> = codes.into_iter().collect();
     let known = rows::known(db, &codes).await?;
     Ok(codes.into_iter().filter(|code| !known.contains(*code)).collect())
