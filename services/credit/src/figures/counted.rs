@@ -38,8 +38,8 @@ const HARDLY: Duration = Duration::from_millis(10);
 // How many a reader counts itself rather than wait.
 const FEW: u64 = 500;
 
-/// Follows until the process stops. A burst of changes is counted when it is over. Behind a great load it leaves the database to the others for as long as it held it, and for eight times as
-/// long while this process takes in more.
+/// Follows until the process stops. A burst of changes is counted when it is over. Behind a great load it leaves the database to the others for
+/// as long as it held it, and for eight times as long while this process takes in more.
 pub async fn follow(app: Arc<Credit>, stopping: CancellationToken) {
     let mut many = if app.store.is_sqlite() { FEW } else { MANY };
     let mut appends = app.store.appends();
