@@ -369,6 +369,19 @@ impl City {
         panic!("{scheme}: {:?}", self.distribution(scheme).await);
     }
 
+    /// Waits until no operation is under way, as the run that follows a publication.
+    pub async fn at_rest(&self) {
+        let open = "SELECT id FROM operations WHERE done = FALSE LIMIT 1";
+        for _ in 0..600 {
+            let db = self.grading_store.read();
+            if db.query_one_raw(sql(db, open, [])).await.unwrap().is_none() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("an operation does not end");
+    }
+
     /// Runs a scheme over everybody and waits for the end.
     pub async fn run(&self, request: api::CreateRunRequest) -> Result<api::RunResponse, Status> {
         let started = self.runs(self.office()).create_run(request).await?.into_inner();

@@ -115,6 +115,7 @@ async fn whose_facts_are_the_same_is_not_evaluated_again() {
     let penalties = (1..=5).map(|n| record(7, "penalty", &format!("P-{n}"), "2026-01-01"));
     city.arrive(&city.submit(penalties.collect()).await.1).await;
     city.publish(scheme("s")).await;
+    city.at_rest().await;
     let spread = std::collections::BTreeMap::from([("A".to_owned(), 39), ("C".to_owned(), 1)]);
     let ended =
         |held, changed| api::RunResponse { evaluated: 40, changed, distribution: spread.clone(), held };
@@ -164,6 +165,7 @@ async fn whose_facts_are_the_same_is_not_evaluated_again() {
     let publish = api::PublishSchemeRequest { scheme: "s".to_owned(), ..Default::default() };
     let evaluated = city.evaluations("run");
     city.schemes(city.office()).publish_scheme(publish).await.unwrap();
+    city.at_rest().await;
     assert_eq!(city.run(run("")).await.unwrap().held, 40);
     assert_eq!(city.evaluations("run"), evaluated + 40);
 }
