@@ -9,6 +9,7 @@ use std::{
 use anyhow::Context as _;
 use chassis::{
     clock::Clock,
+    feed::Position,
     trial::Postgres,
     upstream::{Identity, Upstream},
 };
@@ -50,8 +51,8 @@ pub async fn measure() -> anyhow::Result<()> {
         city.register().await?;
         let mut ratios = Vec::new();
         for round in 0..ROUNDS {
-            let ours = city.take_in(round).await?;
-            city.counted((round + 1) * ROWS).await?;
+            let (ours, position) = city.take_in(round).await?;
+            city.counted(position).await?;
             let condition = format!("source_id LIKE '虚市监罚{round:02}-%'");
             let rows = Rows { table: "records", condition: &condition, count: ROWS.into() };
             let baseline = city.baseline(&rows).await?;
@@ -115,23 +116,24 @@ impl City {
         register(&self.client()?).await
     }
 
-    /// Takes the records of a round in.
-    pub async fn take_in(&self, round: u32) -> anyhow::Result<Duration> {
+    /// Takes the records of a round in; gives how long it took, and the position of the last.
+    pub async fn take_in(&self, round: u32) -> anyhow::Result<(Duration, Position)> {
         intake(&self.client()?, round).await
     }
 
-    /// Waits until credit has counted what it took in: until then it does so beside what is measured.
-    pub async fn counted(&self, records: u32) -> anyhow::Result<()> {
+    /// Waits until credit has counted the changes up to a position: until then it does so beside what is measured. Figures alone do not
+    /// tell it: a subject that one of the first names is counted with all that stands of it by then.
+    pub async fn counted(&self, position: Position) -> anyhow::Result<()> {
         let mut figures = FiguresClient::new(self.client()?);
-        let whole = (i32::try_from(SUBJECTS)?, i32::try_from(records)?);
         for _ in 0..1_500 {
             let found = figures.get_figures(api::GetFiguresRequest::default()).await?.into_inner();
-            if (found.subjects, found.records) == whole {
+            let counted = Position::parse(&found.position)?;
+            if counted >= position {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        anyhow::bail!("credit has not counted its {records} records in five minutes")
+        anyhow::bail!("credit has not counted up to {position} in five minutes")
     }
 
     /// What the database alone takes for rows of credit.
@@ -192,7 +194,7 @@ fn record(round: u32, row: u32) -> api::RecordInput {
 }
 
 // From the first row sent until the last batch is acknowledged. The batches are made and written before, as COPY's bytes are.
-async fn intake(upstream: &Upstream, round: u32) -> anyhow::Result<Duration> {
+async fn intake(upstream: &Upstream, round: u32) -> anyhow::Result<(Duration, Position)> {
     let rows: Vec<u32> = (0..ROWS).collect();
     let batches: Vec<_> = rows
         .chunks(BATCH)
@@ -205,12 +207,14 @@ async fn intake(upstream: &Upstream, round: u32) -> anyhow::Result<Duration> {
     let started = Instant::now();
     let method = "/xinheng.credit.v1.Records/StreamRecords";
     let mut answers: Streaming<api::StreamRecordsResponse> = stream(upstream, method, batches).await?;
-    let mut accepted = 0;
+    let (mut accepted, mut position) = (0, Position::default());
     while let Some(answer) = answers.message().await? {
         let refused = answer.outcomes.iter().find(|outcome| outcome.status() != Status::Accepted);
         anyhow::ensure!(refused.is_none(), "{refused:?}");
         accepted += answer.accepted;
+        let told = Position::parse(&answer.position)?;
+        position = position.max(told);
     }
     anyhow::ensure!(u32::try_from(accepted) == Ok(ROWS), "{accepted} of {ROWS} rows were taken in");
-    Ok(started.elapsed())
+    Ok((started.elapsed(), position))
 }

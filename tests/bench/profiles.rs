@@ -11,7 +11,7 @@ use xinheng::client::Client;
 
 use crate::{
     clients::{Bare, PACE, ROUNDS, Times, rounds, timed},
-    intake::{City, ROWS, SUBJECTS, scattered},
+    intake::{City, SUBJECTS, scattered},
 };
 
 const CLIENTS: u32 = 16;
@@ -35,8 +35,8 @@ pub async fn measure() -> anyhow::Result<()> {
     for postgres in [true, false] {
         let city = City::open(folder.path(), postgres.then_some(&cluster)).await?;
         city.register().await?;
-        city.take_in(0).await?;
-        city.counted(ROWS).await?;
+        let (_, position) = city.take_in(0).await?;
+        city.counted(position).await?;
         let name = if postgres { "PostgreSQL" } else { "SQLite" };
 
         let token = city.gateway.office().await.token().context("no token")?.to_owned();
