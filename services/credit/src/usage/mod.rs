@@ -180,9 +180,9 @@ impl Looked {
     }
 }
 
-/// The statement that adds looks, however many there are, and its parameter, `$at`.
+/// The statement that adds looks, however many there are, and its parameter, `$at`. Under an item that is not in the catalogue nobody looks.
 pub fn adding_looks(backend: DbBackend, at: usize, looks: &[Looked]) -> (String, String) {
-    (rows::adding(backend, at), serde_json::Value::from(told_together(looks)).to_string())
+    (rows::adding_known(backend, at), serde_json::Value::from(told_together(looks)).to_string())
 }
 
 // Added up here: those that are written together are mostly the same callers'.

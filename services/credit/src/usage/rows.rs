@@ -10,20 +10,35 @@ use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
 /// Adds counts, told by the parameter `$at` as `[{day, department, item, kind, counted}]`. What is no item of the catalogue is counted under
 /// none, so that the table grows with the catalogue and not with what is sent.
 pub fn adding(backend: DbBackend, at: usize) -> String {
+    let source = format!(
+        "{} LEFT JOIN items ON items.item = told.item AND items.replaced_at IS NULL WHERE told.counted > 0 \
+         GROUP BY told.day, told.department, COALESCE(items.item, ''), told.kind",
+        told(backend, at)
+    );
+    adding_from(backend, &source, "COALESCE(items.item, '')", "CAST(SUM(told.counted) AS BIGINT)")
+}
+
+/// The same where each is told once, and its item is in the catalogue or none.
+pub fn adding_known(backend: DbBackend, at: usize) -> String {
+    let source = format!("{} WHERE told.counted > 0", told(backend, at));
+    adding_from(backend, &source, "told.item", "told.counted")
+}
+
+fn told(backend: DbBackend, at: usize) -> String {
+    let columns =
+        [("day", "TEXT"), ("department", "TEXT"), ("item", "TEXT"), ("kind", "TEXT"), ("counted", "BIGINT")];
+    told_as(backend, at, &columns)
+}
+
+fn adding_from(backend: DbBackend, source: &str, item: &str, counted: &str) -> String {
     // Transactions beside each other run on connections of their own, whose numbers are mostly in a row: they count on different shards, and
     // seldom wait for each other. SQLite has one writer.
     let shard = if backend == DbBackend::Postgres { "pg_backend_pid() % 64" } else { "0" };
-    let columns =
-        [("day", "TEXT"), ("department", "TEXT"), ("item", "TEXT"), ("kind", "TEXT"), ("counted", "BIGINT")];
-    let told = told_as(backend, at, &columns);
     // In order, so that two that count the same things never wait for each other in a ring.
     format!(
         "INSERT INTO usage_counts (day, department, item, kind, shard, counted) \
-         SELECT told.day, told.department, COALESCE(items.item, ''), told.kind, {shard}, \
-         CAST(SUM(told.counted) AS BIGINT) FROM {told} \
-         LEFT JOIN items ON items.item = told.item AND items.replaced_at IS NULL WHERE told.counted > 0 \
-         GROUP BY told.day, told.department, COALESCE(items.item, ''), told.kind \
-         ORDER BY told.day, told.department, COALESCE(items.item, ''), told.kind \
+         SELECT told.day, told.department, {item}, told.kind, {shard}, {counted} FROM {source} \
+         ORDER BY told.day, told.department, {item}, told.kind \
          ON CONFLICT (day, department, item, kind, shard) DO UPDATE SET counted = usage_counts.counted + excluded.counted"
     )
 }
