@@ -256,32 +256,36 @@ struct Record {
     uscc: String,
     item: String,
     occurred_on: String,
+    records: i64,
 }
 
 // Subjects are never removed.
 async fn standing(tx: &Tx, touched: &[&str]) -> Answer<BTreeMap<String, Stands>> {
     let (of_touched, list) = among(&**tx, "uscc", 1, touched);
     let text = format!("SELECT uscc, domains FROM subjects WHERE {of_touched}");
-    let subjects = Subject::find_by_statement(sql(&**tx, &text, [list])).all(&**tx).await?;
+    let subjects = Subject::find_by_statement(sql(&**tx, &text, [list.clone()])).all(&**tx).await?;
     let stands = |row: Subject| (row.uscc, Stands { domains: row.domains, ..Default::default() });
     let mut standing: BTreeMap<String, Stands> = subjects.into_iter().map(stands).collect();
-    let (asked, list) = each_of(&**tx, 1, touched);
+    let effective = |of: &str| {
+        format!(
+            "SELECT uscc, item, occurred_on, COUNT(*) AS records FROM records WHERE {of} AND status = 'EFFECTIVE' \
+             GROUP BY uscc, item, occurred_on"
+        )
+    };
     // One look into the index a subject: for so many PostgreSQL would rather read the whole table, by several processes at once.
     let text = if tx.get_database_backend() == DbBackend::Postgres {
+        let (asked, _) = each_of(&**tx, 1, touched);
         format!(
-            "SELECT found.* FROM {asked} CROSS JOIN LATERAL \
-             (SELECT uscc, item, occurred_on FROM records WHERE uscc = asked.value AND status = 'EFFECTIVE' OFFSET 0) AS found"
+            "SELECT found.* FROM {asked} CROSS JOIN LATERAL ({}) AS found",
+            effective("uscc = asked.value")
         )
     } else {
-        format!(
-            "SELECT uscc, item, occurred_on FROM {asked} CROSS JOIN records \
-             ON uscc = asked.value AND status = 'EFFECTIVE'"
-        )
+        effective(&of_touched)
     };
     for row in Record::find_by_statement(sql(&**tx, &text, [list])).all(&**tx).await? {
         let day = row.occurred_on.parse().map_err(|error| corrupt("record", error))?;
         if let Some(of) = standing.get_mut(&row.uscc) {
-            *of.records.entry((row.item, day)).or_default() += 1;
+            of.records.insert((row.item, day), row.records);
         }
     }
     Ok(standing)
