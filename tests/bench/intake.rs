@@ -212,8 +212,7 @@ async fn intake(upstream: &Upstream, round: u32) -> anyhow::Result<(Duration, Po
         let refused = answer.outcomes.iter().find(|outcome| outcome.status() != Status::Accepted);
         anyhow::ensure!(refused.is_none(), "{refused:?}");
         accepted += answer.accepted;
-        let told = Position::parse(&answer.position)?;
-        position = position.max(told);
+        position = position.max(Position::parse(&answer.position)?);
     }
     anyhow::ensure!(u32::try_from(accepted) == Ok(ROWS), "{accepted} of {ROWS} rows were taken in");
     Ok((started.elapsed(), position))
