@@ -6,6 +6,7 @@ mod cancel;
 mod circle;
 mod contract_style;
 mod crash;
+mod crash_looks;
 mod crash_stream;
 mod downloads;
 mod exactly_once;

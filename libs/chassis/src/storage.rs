@@ -2,10 +2,12 @@
 mod filters;
 mod fold;
 mod hand;
+mod journal;
 mod migration;
 mod pool;
 mod reader;
 mod scan;
+mod swift;
 mod transaction;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -16,21 +18,23 @@ use sea_orm::{
     TransactionTrait, Value,
     sea_query::ArrayType,
     sqlx::{
-        ConnectOptions as _, Database, Postgres, Sqlite,
+        ConnectOptions as _, Postgres, Sqlite,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
     },
 };
 use sea_orm_migration::MigratorTrait;
 use tokio::sync::watch;
 
-use self::hand::Hand;
 pub use self::{
     filters::Filters,
+    journal::journals,
     migration::migrations,
     reader::Reader,
     scan::Line,
+    swift::{Adding, Swift, Swiftly},
     transaction::{Connection, Mark, Tx},
 };
+use self::{hand::Hand, journal::Journal};
 pub(crate) use self::{
     hand::{Held, Lent, told},
     pool::create_database,
@@ -51,24 +55,22 @@ pub struct Store {
 
 #[derive(Clone)]
 enum Writers {
-    Postgres(Ways<Postgres>),
-    Sqlite(Ways<Sqlite>, Folding),
+    Postgres(Ways),
+    Sqlite(Arc<OneFile>),
 }
 
-// SQLite's connection that folds its log.
-type Folding = Hand<Sqlite>;
-
-// How to write: so that a commit waits for the disk, and swiftly, so that it does not. On SQLite each is one connection, and who writes swiftly
-// holds the other meanwhile: a file has one writer.
-struct Ways<DB: Database> {
-    sure: Hand<DB>,
-    swift: Hand<DB>,
+// How to write: so that a commit waits for the disk, and swiftly, so that it does not.
+#[derive(Clone)]
+struct Ways {
+    sure: Hand<Postgres>,
+    swift: Hand<Postgres>,
 }
 
-impl<DB: Database> Clone for Ways<DB> {
-    fn clone(&self) -> Self {
-        Self { sure: self.sure.clone(), swift: self.swift.clone() }
-    }
+// A SQLite file has one writer; what need not wait for him goes into files beside it.
+struct OneFile {
+    writer: Hand<Sqlite>,
+    fold: Hand<Sqlite>,
+    journal: Arc<Journal>,
 }
 
 /// Who is woken by this process' commits: the count of all of them, and the last place in the feed that they appended to.
@@ -101,7 +103,7 @@ impl Store {
     /// Opens the database, makes it where it is missing, and brings it to the newest schema.
     pub async fn open<M: MigratorTrait>(place: Place<'_>) -> anyhow::Result<Self> {
         let store = if place.url.is_empty() {
-            Self::open_sqlite(&place.data_dir.join(format!("{}.sqlite", place.service))).await?
+            Self::open_sqlite(&place).await?
         } else {
             Self::open_postgres(&place.url.replace("{service}", place.service)).await?
         };
@@ -109,9 +111,10 @@ impl Store {
         Ok(store)
     }
 
-    async fn open_sqlite(file: &Path) -> anyhow::Result<Self> {
+    async fn open_sqlite(place: &Place<'_>) -> anyhow::Result<Self> {
+        let file = place.data_dir.join(format!("{}.sqlite", place.service));
         let options = SqliteConnectOptions::new()
-            .filename(file)
+            .filename(&file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // What was acknowledged survives a power cut, not only a crash of ours.
@@ -134,19 +137,19 @@ impl Store {
                 .test_before_acquire(false)
         };
         let write = one().connect_with(writer.clone()).await.with_context(named)?;
-        let fold = Hand::of(one().connect_lazy_with(writer.clone()));
-        let swift = one().connect_lazy_with(writer.synchronous(SqliteSynchronous::Normal));
+        let fold = Hand::of(one().connect_lazy_with(writer));
         let read = SqlitePoolOptions::new()
             .max_connections(4)
             .min_connections(0)
             .idle_timeout(Duration::from_secs(60))
             .test_before_acquire(false)
             .connect_lazy_with(options.read_only(true));
-        let (sure, swift, committed) = (Hand::of(write), Hand::of(swift), Arc::<Committed>::default());
-        tokio::spawn(fold::follow(fold.clone(), sure.clone(), committed.all.subscribe()));
+        let (writer, committed) = (Hand::of(write), Arc::<Committed>::default());
+        tokio::spawn(fold::follow(fold.clone(), writer.clone(), committed.all.subscribe()));
+        let journal = Arc::new(Journal::open(place.data_dir, place.service).with_context(named)?);
         Ok(Self {
             read: Reader::sqlite(Hand::of(read)),
-            write: Writers::Sqlite(Ways { sure, swift }, fold),
+            write: Writers::Sqlite(Arc::new(OneFile { writer, fold, journal })),
             committed,
         })
     }
@@ -165,8 +168,8 @@ impl Store {
     // Replicas start together: the lock lets one of them migrate while the others wait.
     async fn migrate<M: MigratorTrait>(&self) -> Result<(), DbErr> {
         let ways = match &self.write {
-            Writers::Sqlite(ways, _) => {
-                let one = SqlxSqliteConnector::from_sqlx_sqlite_pool(ways.sure.pool().clone());
+            Writers::Sqlite(file) => {
+                let one = SqlxSqliteConnector::from_sqlx_sqlite_pool(file.writer.pool().clone());
                 return migration::bring_up::<M>(&one).await;
             }
             Writers::Postgres(ways) => ways,
@@ -224,23 +227,22 @@ impl Store {
         self.read.ping().await
     }
 
-    /// Closes the pools; SQLite folds its log into the file.
+    /// Closes the pools; SQLite brings what lies beside the file and its log into it.
     pub async fn close(&self) {
+        if let Err(fault) = self.settle().await {
+            tracing::warn!(%fault, "what lies beside a SQLite file is brought in at the next start");
+        }
         self.read.close().await;
         match &self.write {
-            Writers::Postgres(ways) => ways.close().await,
-            Writers::Sqlite(ways, fold) => {
-                fold.close().await;
-                ways.close().await;
+            Writers::Postgres(ways) => {
+                ways.swift.close().await;
+                ways.sure.close().await;
+            }
+            Writers::Sqlite(file) => {
+                file.fold.close().await;
+                file.writer.close().await;
             }
         }
-    }
-}
-
-impl<DB: Database> Ways<DB> {
-    async fn close(&self) {
-        self.swift.close().await;
-        self.sure.close().await;
     }
 }
 

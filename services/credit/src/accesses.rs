@@ -2,16 +2,16 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use chassis::{
-    Answer, Context, Fault, Gathered, Store, Tx,
+    Answer, Context, Fault, Tx,
     clock::{from_micros, micros, wire},
     ids,
     page::Page,
-    storage::{Filters, sql, told_as},
+    storage::{Adding, Filters, Swift, Swiftly, sql, told_as},
 };
 use contract::credit::v1 as api;
 use identifiers::Uscc;
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
-use serde::Serialize;
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Credit, outcomes,
@@ -81,38 +81,33 @@ pub async fn ask(app: &Arc<Credit>, context: &Context, uscc: &str, purpose: &str
     Ok(asking.at(met))
 }
 
-/// Looks on their way into the log. Those that wait while others are written go down together, in one transaction. A line is written before
-/// its look is answered, and outlives the process; the answer does not wait until the disk has it too, some tenths of a second later.
-pub struct Log(Gathered<(Line, usage::Looked), ()>);
+/// The log's lines, each written before its look is answered.
+pub type Log = Swift<Looks>;
 
-const LINES_AT_ONCE: usize = 256;
-
-impl Default for Log {
-    fn default() -> Self {
-        Self(Gathered::new(1, LINES_AT_ONCE))
-    }
+/// Looks taken at once, as they are written and counted.
+#[derive(Serialize, Deserialize)]
+pub struct Looks {
+    lines: Vec<Line>,
+    counted: usage::Looked,
 }
 
-impl Log {
-    async fn write(&self, store: &Store, line: Line, counted: usage::Looked) -> Answer<()> {
-        let store = store.clone();
-        let put = move |together: Vec<_>| {
-            let store = store.clone();
-            async move {
-                let (lines, counted): (Vec<_>, Vec<_>) = together.into_iter().unzip();
-                put(&store, &lines, &counted).await?;
-                Ok(vec![(); lines.len()])
-            }
-        };
-        self.0.ask((line, counted), put).await
+impl Swiftly for Looks {
+    fn adding(looks: &[Self]) -> Answer<Adding> {
+        let backend = DbBackend::Postgres;
+        let lines: Vec<&Line> = looks.iter().flat_map(|looks| &looks.lines).collect();
+        let lines = serde_json::to_string(&lines).map_err(Fault::internal)?;
+        let (count, counted) = usage::adding_looks(backend, 2, looks.iter().map(|looks| &looks.counted));
+        Ok(Adding { statements: [adding(backend, 1), count], values: vec![lines.into(), counted.into()] })
     }
-}
 
-async fn put(store: &Store, lines: &[Line], counted: &[usage::Looked]) -> Answer<()> {
-    let backend = store.read().get_database_backend();
-    let lines = serde_json::to_string(lines).map_err(Fault::internal)?;
-    let (count, counted) = usage::adding_looks(backend, 2, counted);
-    store.write_swiftly([&adding(backend, 1), &count], vec![lines.into(), counted.into()]).await
+    async fn add(tx: &Tx, looks: Vec<Self>) -> Answer<()> {
+        let (count, counted) =
+            usage::adding_looks(DbBackend::Sqlite, 1, looks.iter().map(|looks| &looks.counted));
+        let lines = looks.into_iter().flat_map(|looks| looks.lines).map(Line::cells);
+        tx.add("accesses", &COLUMNS, lines.collect()).await?;
+        tx.execute_raw(sql(&**tx, &count, [counted.into()])).await?;
+        Ok(())
+    }
 }
 
 const COLUMNS: [&str; 8] = ["uscc", "id", "at", "client", "department", "purpose", "what", "authorizations"];
@@ -125,7 +120,7 @@ fn adding(backend: DbBackend, place: usize) -> String {
 }
 
 /// One look, as the log holds it.
-#[derive(FromQueryResult, Serialize)]
+#[derive(FromQueryResult, Serialize, Deserialize)]
 struct Line {
     uscc: String,
     id: String,
@@ -135,6 +130,16 @@ struct Line {
     purpose: String,
     what: String,
     authorizations: String,
+}
+
+impl Line {
+    // In the order of the columns.
+    fn cells(self) -> Vec<Value> {
+        let Self { uscc, id, at, client, department, purpose, what, authorizations } = self;
+        let [uscc, id, client, department, purpose, what, authorizations] =
+            [uscc, id, client, department, purpose, what, authorizations].map(Value::from);
+        vec![uscc, id, at.into(), client, department, purpose, what, authorizations]
+    }
 }
 
 /// One line of the log.
@@ -175,8 +180,8 @@ pub async fn write(tx: &Tx, context: &Context, purpose: &str, looks: &[Look<'_>]
 pub async fn log(app: &Arc<Credit>, context: &Context, asked: &Asked, what: &str) -> Answer<()> {
     let Some(purpose) = &asked.purpose else { return Ok(()) };
     let look = Look { uscc: &asked.subject.uscc, what, grants: &asked.grants };
-    let counted = usage::Looked::new(context, what, 1);
-    app.looks.write(&app.store, look.line(context, purpose)?, counted).await
+    let lines = vec![look.line(context, purpose)?];
+    app.looks.write(Looks { lines, counted: usage::Looked::new(context, what, 1) }).await
 }
 
 /// Writes looks at several subjects down, before they are answered.
@@ -195,7 +200,7 @@ pub async fn log_all(
     let lines = subjects.iter().map(|uscc| Look { uscc, what, grants: &none }.line(context, &purpose));
     let lines: Vec<_> = lines.collect::<Answer<_>>()?;
     let counted = usage::Looked::new(context, what, lines.len());
-    put(&app.store, &lines, &[counted]).await
+    app.looks.write_alone(Looks { lines, counted }).await
 }
 
 /// Writes the look down with what it led to.
@@ -217,6 +222,7 @@ pub async fn list(
 ) -> Answer<api::ListAccessesResponse> {
     let page = Page::of(request.page_size, &request.page_token)?;
     let asked = ask(app, context, &request.uscc, &request.purpose).await?;
+    app.looks.settle().await?;
     let db = app.store.read();
     let of = Filters::new().and("uscc = $1", [asked.subject.uscc.as_str().into()]);
     let statement = of.given("id < $1", &page.after).sql(

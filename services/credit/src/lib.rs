@@ -460,7 +460,7 @@ pub async fn open(boot: &Boot) -> anyhow::Result<Role> {
         clock: boot.clock.clone(),
         catalogue: items::Catalogue::default(),
         registered: subjects::Registered::default(),
-        looks: accesses::Log::default(),
+        looks: accesses::Log::open(&store).await?,
         meetings: profiles::Meetings::default(),
         workbooks: tokio::sync::Semaphore::new(2),
         exports: Arc::new(tokio::sync::Semaphore::new(exports::AT_ONCE)),

@@ -11,11 +11,7 @@ use sea_orm::{
 use sea_orm_migration::async_trait;
 use tokio::sync::Mutex;
 
-use super::{
-    Committed, Store, Writers,
-    hand::{Held, told},
-    insert_rows, undisturbed,
-};
+use super::{Committed, Store, Writers, hand::Held, insert_rows, undisturbed};
 use crate::{
     fault::{Answer, Fault},
     feed::Position,
@@ -46,41 +42,9 @@ impl Store {
     pub async fn begin(&self) -> Answer<Tx> {
         let inner = match &self.write {
             Writers::Postgres(ways) => Connection::postgres(Held::begin(&ways.sure, "BEGIN").await?),
-            Writers::Sqlite(ways, _) => Connection::sqlite(Held::begin(&ways.sure, "BEGIN").await?),
+            Writers::Sqlite(file) => Connection::sqlite(Held::begin(&file.writer, "BEGIN").await?),
         };
         Ok(Tx { inner, committed: self.committed.clone(), appended: std::sync::Mutex::default() })
-    }
-
-    /// Runs two statements on the same values as one transaction whose commit does not wait for the disk (asynchronous commit): what it wrote outlives
-    /// the process at once, and a power cut after some tenths of a second. Neither statement relies on seeing what the other wrote.
-    pub async fn write_swiftly(&self, [first, second]: [&str; 2], values: Vec<Value>) -> Answer<()> {
-        match &self.write {
-            Writers::Postgres(ways) => {
-                let text = format!("WITH first AS ({first}) {second}");
-                let statement = Statement::from_sql_and_values(DbBackend::Postgres, text, values);
-                let swift = ways.swift.clone();
-                let written =
-                    undisturbed(async move { swift.take().await.map_err(told)?.execute(statement).await });
-                written.await??;
-            }
-            Writers::Sqlite(ways, _) => {
-                let text = format!("BEGIN; {first}; {second}; COMMIT");
-                let statement = Statement::from_sql_and_values(DbBackend::Sqlite, text, values);
-                let ways = ways.clone();
-                let written = undisturbed(async move {
-                    let _turn = ways.sure.take().await.map_err(told)?;
-                    let mut swift = ways.swift.take().await.map_err(told)?;
-                    let written = swift.execute(statement).await;
-                    if written.is_err() && swift.unprepared("ROLLBACK").await.is_err() {
-                        swift.close();
-                    }
-                    written
-                });
-                written.await??;
-            }
-        }
-        self.committed.tell(None);
-        Ok(())
     }
 }
 

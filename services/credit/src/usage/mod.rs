@@ -6,8 +6,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chassis::{Answer, Context, Fault, Store, Tx, bulk::Bulk, clock::business_day, page::Page, storage::sql};
 use contract::{credit::v1 as api, r#type::v1::ErrorReason as Common};
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, DbBackend};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// What is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
     /// A row taken in.
     Accepted,
@@ -131,8 +132,7 @@ impl Tally {
         self.0.is_empty()
     }
 
-    fn told(&self, day: Date, department: &str) -> Vec<serde_json::Value> {
-        let day = day.to_string();
+    fn told(&self, day: &str, department: &str) -> Vec<serde_json::Value> {
         let each = self.0.iter().flat_map(|(item, kinds)| kinds.iter().map(move |counted| (item, counted)));
         let told = each.map(|(item, (kind, counted))| {
             json!({ "day": day, "department": department, "item": item, "kind": kind.name(), "counted": counted })
@@ -142,7 +142,7 @@ impl Tally {
 }
 
 fn parameter(now: Timestamp, department: &str, tally: &Tally) -> String {
-    serde_json::Value::from(tally.told(business_day(now), department)).to_string()
+    serde_json::Value::from(tally.told(&business_day(now).to_string(), department)).to_string()
 }
 
 /// Adds counts in the transaction of what is counted; as its last statement, so that no other who counts waits for longer than the commit.
@@ -164,35 +164,46 @@ pub async fn count_in_bulk(bulk: &mut Bulk, now: Timestamp, department: &str, ta
 }
 
 /// Looks to be counted, by what the access log says of them.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Looked {
-    now: Timestamp,
+    day: String,
     department: String,
-    tally: Tally,
+    item: String,
+    kind: Kind,
+    looks: i64,
 }
 
 impl Looked {
     /// So many looks of a caller.
     pub fn new(context: &Context, what: &str, looks: usize) -> Self {
         let item = what.strip_prefix("records:").and_then(|rest| rest.split('@').next()).unwrap_or_default();
-        let mut tally = Tally::default();
-        tally.add_many(item, Kind::of(what), i64::try_from(looks).unwrap_or(i64::MAX));
-        Self { now: context.now, department: department(context).to_owned(), tally }
+        Self {
+            day: business_day(context.now).to_string(),
+            department: department(context).to_owned(),
+            item: item.to_owned(),
+            kind: Kind::of(what),
+            looks: i64::try_from(looks).unwrap_or(i64::MAX),
+        }
     }
 }
 
 /// The statement that adds looks, however many there are, and its parameter, `$at`. Under an item that is not in the catalogue nobody looks.
-pub fn adding_looks(backend: DbBackend, at: usize, looks: &[Looked]) -> (String, String) {
+pub fn adding_looks<'a>(
+    backend: DbBackend,
+    at: usize,
+    looks: impl IntoIterator<Item = &'a Looked>,
+) -> (String, String) {
     (rows::adding_known(backend, at), serde_json::Value::from(told_together(looks)).to_string())
 }
 
 // Added up here: those that are written together are mostly the same callers'.
-fn told_together(looks: &[Looked]) -> Vec<serde_json::Value> {
-    let mut tallies = BTreeMap::<(Date, &str), Tally>::new();
+fn told_together<'a>(looks: impl IntoIterator<Item = &'a Looked>) -> Vec<serde_json::Value> {
+    let mut tallies = BTreeMap::<(&str, &str), Tally>::new();
     for look in looks {
-        let of = (business_day(look.now), look.department.as_str());
-        tallies.entry(of).or_default().merge(&look.tally);
+        let tally = tallies.entry((&look.day, &look.department)).or_default();
+        tally.add_many(&look.item, look.kind, look.looks);
     }
-    tallies.iter().flat_map(|((day, department), tally)| tally.told(*day, department)).collect()
+    tallies.iter().flat_map(|((day, department), tally)| tally.told(day, department)).collect()
 }
 
 /// As what a caller is counted.
@@ -297,6 +308,7 @@ pub async fn list(
             format!("{}早于起始日期{}", request.to, request.from),
         ));
     }
+    app.looks.settle().await?;
     let filter = rows::Filter { from: &request.from, to: &request.to, department, daily: request.daily };
     let mut rows = rows::list(app.store.read(), &filter, &page).await?;
     let next_page_token = page.cut(&mut rows, rows::page_key);
@@ -336,19 +348,17 @@ mod tests {
 
     #[test]
     fn looks_written_together_are_added_up_by_day_and_department() {
-        let look = |now: &str, department: &str, item: &str, kind| {
-            let mut tally = Tally::default();
-            tally.add(item, kind);
-            Looked { now: now.parse().unwrap(), department: department.to_owned(), tally }
+        let look = |day: &str, department: &str, item: &str, kind| {
+            let [day, department, item] = [day, department, item].map(str::to_owned);
+            Looked { day, department, item, kind, looks: 1 }
         };
-        // Of which the second is of the next day in the city.
-        let (evening, night) = ("2026-02-12T15:59:59Z", "2026-02-12T16:00:00Z");
+        let (one, next) = ("2026-02-12", "2026-02-13");
         let told = told_together(&[
-            look(evening, "finance", "", Kind::Profiles),
-            look(night, "finance", "", Kind::Profiles),
-            look(evening, "finance", "", Kind::Profiles),
-            look(evening, "health", "", Kind::Profiles),
-            look(evening, "finance", "penalty", Kind::Records),
+            look(one, "finance", "", Kind::Profiles),
+            look(next, "finance", "", Kind::Profiles),
+            look(one, "finance", "", Kind::Profiles),
+            look(one, "health", "", Kind::Profiles),
+            look(one, "finance", "penalty", Kind::Records),
         ]);
         let row = |day, department, item, kind, counted| json!({ "day": day, "department": department, "item": item, "kind": kind, "counted": counted });
         let expected = [
@@ -368,7 +378,7 @@ mod tests {
             tally.add(item, Kind::Accepted);
         }
         tally.add("b", Kind::Rejected);
-        let told = serde_json::Value::from(tally.told(jiff::civil::date(2026, 2, 13), "finance"));
+        let told = serde_json::Value::from(tally.told("2026-02-13", "finance"));
         let one = |item, kind, counted| json!({ "day": "2026-02-13", "department": "finance", "item": item, "kind": kind, "counted": counted });
         assert_eq!(told, json!([one("a", "ACCEPTED", 1), one("b", "ACCEPTED", 2), one("b", "REJECTED", 1)]));
     }

@@ -1,13 +1,13 @@
 //! `backup`: every database and the secrets into a new folder, while the suite runs.
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, io,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
-use chassis::{clock::Clock, settings::Settings};
+use chassis::{clock::Clock, settings::Settings, storage::journals};
 
 use super::{COPIED_IN_ORDER, Databases, Kept, MANIFEST, Manifest, SECRETS, digest, postgres, sync};
 use crate::suite;
@@ -60,6 +60,10 @@ async fn one(settings: &Settings, folder: &Path) -> anyhow::Result<()> {
             .with_context(|| format!("{} has no database yet; there is nothing to keep", role.name()))?;
         migrations.insert(role.name().to_owned(), lying.applied().await?);
         let name = if databases.is_sqlite() {
+            // Before the file: whatever comes into it meanwhile is in one of the two, and what is in both is brought in once.
+            for path in journals(&settings.data_dir, role.name())? {
+                files.extend(copied_beside(&path, folder)?);
+            }
             let name = format!("{}.sqlite", role.name());
             lying
                 .copy_to(&folder.join(&name))
@@ -103,6 +107,16 @@ async fn one(settings: &Settings, folder: &Path) -> anyhow::Result<()> {
         folder.display()
     );
     Ok(())
+}
+
+// A file beside a database, unless it has been brought in by now.
+fn copied_beside(path: &Path, folder: &Path) -> anyhow::Result<Option<Kept>> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+    match fs::copy(path, folder.join(&name)) {
+        Ok(_) => kept(folder, name).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("{} can't be copied", path.display())),
+    }
 }
 
 fn kept(folder: &Path, name: String) -> anyhow::Result<Kept> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use chassis::{
     Store,
-    storage::{Place, insert_rows, sql},
+    storage::{Place, insert_rows, journals, sql},
 };
 use sea_orm_migration::sea_orm::{ConnectionTrait, QueryResult, Value};
 use sha2::{Digest as _, Sha256};
@@ -82,6 +82,13 @@ pub async fn moved(from: &Path, to: &str) -> anyhow::Result<()> {
     for role in RoleName::ALL {
         let file = from.join(format!("{}.sqlite", role.name()));
         anyhow::ensure!(file.exists(), "{} is not there; a whole suite is moved, or nothing", file.display());
+        // A crash left them.
+        if let Some(beside) = journals(from, role.name())?.first() {
+            anyhow::bail!(
+                "{} is not in its database yet; start the suite on the folder, stop it, and move then",
+                beside.display()
+            );
+        }
     }
     println!("{:<11} {:<24} {:>10}  digest of both", "service", "table", "rows");
     for role in RoleName::ALL {

@@ -105,9 +105,17 @@ fn verified(folder: &Path) -> anyhow::Result<Manifest> {
     Ok(manifest)
 }
 
+// A file's name with one more extension.
+fn named(file: &Path, extension: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    name.into()
+}
+
 // All of it is written and looked at beside its place, and then moved there.
 async fn place(data_dir: &Path, placed: &[(PathBuf, PathBuf)]) -> anyhow::Result<()> {
-    let beside = |target: &Path| target.with_extension("restored");
+    let beside = |target: &Path| named(target, "restored");
     for (source, target) in placed {
         let new = beside(target);
         fs::copy(source, &new).with_context(|| format!("{} can't be written", new.display()))?;
@@ -118,7 +126,7 @@ async fn place(data_dir: &Path, placed: &[(PathBuf, PathBuf)]) -> anyhow::Result
             lying.close().await;
             // What SQLite puts beside a file that is looked at, under a name that goes.
             for beside in ["restored-wal", "restored-shm"] {
-                let _ = fs::remove_file(target.with_extension(beside));
+                let _ = fs::remove_file(named(target, beside));
             }
             anyhow::ensure!(damage.is_none(), "{}: {}", source.display(), damage.unwrap_or_default());
         }
