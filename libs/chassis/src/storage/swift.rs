@@ -53,9 +53,9 @@ impl<L: Swiftly> Swift<L> {
     pub async fn open(store: &Store) -> anyhow::Result<Self> {
         let mut follows = None;
         if let Some(journal) = store.journal() {
-            journal.after(noted(store.read()).await.map_err(whole)?);
+            journal.after(noted(store.read()).await.map_err(left_beside)?);
             *journal.brings_in.lock().await = Some(|store, number| bring_in::<L>(store, number).boxed());
-            store.settle().await.map_err(whole)?;
+            store.settle().await.map_err(left_beside)?;
             follows = Some(AbortOnDropHandle::new(tokio::spawn(follow(store.clone()))));
         }
         Ok(Self { store: store.clone(), gathered: Gathered::new(1, TOGETHER), _follows: follows })
@@ -91,7 +91,7 @@ impl<L: Swiftly> Swift<L> {
     }
 }
 
-fn whole(fault: Fault) -> anyhow::Error {
+fn left_beside(fault: Fault) -> anyhow::Error {
     anyhow::anyhow!("what lies beside the database can't be brought in: {fault}")
 }
 
@@ -168,7 +168,9 @@ impl Store {
 
     // On PostgreSQL, without waiting for the disk.
     async fn add_swiftly(&self, adding: Adding) -> Answer<()> {
-        let Writers::Postgres(ways) = &self.write else { return Ok(()) };
+        let Writers::Postgres(ways) = &self.write else {
+            return Err(Fault::internal(anyhow::anyhow!("statements of PostgreSQL for SQLite")));
+        };
         let Adding { statements: [first, second], values } = adding;
         let text = format!("WITH first AS ({first}) {second}");
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, text, values);
