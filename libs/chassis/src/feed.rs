@@ -321,7 +321,7 @@ async fn follow_once<F: Follower>(
     open: &watch::Sender<Option<Instant>>,
     stopping: &CancellationToken,
 ) -> Answer<()> {
-    let cursor = cursor(store, follower.feed()).await?;
+    let cursor = cursor(store.read(), follower.feed()).await?;
     let mut at = Position::parse(&cursor)?;
     sender.send_replace(at);
     let changes = follower.connect(cursor).await?;
@@ -347,11 +347,10 @@ async fn follow_once<F: Follower>(
     }
 }
 
-async fn cursor(store: &Store, feed: &str) -> Answer<String> {
-    let row = store
-        .read()
-        .query_one_raw(sql(store.read(), "SELECT position FROM cursors WHERE feed = $1", [feed.into()]))
-        .await?;
+/// Up to where a feed has been followed, or whatever else is noted among the cursors under a name; empty at the beginning.
+pub async fn cursor(db: &impl ConnectionTrait, feed: &str) -> Answer<String> {
+    let row =
+        db.query_one_raw(sql(db, "SELECT position FROM cursors WHERE feed = $1", [feed.into()])).await?;
     Ok(row.map(|row| row.try_get("", "position")).transpose()?.unwrap_or_default())
 }
 

@@ -6,9 +6,10 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Store, Tx, Writers, hand::told, journal::Journal, sql, undisturbed};
+use super::{Store, Tx, Writers, corrupt, hand::told, journal::Journal, sql, undisturbed};
 use crate::{
     fault::{Answer, Fault},
+    feed::cursor,
     gathered::Gathered,
 };
 
@@ -128,10 +129,8 @@ fn read<L: DeserializeOwned>(lines: &[Vec<u8>]) -> Vec<L> {
 
 // The last file that was brought in.
 async fn noted(db: &impl ConnectionTrait) -> Answer<u64> {
-    let ask = sql(db, "SELECT CAST(position AS BIGINT) FROM cursors WHERE feed = $1", [CURSOR.into()]);
-    let row = db.query_one_raw(ask).await?;
-    let number: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
-    u64::try_from(number).map_err(Fault::internal)
+    let number = cursor(db, CURSOR).await?;
+    if number.is_empty() { Ok(0) } else { number.parse().map_err(|error| corrupt("cursor", error)) }
 }
 
 async fn follow(store: Store) {

@@ -109,7 +109,7 @@ pub async fn caught_up(store: &Store, asked: Position) -> Answer<Kept> {
     loop {
         // The view is taken with its first read: what it shows of the cursor, it shows of the figures.
         let view = store.view().await?;
-        let noted = noted(&view).await?;
+        let noted = feed::cursor(&view, CURSOR).await?;
         let stands_at = Position::parse(&noted)?;
         if stands_at >= asked {
             return Ok(Kept { view, stands_at });
@@ -195,7 +195,7 @@ impl Stands {
 
 // Counts the next changes; gives how many there were.
 async fn step(store: &Store, many: u64) -> Answer<usize> {
-    let noted = noted(store.read()).await?;
+    let noted = feed::cursor(store.read(), CURSOR).await?;
     let entries = feed::read_after(store, Position::parse(&noted)?, many).await?;
     take_in(store, noted, &entries).await?;
     Ok(entries.len())
@@ -217,12 +217,6 @@ async fn take_in(store: &Store, noted: String, entries: &[Entry]) -> Answer<()> 
         tx.commit().await?;
     }
     Ok(())
-}
-
-async fn noted(db: &impl ConnectionTrait) -> Answer<String> {
-    let row =
-        db.query_one_raw(sql(db, "SELECT position FROM cursors WHERE feed = $1", [CURSOR.into()])).await?;
-    Ok(row.map(|row| row.try_get("", "position")).transpose()?.unwrap_or_default())
 }
 
 // As they stand now: what changes after this is told by the feed later.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chassis::{
-    Answer, Store,
+    Answer, Store, feed,
     figures::{self, Counted, Grain, Tally},
     storage::{Filters, sql},
 };
@@ -15,6 +15,7 @@ use crate::Credit;
 
 /// What is kept: by department and kind.
 const USAGE: &str = "usage";
+// The last day that is folded.
 const NOTE: &str = "figures:usage";
 const TICK: Duration = Duration::from_secs(1);
 
@@ -46,7 +47,7 @@ async fn up_to(store: &Store, today: Date) -> Answer<()> {
 // Folds the next day, in one transaction with the note; whether there was one. Of two replicas the one that notes it first does it.
 async fn next(store: &Store, last: &str) -> Answer<bool> {
     let tx = store.begin().await?;
-    let noted = noted(&tx).await?;
+    let noted = feed::cursor(&*tx, NOTE).await?;
     let text = "SELECT MIN(day) AS day FROM usage_counts WHERE day > $1 AND day <= $2";
     let row = tx.query_one_raw(sql(&*tx, text, [noted.as_str().into(), last.into()])).await?;
     let next: Option<String> = row.map(|row| row.try_get("", "day")).transpose()?.flatten();
@@ -65,13 +66,6 @@ async fn next(store: &Store, last: &str) -> Answer<bool> {
     figures::keep(&tx, &tally).await?;
     tx.commit().await?;
     Ok(true)
-}
-
-// The last day that is folded; before all others where none is.
-async fn noted(db: &impl ConnectionTrait) -> Answer<String> {
-    let row =
-        db.query_one_raw(sql(db, "SELECT position FROM cursors WHERE feed = $1", [NOTE.into()])).await?;
-    Ok(row.map(|row| row.try_get("", "position")).transpose()?.unwrap_or_default())
 }
 
 #[derive(FromQueryResult)]
@@ -105,7 +99,7 @@ pub async fn read(
         None => figures::sum(db, USAGE, department, from, to).await?,
         Some(grain) => figures::series(db, USAGE, department, (from, to), grain).await?,
     };
-    let noted: Option<Date> = noted(db).await?.parse().ok();
+    let noted: Option<Date> = feed::cursor(db, NOTE).await?.parse().ok();
     let fresh = noted.and_then(|day| day.tomorrow().ok()).map_or(from, |day| day.max(from));
     for row in between(db, department, &fresh.to_string(), &to.to_string()).await? {
         let span = match (grain, row.day.parse()) {
