@@ -73,7 +73,7 @@ struct OneFile {
     journal: Arc<Journal>,
 }
 
-/// Who is woken by this process' commits: the count of all of them, and the last place in the feed that they appended to.
+/// Who is woken by the transactions that this process commits: the count of all of them, and the last place in the feed that they appended to.
 #[derive(Default)]
 pub(crate) struct Committed {
     all: watch::Sender<u64>,
@@ -193,7 +193,7 @@ impl Store {
         self.read.view().await
     }
 
-    /// Changes whenever this process commits.
+    /// Changes whenever this process commits a transaction. Lines that [`Swift`] commits on PostgreSQL change nothing that others wait for.
     pub fn commits(&self) -> watch::Receiver<u64> {
         self.committed.all.subscribe()
     }

@@ -175,7 +175,6 @@ impl Store {
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, text, values);
         let swift = ways.swift.clone();
         undisturbed(async move { swift.take().await.map_err(told)?.execute(statement).await }).await??;
-        self.committed.tell(None);
         Ok(())
     }
 }
@@ -280,6 +279,19 @@ mod tests {
     #[tokio::test]
     async fn lines_are_there_on_postgresql() {
         are_there(&Postgres::start().url("swift")).await;
+    }
+
+    // Who waits for commits asks the database at each, and lines come by thousands a second.
+    #[tokio::test]
+    async fn lines_wake_nobody_on_postgresql() {
+        let (postgres, folder) = (Postgres::start(), tempfile::tempdir().unwrap());
+        let (store, swift) = open(folder.path(), &postgres.url("wakes")).await;
+        let commits = store.commits();
+        swift.write(Thing(1)).await.unwrap();
+        swift.write_alone(Thing(2)).await.unwrap();
+        assert_eq!((there(&store).await, commits.has_changed().unwrap()), ((2, 2), false));
+        store.begin().await.unwrap().commit().await.unwrap();
+        assert!(commits.has_changed().unwrap());
     }
 
     // As a crash leaves them: a file not brought in, one brought in and not removed, and one of which only the number is noted.

@@ -223,18 +223,18 @@ pub struct Met {
 impl Met {
     /// The columns of it, of a query from `subjects`: a trip to the database costs more than what it fetches.
     pub fn columns() -> String {
-        let own: String = COLUMNS.iter().map(|name| format!("subjects.{name} AS met_{name}, ")).collect();
+        let own: String = COLUMNS.iter().map(|name| format!("subjects.{name} AS {name}, ")).collect();
         format!(
-            "{own}({EDITION}) AS met_edition, EXISTS (SELECT 1 FROM authorizations WHERE uscc = subjects.uscc) AS met_grants"
+            "{own}({EDITION}) AS edition, EXISTS (SELECT 1 FROM authorizations WHERE uscc = subjects.uscc) AS grants"
         )
     }
 
     /// Out of a row with those columns.
     pub fn of(row: &QueryResult) -> Answer<Self> {
         Ok(Self {
-            subject: Row::from_query_result(row, "met_")?.into(),
-            edition: row.try_get("met_", "edition")?,
-            grants: row.try_get("met_", "grants")?,
+            subject: Row::from_query_result(row, "")?.into(),
+            edition: row.try_get("", "edition")?,
+            grants: row.try_get("", "grants")?,
         })
     }
 }
